@@ -1,181 +1,247 @@
-"""The typed recipe: the only reader of the YAML in `config/`.
+"""Reading a recipe: the only reader of the YAML in `config/`.
 
 A recipe says what is trained and from what; it never names a partition, a path of the cluster, or a number of devices.
-Everything a stage needs of the recipe reaches it as a *slice*: a small JSON file that holds exactly what changes that
-stage's result. A slice that stays the same keeps what was made from it.
+Reading has three steps, and each tells all the mistakes it finds: YAML to a mapping, the mapping to the types of
+`workflow.schema`, the rules of `workflow.checks`. Everything a stage needs of the recipe reaches it as a slice
+(`workflow.slices`). `python -m workflow.recipe config/demo.yaml` reads a recipe and tells what it would train.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import argparse
+import fnmatch
+import glob
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(gt=0)]
+from corpus.files import UserError, run_command
+from workflow.checks import problems, suggestion
+from workflow.schema import (
+    LANGUAGE,
+    NAME,
+    Batch,
+    Evaluation,
+    Filters,
+    LearningRate,
+    Mixture,
+    Model,
+    Optimizer,
+    Phase,
+    Recipe,
+    Run,
+    Source,
+    Stage,
+    Strict,
+    Tokenizer,
+    WordBin,
+    lineage,
+)
 
+__all__ = [
+    "Batch",
+    "Evaluation",
+    "Filters",
+    "LearningRate",
+    "Mixture",
+    "Model",
+    "Optimizer",
+    "Phase",
+    "Recipe",
+    "Run",
+    "Source",
+    "Stage",
+    "Strict",
+    "Tokenizer",
+    "WordBin",
+    "expand_files",
+    "lineage",
+    "load_recipe",
+    "missing_files",
+    "read_recipe",
+]
 
-class Strict(BaseModel):
-    """A part of the recipe: unknown keys are errors, and it does not change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Filters(Strict):
-    """Which documents of a source are kept; what is dropped is counted by reason."""
-
-    min_characters: int = Field(default=1, ge=1)
-    max_characters: Count | None = None
-    min_words: int = Field(default=1, ge=1)
-    max_words: Count | None = None
-    min_scores: dict[str, float] = Field(default_factory=dict)
-    """Score field -> smallest value kept. A document without the field is dropped and counted."""
-
-
-class Source(Strict):
-    """Documents of one language from one origin."""
-
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[a-z]{2,3})?$|^code$")]
-    """ISO 639 code, a pair such as `en-fi` for translations, or `code`."""
-    files: Annotated[list[str], Field(min_length=1)]
-    """Paths or glob patterns below the working directory: .jsonl, .jsonl.gz, .jsonl.zst, .parquet."""
-    text_field: str = "text"
-    fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    """Share of the documents kept, by a hash of the document."""
-    held_out: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.01
-    """Share of the documents kept for validation, and again the same for test, by a hash of the document."""
-    filters: Filters = Filters()
-    max_rejected: Share = 0.01
-    """Share of malformed records (bad JSON, bad UTF-8, no text) above which the stage fails."""
-    note: str = ""
-    """What this text is and its licence, for the report and the model card."""
-
-
-class Tokenizer(Strict):
-    """A byte-level BPE and the sample it is trained on."""
-
-    vocabulary: Annotated[int, Field(ge=300)]
-    """Entries to train, the five special tokens and the runs of spaces among them."""
-    multiple: Count = 64
-    """The model's vocabulary is `vocabulary` rounded up to a multiple of this."""
-    sample_bytes: Count
-    mixture: str
-
-
-class Model(Strict):
-    """Shape of a ModernBERT encoder."""
-
-    tokenizer: str
-    layers: Count
-    hidden: Count
-    heads: Count
-    intermediate: Count
-    global_every: Count = 3
-    """Every n-th layer attends to the whole document, beginning with layer 0."""
-    local_attention: Count = 128
-    """Window of the other layers: half of it to either side."""
-    local_rope_theta: Positive = 10_000.0
-    norm_eps: Positive = 1e-5
+Location = tuple[int | str, ...]
 
 
-class WordBin(Strict):
-    """Documents of a range of whitespace-separated words, and the share of all drawn that they should be."""
-
-    min_words: int = Field(default=0, ge=0)
-    max_words: Count | None = None
-    """Exclusive; none means no upper end."""
-    share: Annotated[float, Field(gt=0.0, le=1.0)]
-
-
-class Mixture(Strict):
-    """Weights over sources. A source is drawn in proportion to factor x its tokens."""
-
-    factors: Annotated[dict[str, Positive], Field(min_length=1)]
-    word_bins: list[WordBin] = Field(default_factory=list)
-
-
-class Batch(Strict):
-    """Global batch in tokens (slots of packed rows), with an optional linear warm-up."""
-
-    tokens: Count
-    start_tokens: Count | None = None
-    warmup_tokens: int = Field(default=0, ge=0)
-
-
-class LearningRate(Strict):
-    """Learning rate over the tokens of a stage."""
-
-    peak: Positive
-    warmup_tokens: int = Field(default=0, ge=0)
-    shape: Literal["constant", "1-sqrt"] = "constant"
-    final: Annotated[float, Field(ge=0.0)] = 0.0
-    """What `1-sqrt` decays to."""
+_FORMS = {
+    NAME: "is no name; use small letters, digits and hyphens, as in wikipedia-fi.",
+    LANGUAGE: "is no language; give an ISO 639 code (fi), a pair of them (en-fi), or code.",
+}
+_WANTED = {
+    "int_type": "needs a whole number",
+    "int_parsing": "needs a whole number",
+    "int_from_float": "needs a whole number",
+    "float_type": "needs a number",
+    "float_parsing": "needs a number",
+    "finite_number": "needs a finite number",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "string_type": "needs text (in quotes, if YAML reads it as something else)",
+    "literal_error": "must be one of {expected}",
+    "list_type": "needs a list",
+    "dict_type": "needs keys with values below it",
+    "model_type": "needs keys with values below it",
+    "too_short": "must not be empty",
+}
 
 
-class Stage(Strict):
-    """A stretch of training at one row length."""
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, but a key given twice is an error; YAML's own rule, which PyYAML does not keep."""
 
-    length: Annotated[int, Field(ge=8, le=65_535)]
-    tokens: Count
-    batch: Batch
-    learning_rate: LearningRate
-    rope_theta: Positive
-    """RoPE theta of the layers that attend to the whole document."""
-    mixture: str
-    masking_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
-
-
-class Phase(Strict):
-    """Stages trained one after the other; each stage's last checkpoint is kept."""
-
-    stages: Annotated[list[Stage], Field(min_length=1)]
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Build a mapping; raises `yaml.constructor.ConstructorError` at a key that the mapping already has."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    problem = f"the key {key.value} is given twice in one mapping; keep one of them"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
-class Run(Strict):
-    """A way through phases that ends in a model."""
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe from a YAML file.
 
-    model: str | None = None
-    phases: list[Name] = Field(default_factory=list)
-    from_run: str | None = Field(default=None, alias="from")
-    """Run whose training this one continues."""
-    after: str | None = None
-    """Phase of that run after which this one branches off."""
-
-
-class Optimizer(Strict):
-    """AdamW."""
-
-    beta1: Share = 0.9
-    beta2: Share = 0.98
-    eps: Positive = 1e-6
-    weight_decay: Annotated[float, Field(ge=0.0)] = 1e-6
-    """Not applied to one-dimensional parameters."""
-    gradient_clip: Positive = 1.0
-
-
-class Evaluation(Strict):
-    """What is measured on each finished model."""
-
-    lengths: Annotated[list[Count], Field(min_length=1)]
-    """Row lengths in tokens at which held-out loss and accuracy are measured."""
-    rows: Count = 1000
-    """At most so many held-out rows per language and length."""
-    prompts: dict[str, str] = Field(default_factory=dict)
-    """Language -> a sentence with one [MASK], filled in by each model for the report."""
+    Raises:
+        UserError: one line for each mistake, with the file and the key (or the line, where it is not YAML).
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            content = yaml.load(stream, Loader=_UniqueKeyLoader)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; the recipes that come with Alasin are in config/.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{path}{line}: {error.problem}.") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {str(error).splitlines()[0]}.") from None
+    return load_recipe(content, str(path))
 
 
-class Recipe(Strict):
-    """The whole recipe."""
+def load_recipe(config: Any, where: str) -> Recipe:
+    """Turn a mapping, such as Snakemake's `config`, into a recipe.
 
-    title: str
-    seed: int = Field(default=42, ge=0, lt=2**63)
-    sources: Annotated[dict[Name, Source], Field(min_length=1)]
-    tokenizers: Annotated[dict[Name, Tokenizer], Field(min_length=1)]
-    models: Annotated[dict[Name, Model], Field(min_length=1)]
-    mixtures: Annotated[dict[Name, Mixture], Field(min_length=1)]
-    phases: Annotated[dict[Name, Phase], Field(min_length=1)]
-    runs: Annotated[dict[Name, Run], Field(min_length=1)]
-    optimizer: Optimizer = Optimizer()
-    evaluation: Evaluation
+    Args:
+        config: the whole recipe; values as YAML gives them.
+        where: name of the file or files it was read from, for the messages.
+
+    Raises:
+        UserError: one line for each mistake, `file: key: sentence`.
+    """
+    if not isinstance(config, Mapping):
+        raise UserError(
+            f"{where}: holds no keys; a recipe begins with title, sources, tokenizers (see config/README.md)."
+        )
+    try:
+        recipe = Recipe.model_validate(config)
+    except ValidationError as error:
+        found = [_plain(details) for details in error.errors(include_url=False)]
+    else:
+        found = problems(recipe)
+        if not found:
+            return recipe
+    raise UserError("\n".join(f"{where}: {key}: {sentence}" for key, sentence in found))
+
+
+def expand_files(source: Source) -> list[str]:
+    """Return the files of a source, sorted, each once. A pattern without wildcard stays, whether it exists or not."""
+    found: set[str] = set()
+    for pattern in source.files:
+        found.update(glob.glob(pattern, recursive=True) if glob.has_magic(pattern) else [pattern])  # noqa: PTH207 (may be absolute)
+    return sorted(found)
+
+
+def missing_files(recipe: Recipe, produced: set[str]) -> list[str]:
+    """Return one sentence for each pattern of a source that no file matches.
+
+    Args:
+        recipe: the recipe whose sources to look for below the working directory.
+        produced: paths that rules of the workflow make, which need not exist yet.
+    """
+    return [
+        f"sources.{name}.files[{index}]: no file matches {pattern}; put the text there or mend the path."
+        for name, source in recipe.sources.items()
+        for index, pattern in enumerate(source.files)
+        if not glob.glob(pattern, recursive=True)  # noqa: PTH207 (may be absolute)
+        and not fnmatch.filter(produced, pattern)
+    ]
+
+
+def _plain(details: ErrorDetails) -> tuple[str, str]:
+    """Turn one of pydantic's errors into (key path, sentence)."""
+    location, kind, given = details["loc"], details["type"], details["input"]
+    context = details.get("ctx", {})
+    if location[-1] == "[key]":  # pydantic tells of a key of a mapping here, of its value otherwise
+        location = (*location[:-2], str(given))
+    key = _key_path(location)
+    if kind == "missing":
+        return key, "is missing."
+    if kind == "extra_forbidden":
+        return key, f"is no key of a recipe here{suggestion(str(location[-1]), _keys_at(location[:-1]))}"
+    if kind == "value_error":
+        return key, f"{context['error']}."
+    if kind == "string_pattern_mismatch":
+        return key, f"{given} {_FORMS[context['pattern']]}"
+    return key, _WANTED.get(kind, details["msg"]).format(**context) + _but(given)
+
+
+def _but(given: Any) -> str:
+    """Return the end of a sentence that says what was given, where that is short enough to help."""
+    if given is None:
+        return ", but nothing is there."
+    if isinstance(given, dict | list):
+        return "."
+    return f", but is {given}."
+
+
+def _key_path(location: Location) -> str:
+    """Return a place as a user writes it: `phases.stable.stages[0].batch`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def _keys_at(location: Location) -> list[str]:
+    """Return the keys that the part of a recipe at `location` may have."""
+    part: Any = Recipe
+    for step in location:
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            part = {field.alias or name: field.annotation for name, field in part.model_fields.items()}[str(step)]
+        else:
+            part = get_args(part)[-1]  # what a dict or a list holds
+        if get_origin(part) is Annotated:
+            part = get_args(part)[0]
+    return [field.alias or name for name, field in part.model_fields.items()]
+
+
+def main() -> None:
+    """Read recipes and tell what each would train."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow.recipe",
+        description="Check a recipe and tell what it would train. Every mistake is one line that names the key.",
+    )
+    parser.add_argument("recipe", type=Path, help="YAML file, such as config/demo.yaml; its keys: config/README.md")
+    path = parser.parse_args().recipe
+    recipe = read_recipe(path)
+    languages = sorted({source.language for source in recipe.sources.values()})
+    print(f"{path}: {recipe.title}: {len(recipe.sources)} sources in {', '.join(languages)}")
+    for run in recipe.runs:
+        way = lineage(recipe, run)
+        stages = [stage for _, phase in way for stage in recipe.phases[phase].stages]
+        tokens = sum(stage.tokens for stage in stages)
+        own = ", ".join(phase if owner == run else f"{phase} (of {owner})" for owner, phase in way)
+        print(f"  {run}: {own}; {tokens:,} tokens, {stages[-1].length} in a row at the end")
+    absent = missing_files(recipe, set())
+    print("\n".join(f"  not there yet: {sentence}" for sentence in absent) if absent else "  all files are there")
+
+
+if __name__ == "__main__":
+    run_command(main)
