@@ -1,0 +1,37 @@
+"""Reading logs while they grow, and their ends."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+class Mirror:
+    """Copies what is added to a file, from its present end on, to standard output."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin at the present end of `path`, which need not exist yet."""
+        self.path = path
+        self.offset = path.stat().st_size if path.exists() else 0
+
+    def copy(self) -> None:
+        """Copy what has come since the last call; bytes that are not UTF-8 are replaced."""
+        if not self.path.exists():
+            return
+        with open(self.path, "rb") as stream:
+            stream.seek(self.offset)
+            added = stream.read()
+        self.offset += len(added)
+        if added:
+            sys.stdout.write(added.decode("utf-8", errors="replace"))
+            sys.stdout.flush()
+
+
+def last_lines(path: Path, count: int = 15, limit: int = 16_384) -> str:
+    """Return at most `count` last lines, from at most `limit` last bytes of a file; empty if there is none."""
+    if not path.exists():
+        return ""
+    with open(path, "rb") as stream:
+        stream.seek(max(0, path.stat().st_size - limit))
+        lines = stream.read().decode("utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-count:])
