@@ -17,6 +17,7 @@ import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,11 @@ def _passages(language: str) -> list[str]:
 
 
 def pydoc() -> Iterator[Record]:
-    """Yield the topics that Python's `help()` shows, by name."""
+    """Yield the topics that Python's `help()` shows, by name; of topics with one text, the first."""
     from pydoc_data.topics import topics
 
-    for name, text in sorted(topics.items()):
+    names = {text: name for name, text in sorted(topics.items(), reverse=True)}
+    for text, name in sorted(names.items(), key=itemgetter(1)):
         title, _, _ = text.partition("\n")
         yield {"id": f"pydoc-en-{name}", "title": title, "text": text.strip(), "language": "en"}
 
