@@ -200,8 +200,10 @@ def _account_document(document: Document, source: SourceSlice, account: Account)
 
 def _written(document: Document) -> dict[str, Any]:
     fields = {**document.fields, "text": document.text}
-    identifier = str(fields.pop("id", f"{Path(document.file).name}:{document.line}"))
-    return {"id": identifier, **fields}
+    identifier = fields.pop("id", None)
+    if identifier is None:
+        identifier = f"{Path(document.file).name}:{document.line}"
+    return {"id": str(identifier), **fields}
 
 
 def _refuse_too_many_rejects(account: Account, source: SourceSlice) -> None:
