@@ -1,0 +1,167 @@
+"""Exact attention inside the pieces of packed rows, whole or in a window, on any device that torch runs on.
+
+A batch is flat: `N` tokens of many pieces one after another, `cu_seqlens` their boundaries. No token sees another
+piece, and in a windowed layer none further away than half the window. Both are reached without an N x N mask:
+
+1. each piece is cut into *slabs*: some of its queries and the keys they can see. A piece is one slab where a layer sees
+   the whole of it or the piece is short; otherwise 128 queries at a time with the window's margin of keys to each side.
+2. slabs of similar size are padded to one *group*, a dense batch for `scaled_dot_product_attention`. Long pieces meet
+   few of their size and stay alone, without padding or mask; short ones share a call, which is what makes rows of many
+   short pieces fast.
+
+The only state is the `Plan`: index tensors that depend on `cu_seqlens` alone, made once per batch for all layers of
+a kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+QUERIES_PER_SLAB = 128
+"""Queries of a windowed slab of a long piece."""
+SPARE_TOKENS = 12
+"""A slab joins a group whose queries and keys are more by at most this and an eighth of its keys. On two cores half or
+twice as much costs the same within noise."""
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Slabs padded to the same number of queries and keys. S slabs, Q queries, K keys."""
+
+    slabs: int
+    queries: Tensor
+    """int64[S * Q], which token each query is; padding repeats the slab's last."""
+    keys: Tensor
+    """int64[S * K], likewise."""
+    mask: Tensor | None
+    """bool[S, 1, Q, K], True where a query sees a key; none where every query sees every key."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a packed batch is attended to by the layers of one kind."""
+
+    groups: list[Group]
+    order: Tensor
+    """int64[N], where in the groups' concatenated outputs each token's is."""
+
+
+def plan_attention(cu_seqlens: Sequence[int], window: int | None, device: torch.device | str = "cpu") -> Plan:
+    """Plan attention for pieces `cu_seqlens[i]:cu_seqlens[i + 1]`.
+
+    Args:
+        cu_seqlens: P + 1 boundaries on the host, the first 0, the last N.
+        window: a query sees keys at most `window // 2` positions away (inclusive, as in transformers); None sees the
+            whole piece.
+        device: where the queries, keys and values will be.
+
+    Raises:
+        ValueError: if the boundaries do not begin at 0 or do not rise.
+    """
+    boundaries = np.asarray(cu_seqlens, dtype=np.int64)
+    if len(boundaries) < 2 or boundaries[0] != 0 or (np.diff(boundaries) < 1).any():
+        raise ValueError("cu_seqlens must begin at 0 and rise: every piece has at least one token")
+    reach = None if window is None else window // 2
+    slabs = _slabs(boundaries, reach)
+    groups: list[Group] = []
+    order = np.empty(boundaries[-1], dtype=np.int64)
+    filled = 0
+    for members in _groups(slabs):
+        group, tokens, kept = _group(slabs[members], reach, device)
+        groups.append(group)
+        order[tokens[kept]] = filled + np.flatnonzero(kept)
+        filled += len(tokens)
+    return Plan(groups, torch.from_numpy(order).to(device, non_blocking=True))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, plan: Plan) -> Tensor:
+    """Scaled dot-product attention of a packed batch.
+
+    Args:
+        q: queries, float[N, H, D] (tokens, heads, head dimension), RoPE applied.
+        k: keys, float[N, H, D], RoPE applied.
+        v: values, float[N, H, D].
+        plan: made for this batch's cu_seqlens on the same device.
+
+    Returns:
+        float[N, H, D] in the dtype of `q`.
+    """
+    heads, dimension = q.shape[1:]
+    flat_q, flat_k, flat_v = (x.flatten(1) for x in (q, k, v))
+    outputs = []
+    for group in plan.groups:
+        queries, keys, values = (
+            flat.index_select(0, index).view(group.slabs, -1, heads, dimension).transpose(1, 2)
+            for flat, index in ((flat_q, group.queries), (flat_k, group.keys), (flat_v, group.keys))
+        )
+        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=group.mask)
+        outputs.append(attended.transpose(1, 2).reshape(-1, heads * dimension))
+    return torch.cat(outputs).index_select(0, plan.order).view_as(q)
+
+
+def _slabs(boundaries: Integers, reach: int | None) -> Integers:
+    """Cut pieces into slabs, int64[S, 4]: first query, number of queries, first key, number of keys."""
+    starts, ends = boundaries[:-1], boundaries[1:]
+    lengths = ends - starts
+    if reach is None:
+        return np.stack((starts, lengths, starts, lengths), axis=1)
+    # A piece no longer than the keys that one slab of it would have gains nothing by being cut.
+    size = np.where(lengths > QUERIES_PER_SLAB + 2 * reach, QUERIES_PER_SLAB, lengths)
+    counts = -(-lengths // size)
+    piece = np.repeat(np.arange(len(starts)), counts)
+    within = np.arange(len(piece)) - np.repeat(np.cumsum(counts) - counts, counts)
+    first = starts[piece] + within * size[piece]
+    last = np.minimum(first + size[piece], ends[piece])
+    first_key = np.maximum(first - reach, starts[piece])
+    last_key = np.minimum(last + reach, ends[piece])
+    return np.stack((first, last - first, first_key, last_key - first_key), axis=1)
+
+
+def _groups(slabs: Integers) -> list[Integers]:
+    """Indices of the slabs of each group, from the longest to the shortest."""
+    ranked = np.lexsort((-slabs[:, 1], -slabs[:, 3]))
+    sizes = slabs[ranked][:, [1, 3]].tolist()
+    cuts = []
+    queries = keys = 0
+    for position, (slab_queries, slab_keys) in enumerate(sizes):
+        spare = SPARE_TOKENS + slab_keys // 8
+        if not (slab_queries <= queries <= slab_queries + spare and keys <= slab_keys + spare):
+            cuts.append(position)
+            queries, keys = slab_queries, slab_keys
+    return np.split(ranked, cuts[1:])
+
+
+def _group(slabs: Integers, reach: int | None, device: torch.device | str) -> tuple[Group, Integers, NDArray[np.bool_]]:
+    """Pad slabs to a group; also the token of each query, int64[S * Q], and whether it is one and not padding."""
+    queries, real_queries = _padded_ranges(slabs[:, 0], slabs[:, 1])
+    keys, real_keys = _padded_ranges(slabs[:, 2], slabs[:, 3])
+    mask = None
+    widest = int(np.abs(np.stack((queries[:, 0] - keys[:, -1], queries[:, -1] - keys[:, 0]))).max())
+    if reach is not None and widest > reach:
+        near = np.abs(queries[:, :, None] - keys[:, None, :]) <= reach
+        mask = (near & real_keys[:, None, :])[:, None]
+    elif not real_keys.all():
+        mask = real_keys[:, None, None, :]
+    group = Group(
+        slabs=len(slabs),
+        queries=torch.from_numpy(queries.ravel()).to(device, non_blocking=True),
+        keys=torch.from_numpy(keys.ravel()).to(device, non_blocking=True),
+        mask=None if mask is None else torch.from_numpy(mask).to(device, non_blocking=True),
+    )
+    return group, queries.ravel(), real_queries.ravel()
+
+
+def _padded_ranges(first: Integers, count: Integers) -> tuple[Integers, NDArray[np.bool_]]:
+    """Ranges as rows of one matrix, int64[S, longest], padded with each range's last; and what is no padding."""
+    step = np.arange(count.max())
+    real = step < count[:, None]
+    return first[:, None] + np.minimum(step, count[:, None] - 1), real

@@ -1,0 +1,290 @@
+"""ModernBERT (arXiv 2412.13663) in plain torch, on flat packed rows.
+
+The way of a batch: `N` token ids of all pieces one after another -> embeddings and their norm -> layers of attention
+inside each piece and a gated MLP, each after its own norm and added to the residual stream -> final norm -> the
+prediction head, only at the positions asked for -> logits over the vocabulary through the tied embeddings.
+
+Layer i attends to the whole piece where `i % global_every == 0`, else to a window, with a RoPE theta for each kind.
+Parameters are named as in the state dict of `transformers.ModernBertForMaskedLM`, so weights go to and fro unchanged.
+States of the module: its parameters, and `shape`, whose global RoPE theta may be changed between stages of training.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.attention import Plan, attend, plan_attention
+
+INITIALIZER_STD = 0.02
+INITIALIZER_CUTOFF = 2.0
+"""Weights are drawn from a normal distribution cut off at so many standard deviations."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Shape of an encoder."""
+
+    vocabulary: int
+    """Entries of the embedding table, padding to a round number included."""
+    layers: int
+    hidden: int
+    heads: int
+    intermediate: int
+    """Width of the gated MLP after gating."""
+    global_every: int
+    """Layer i attends to the whole piece where i is a multiple of this."""
+    local_attention: int
+    """Window of the other layers in tokens: half of it to either side, inclusive."""
+    global_rope_theta: float
+    local_rope_theta: float
+    norm_eps: float
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` where heads do not divide hidden into even parts."""
+        if self.hidden % (2 * self.heads):
+            raise ValueError(f"hidden ({self.hidden}) must be a multiple of twice the heads (2 x {self.heads})")
+
+    def is_global(self, layer: int) -> bool:
+        """Whether layer `layer` (from 0) attends to the whole piece."""
+        return layer % self.global_every == 0
+
+
+class Surroundings(NamedTuple):
+    """What the layers of one kind need besides the residual stream."""
+
+    plan: Plan
+    cos: Tensor
+    """float32[N, 1, D / 2] of each token's angles, D the head dimension."""
+    sin: Tensor
+
+
+class ModernBert(nn.Module):
+    """ModernBERT with its masked-language-modelling head."""
+
+    def __init__(self, shape: Shape, seed: int | None) -> None:
+        """Make the encoder in float32 on the CPU.
+
+        Args:
+            shape: its shape.
+            seed: initial weights are a function of this and the shape alone, whatever the global random state and the
+                number of threads; None leaves them unset, for weights that are loaded next.
+        """
+        super().__init__()
+        self.shape = shape
+        with torch.device("meta"):  # torch's own initialization would cost time and draw from the global generator
+            self.model = Encoder(shape)
+            self.head = PredictionHead(shape)
+            self.decoder = Decoder(shape.vocabulary)
+        self.to_empty(device="cpu")
+        if seed is not None:
+            self._initialize(seed)
+
+    def set_global_rope_theta(self, theta: float) -> None:
+        """Change the RoPE theta of the global layers; no parameter changes."""
+        self.shape = replace(self.shape, global_rope_theta=theta)
+
+    def forward(self, tokens: Tensor, cu_seqlens: Tensor, masked: Tensor | None = None) -> Tensor:
+        """Return the logits of a packed batch.
+
+        Args:
+            tokens: int64[N], all pieces one after another, without padding, on the module's device.
+            cu_seqlens: int32[P + 1] on the CPU whatever the module's device: where each piece begins, and N.
+            masked: int64[M], positions in `tokens` to predict, on the module's device; None predicts all.
+
+        Returns:
+            float[M, vocabulary].
+
+        Raises:
+            ValueError: if `cu_seqlens` does not rise from 0 to N.
+        """
+        if int(cu_seqlens[-1]) != len(tokens):
+            raise ValueError(f"cu_seqlens ends at {int(cu_seqlens[-1])}, but there are {len(tokens)} tokens")
+        hidden = self.model(tokens, self._surroundings(cu_seqlens, tokens.device))
+        if masked is not None:
+            hidden = hidden.index_select(0, masked)
+        logits: Tensor = self.decoder(self.head(hidden), self.model.embeddings.tok_embeddings.weight)
+        return logits
+
+    def _surroundings(self, cu_seqlens: Tensor, device: torch.device) -> dict[bool, Surroundings]:
+        """Attention plans and rotations of this batch, by whether the layer is global."""
+        shape, boundaries = self.shape, cu_seqlens.tolist()
+        lengths = cu_seqlens.diff()
+        positions = torch.arange(boundaries[-1]) - torch.repeat_interleave(cu_seqlens[:-1], lengths)
+        positions = positions.to(device, non_blocking=True)
+        head_dimension = shape.hidden // shape.heads
+        return {
+            True: Surroundings(
+                plan_attention(boundaries, None, device), *rotations(positions, head_dimension, shape.global_rope_theta)
+            ),
+            False: Surroundings(
+                plan_attention(boundaries, shape.local_attention, device),
+                *rotations(positions, head_dimension, shape.local_rope_theta),
+            ),
+        }
+
+    @torch.no_grad()
+    def _initialize(self, seed: int) -> None:
+        """Initialize as transformers' `ModernBertPreTrainedModel._init_weights` does.
+
+        Matrices that write to the residual stream, and the head's, have a standard deviation smaller by sqrt(2 layers).
+        """
+        generator = torch.Generator().manual_seed(seed)
+        narrow = INITIALIZER_STD / math.sqrt(2.0 * self.shape.layers)
+        for name, parameter in self.named_parameters():
+            if name.endswith("norm.weight"):
+                parameter.fill_(1.0)
+            elif name.endswith("bias"):
+                parameter.zero_()
+            else:
+                std = narrow if name.endswith(("Wo.weight", "head.dense.weight")) else INITIALIZER_STD
+                cutoff = INITIALIZER_CUTOFF * std
+                nn.init.trunc_normal_(parameter, 0.0, std, -cutoff, cutoff, generator=generator)
+
+
+class Encoder(nn.Module):
+    """Embeddings, layers and the final norm."""
+
+    def __init__(self, shape: Shape) -> None:
+        """Declare the parameters."""
+        super().__init__()
+        self.shape = shape
+        self.embeddings = Embeddings(shape)
+        self.layers = nn.ModuleList(Layer(shape, i) for i in range(shape.layers))
+        self.final_norm = norm(shape)
+
+    def forward(self, tokens: Tensor, surroundings: dict[bool, Surroundings]) -> Tensor:
+        """Token ids int64[N] to their representations float[N, hidden]."""
+        hidden = self.embeddings(tokens)
+        for i, layer in enumerate(self.layers):
+            hidden = layer(hidden, surroundings[self.shape.is_global(i)])
+        normed: Tensor = self.final_norm(hidden)
+        return normed
+
+
+class Embeddings(nn.Module):
+    """Token embeddings and their norm; positions enter through RoPE only."""
+
+    def __init__(self, shape: Shape) -> None:
+        """Declare the parameters."""
+        super().__init__()
+        self.tok_embeddings = nn.Embedding(shape.vocabulary, shape.hidden)
+        self.norm = norm(shape)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """int64[N] to float[N, hidden]."""
+        embedded: Tensor = self.norm(self.tok_embeddings(tokens))
+        return embedded
+
+
+class Layer(nn.Module):
+    """Attention and MLP, each before its norm; layer 0 has none before attention, its input being normed already."""
+
+    def __init__(self, shape: Shape, index: int) -> None:
+        """Declare the parameters."""
+        super().__init__()
+        self.attn_norm = nn.Identity() if index == 0 else norm(shape)
+        self.attn = Attention(shape)
+        self.mlp_norm = norm(shape)
+        self.mlp = GatedMLP(shape)
+
+    def forward(self, hidden: Tensor, surroundings: Surroundings) -> Tensor:
+        """float[N, hidden] to the same shape."""
+        hidden = hidden + self.attn(self.attn_norm(hidden), surroundings)
+        added: Tensor = hidden + self.mlp(self.mlp_norm(hidden))
+        return added
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with rotary position embeddings."""
+
+    def __init__(self, shape: Shape) -> None:
+        """Declare the parameters."""
+        super().__init__()
+        self.heads = shape.heads
+        self.Wqkv = nn.Linear(shape.hidden, 3 * shape.hidden, bias=False)
+        self.Wo = nn.Linear(shape.hidden, shape.hidden, bias=False)
+
+    def forward(self, hidden: Tensor, surroundings: Surroundings) -> Tensor:
+        """float[N, hidden] to the same shape."""
+        plan, cos, sin = surroundings
+        q, k, v = self.Wqkv(hidden).view(len(hidden), 3, self.heads, -1).unbind(1)
+        attended = attend(rotate(q, cos, sin), rotate(k, cos, sin), v, plan)
+        projected: Tensor = self.Wo(attended.flatten(1))
+        return projected
+
+
+class GatedMLP(nn.Module):
+    """GeGLU (arXiv 2002.05202, eq. 6): GELU of one half of the projection, times the other half."""
+
+    def __init__(self, shape: Shape) -> None:
+        """Declare the parameters."""
+        super().__init__()
+        self.Wi = nn.Linear(shape.hidden, 2 * shape.intermediate, bias=False)
+        self.Wo = nn.Linear(shape.intermediate, shape.hidden, bias=False)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """float[N, hidden] to the same shape."""
+        activated, gate = self.Wi(hidden).chunk(2, dim=-1)
+        projected: Tensor = self.Wo(F.gelu(activated) * gate)
+        return projected
+
+
+class PredictionHead(nn.Module):
+    """What lies between the encoder and the tied decoder."""
+
+    def __init__(self, shape: Shape) -> None:
+        """Declare the parameters."""
+        super().__init__()
+        self.dense = nn.Linear(shape.hidden, shape.hidden, bias=False)
+        self.norm = norm(shape)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """float[M, hidden] to the same shape."""
+        normed: Tensor = self.norm(F.gelu(self.dense(hidden)))
+        return normed
+
+
+class Decoder(nn.Module):
+    """To logits through the token embeddings; only the bias is its own."""
+
+    def __init__(self, vocabulary: int) -> None:
+        """Declare the parameters."""
+        super().__init__()
+        self.bias = nn.Parameter(torch.empty(vocabulary))
+
+    def forward(self, hidden: Tensor, embeddings: Tensor) -> Tensor:
+        """float[M, hidden] and float[vocabulary, hidden] to float[M, vocabulary]."""
+        return F.linear(hidden, embeddings, self.bias)
+
+
+def norm(shape: Shape) -> nn.LayerNorm:
+    """Return a LayerNorm without bias."""
+    return nn.LayerNorm(shape.hidden, eps=shape.norm_eps, bias=False)
+
+
+def rotations(positions: Tensor, head_dimension: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of RoPE's angles, position x theta^(-2i / D) (arXiv 2104.09864, section 3.2.2).
+
+    Args:
+        positions: int[N], each token's position in its piece.
+        head_dimension: D, even.
+        theta: base of the frequencies.
+
+    Returns:
+        Two float32[N, 1, D / 2], whatever autocast says: in bfloat16 distant positions would coincide.
+    """
+    exponents = torch.arange(0, head_dimension, 2, dtype=torch.float32, device=positions.device) / head_dimension
+    angles = positions[:, None, None].float() * (1.0 / theta**exponents)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate float[N, H, D] in float32, dimension i together with i + D / 2; the result has the dtype of `x`."""
+    first, second = x.float().chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
