@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ class Mirror:
         """Begin at the present end of `path`, which need not exist yet."""
         self.path = path
         self.offset = path.stat().st_size if path.exists() else 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def copy(self) -> None:
         """Copy what has come since the last call; bytes that are not UTF-8 are replaced."""
@@ -23,7 +25,7 @@ class Mirror:
             added = stream.read()
         self.offset += len(added)
         if added:
-            sys.stdout.write(added.decode("utf-8", errors="replace"))
+            sys.stdout.write(self._decoder.decode(added))
             sys.stdout.flush()
 
 

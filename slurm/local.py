@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,8 @@ class HeldExecutor(submitit.LocalExecutor):  # type: ignore[misc]
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # A request to stop that comes before the controller can handle it waits instead of killing it.
+                preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]),
                 # The ranks are started from any directory; what they import of submitit should not tell of itself.
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(python_path), "SUBMITIT_LOG_LEVEL": "ERROR"},
             )
@@ -57,10 +60,10 @@ class HeldJob:
     controller: subprocess.Popen[bytes]
 
     def release(self) -> None:
-        """Let the ranks start."""
+        """Let the ranks start. Nothing happens if the job was killed in the meantime."""
         assert self.controller.stdin is not None
-        self.controller.stdin.write(b"g")
-        self.controller.stdin.close()
+        with suppress(BrokenPipeError), self.controller.stdin as gate:
+            gate.write(b"g")
 
 
 def submit(cluster: str, worker: Worker, nodes: int, processes_per_node: int) -> HeldJob:

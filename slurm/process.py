@@ -19,10 +19,11 @@ class Received:
     """Collects signals instead of dying of them: `signals` holds those that came, oldest first."""
 
     def __init__(self, *watched: signal.Signals) -> None:
-        """Take over the handling of `watched`."""
+        """Take over the handling of `watched`; those that a parent had blocked meanwhile are let through now."""
         self.signals: list[signal.Signals] = []
         for number in watched:
             signal.signal(number, self._note)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signals.append(signal.Signals(number))

@@ -23,7 +23,7 @@ from slurm.lock import holder_of, try_lock
 from slurm.process import Received, spawn_bound
 from slurm.rendezvous import await_port, publish, reserve_port
 
-_LOCK_PATIENCE = 5.0
+_LOCK_PATIENCE = 3.0
 """Seconds that rank 0 waits for RUNNING: the ranks of a job killed just now may not be quite gone."""
 
 
