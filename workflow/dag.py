@@ -1,0 +1,146 @@
+"""What each rule needs: the recipe's view of the workflow's files, for the rules' input functions.
+
+Rules name files by wildcards; which files those are for a given source, tokenizer, run or phase follows from the recipe
+alone. All paths are relative to Snakemake's working directory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from corpus.files import atomic_file
+from corpus.package_text import COLLECTIONS
+from workflow.recipe import expand_files, missing_files
+from workflow.schema import Recipe, lineage
+from workflow.slices import (
+    evaluation_slice,
+    parse_rowset,
+    phase_slice,
+    rowset,
+    source_slice,
+    to_json,
+    tokenizer_slice,
+)
+
+PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS}
+"""Files that the workflow itself makes from installed packages."""
+
+
+class Dag:
+    """Answers the rules' questions about one recipe. Methods with `wildcards` serve as input functions."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Look at a checked recipe."""
+        self.recipe = recipe
+        self._phases = {
+            f"{owner}.{phase}": phase_slice(recipe, owner, phase)
+            for run in recipe.runs
+            for owner, phase in self.way(run)
+        }
+        self._evaluations = {run: evaluation_slice(recipe, run) for run in recipe.runs}
+
+    def way(self, run: str) -> list[tuple[str, str]]:
+        """Return (run that owns the phase, phase) from the first phase of `run` on."""
+        return lineage(self.recipe, run)
+
+    def write_slices(self, folder: Path) -> None:
+        """Write every slice of the recipe below `folder`; files that would not change are left untouched.
+
+        Slices are inputs of the rules: what is written here is what Snakemake finds changed.
+        """
+        sources = {f"source/{name}": source_slice(self.recipe, name) for name in self.recipe.sources}
+        tokenizers = {f"tokenizer/{name}": tokenizer_slice(self.recipe, name) for name in self.recipe.tokenizers}
+        phases = {f"phase/{name}": content for name, content in self._phases.items()}
+        evaluations = {f"evaluation/{name}": content for name, content in self._evaluations.items()}
+        for name, content in (sources | tokenizers | phases | evaluations).items():
+            path, text = folder / f"{name}.json", to_json(content)
+            if not path.is_file() or path.read_text(encoding="utf-8") != text:
+                with atomic_file(path, "w") as stream:
+                    stream.write(text)
+
+    def missing(self) -> list[str]:
+        """Return a sentence for each source pattern that matches no file."""
+        return missing_files(self.recipe, PACKAGE_TEXT)
+
+    def raw_files(self, wildcards: Any) -> list[str]:
+        """Return the files of a source that are there or that a rule makes."""
+        files = expand_files(self.recipe.sources[wildcards.source])
+        return [file for file in files if file in PACKAGE_TEXT or Path(file).exists()]
+
+    def tokenizer_documents(self, wildcards: Any) -> list[str]:
+        """Return the manifests of the sources that a tokenizer's sample is drawn from."""
+        mixture = self.recipe.mixtures[self.recipe.tokenizers[wildcards.tokenizer].mixture]
+        return [manifest(source) for source in mixture.factors]
+
+    def rowset_arguments(self, wildcards: Any) -> str:
+        """Return the command line options that say which documents go into a set of rows, and its length."""
+        length, least, most = parse_rowset(wildcards.rowset)
+        return f"--length {length} --min-words {least}" + (f" --max-words {most}" if most is not None else "")
+
+    def tokenizer(self, wildcards: Any) -> str:
+        """Return the manifest of the tokenizer of a run."""
+        return f"results/tokenizers/{self._evaluations[wildcards.run].tokenizer}/manifest.json"
+
+    def phase_shards(self, wildcards: Any) -> list[str]:
+        """Return the indexes of all shards that a phase reads."""
+        content = self._phases[f"{wildcards.run}.{wildcards.phase}"]
+        parts = {(part.source, part.rowset) for stage in content.stages for part in stage.components}
+        return [index(content.tokenizer, source, "train", name) for source, name in sorted(parts)]
+
+    def previous(self, wildcards: Any) -> list[str]:
+        """Return the checkpoint that a phase begins from, or nothing for the first one."""
+        way = self.way(wildcards.run)
+        before = way[: way.index((wildcards.run, wildcards.phase))]
+        return [pointer(*before[-1])] if before else []
+
+    def previous_argument(self, wildcards: Any) -> str:
+        """Return the command line option that names the checkpoint a phase begins from, or nothing."""
+        return " ".join(f"--previous {path}" for path in self.previous(wildcards))
+
+    def last_checkpoint(self, wildcards: Any) -> str:
+        """Return the checkpoint that a run ends with."""
+        return pointer(*self.way(wildcards.run)[-1])
+
+    def last_slice(self, wildcards: Any) -> str:
+        """Return the slice of the phase that a run ends with."""
+        owner, phase = self.way(wildcards.run)[-1]
+        return f"results/recipe/phase/{owner}.{phase}.json"
+
+    def lineage_checkpoints(self, wildcards: Any) -> list[str]:
+        """Return the checkpoints of every phase of a run, in order."""
+        return [pointer(*step) for step in self.way(wildcards.run)]
+
+    def held_out(self, wildcards: Any) -> list[str]:
+        """Return the indexes of the validation rows that a run is measured on."""
+        content = self._evaluations[wildcards.run]
+        return [
+            index(content.tokenizer, source, "validation", rowset(length))
+            for source in content.sources
+            for length in content.lengths
+        ]
+
+    def baseline(self, wildcards: Any) -> list[str]:
+        """Return the indexes of the training rows of a run's first stage, whose token counts are the baseline."""
+        content = self._evaluations[wildcards.run]
+        parts = sorted({(part.source, part.rowset) for part in content.components})
+        return [index(content.tokenizer, source, "train", name) for source, name in parts]
+
+    def documents(self, wildcards: Any) -> list[str]:
+        """Return the manifests of the sources that a run is trained on."""
+        return [manifest(source) for source in self._evaluations[wildcards.run].sources]
+
+
+def manifest(source: str) -> str:
+    """Return the manifest of a sampled source."""
+    return f"results/corpus/{source}/manifest.json"
+
+
+def index(tokenizer: str, source: str, split: str, name: str) -> str:
+    """Return the index of a set of packed rows."""
+    return f"results/shards/{tokenizer}/{source}/{split}/{name}/index.json"
+
+
+def pointer(run: str, phase: str) -> str:
+    """Return the declared artifact of a phase."""
+    return f"results/runs/{run}/{phase}/checkpoint.json"

@@ -1,0 +1,43 @@
+# The recipe, checked; what every rule needs of Python; one Snakemake a directory.
+import os
+import shlex
+import sys
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)
+
+from corpus.files import UserError
+from workflow.dag import Dag
+from workflow.directory_lock import hold
+from workflow.recipe import load_recipe
+
+try:
+    dag = Dag(load_recipe(config, " + ".join(map(str, workflow.configfiles))))
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+dag.write_slices(Path("results/recipe"))
+
+# Every rule runs `python -m <room>.<stage>` from the working directory, with the Python that runs Snakemake.
+shell.prefix(
+    f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH "
+    f"PYTHONPATH={shlex.quote(workflow.basedir)}; set -euo pipefail; "
+)
+
+
+wildcard_constraints:
+    source="[a-z0-9-]+",
+    tokenizer="[a-z0-9-]+",
+    run="[a-z0-9-]+",
+    phase="[a-z0-9-]+",
+    split="train|validation|test",
+    rowset="[0-9]+(-words-[0-9]+-[0-9]*)?",
+
+
+onstart:
+    try:
+        hold(Path.cwd())
+        if dag.missing():
+            raise UserError("\n".join(dag.missing()))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None

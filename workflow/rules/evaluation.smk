@@ -1,0 +1,56 @@
+# What a finished encoder can do: one JSON per model and evaluation.
+
+
+rule fertility:
+    input:
+        slice="results/recipe/evaluation/{run}.json",
+        tokenizer=dag.tokenizer,
+        documents=dag.documents,
+    output:
+        result="results/evaluation/{run}/fertility.json",
+    log:
+        "logs/evaluation/{run}/fertility.log",
+    conda:
+        "../../envs/alasin.yaml"
+    message:
+        "Counting tokens per word for {wildcards.run}"
+    shell:
+        "python -m evaluation.fertility --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
+        " --documents {input.documents:q} --output {output.result:q} > {log:q} 2>&1"
+
+
+rule masked_language_modelling:
+    input:
+        slice="results/recipe/evaluation/{run}.json",
+        model="results/models/{run}/config.json",
+        validation=dag.held_out,
+        train=dag.baseline,
+    output:
+        result="results/evaluation/{run}/mlm.json",
+    log:
+        "logs/evaluation/{run}/mlm.log",
+    conda:
+        "../../envs/alasin.yaml"
+    message:
+        "Measuring held-out loss and accuracy of {wildcards.run}"
+    shell:
+        "python -m evaluation.mlm --slice {input.slice:q} --model {input.model:q}"
+        " --validation {input.validation:q} --train {input.train:q}"
+        " --output {output.result:q} > {log:q} 2>&1"
+
+
+rule fill_mask:
+    input:
+        slice="results/recipe/evaluation/{run}.json",
+        model="results/models/{run}/config.json",
+    output:
+        result="results/evaluation/{run}/fill_mask.json",
+    log:
+        "logs/evaluation/{run}/fill_mask.log",
+    conda:
+        "../../envs/alasin.yaml"
+    message:
+        "Letting {wildcards.run} fill in the blanks"
+    shell:
+        "python -m evaluation.fill_mask --slice {input.slice:q} --model {input.model:q}"
+        " --output {output.result:q} > {log:q} 2>&1"

@@ -1,0 +1,58 @@
+# Phases of training, and the export of what a run ends with. A phase is one job here, however many jobs of the cluster
+# it takes: slurm.launch submits them, waits, and continues. Profiles set nodes and processes.
+
+
+localrules:
+    train,
+
+
+rule train:
+    input:
+        slice="results/recipe/phase/{run}.{phase}.json",
+        tokenizer=dag.tokenizer,
+        shards=dag.phase_shards,
+        previous=dag.previous,
+    output:
+        checkpoint="results/runs/{run}/{phase}/checkpoint.json",
+    log:
+        "logs/runs/{run}/{phase}.log",
+    conda:
+        "../../envs/alasin.yaml"
+    threads: 1
+    resources:
+        cluster="local",
+        nodes=1,
+        processes_per_node=1,
+        micro_batch_tokens=8192,
+        checkpoint_seconds=900,
+    params:
+        folder="results/runs/{run}/{phase}",
+        previous=dag.previous_argument,
+    message:
+        "Training {wildcards.run}, phase {wildcards.phase}"
+    shell:
+        "python -m slurm.launch --cluster {resources.cluster} --nodes {resources.nodes}"
+        " --processes-per-node {resources.processes_per_node} --folder {params.folder:q}"
+        " --done {output.checkpoint:q} --"
+        " python -m model.trainer --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
+        " --shards results/shards --folder {params.folder:q} {params.previous}"
+        " --micro-batch-tokens {resources.micro_batch_tokens}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} 2>&1 | tee -ai {log:q}"
+
+
+rule export:
+    input:
+        slice=dag.last_slice,
+        checkpoint=dag.last_checkpoint,
+        tokenizer=dag.tokenizer,
+    output:
+        config="results/models/{run}/config.json",
+    log:
+        "logs/models/{run}.log",
+    conda:
+        "../../envs/alasin.yaml"
+    message:
+        "Exporting {wildcards.run} for transformers"
+    shell:
+        "python -m model.export --checkpoint {input.checkpoint:q} --slice {input.slice:q}"
+        " --tokenizer {input.tokenizer:q} --output {output.config:q} > {log:q} 2>&1"

@@ -1,0 +1,46 @@
+# What a person reads: a card per model, a report on all.
+
+
+rule model_card:
+    input:
+        slice="results/recipe/evaluation/{run}.json",
+        phases=dag.lineage_checkpoints,
+        model="results/models/{run}/config.json",
+        results=collect(
+            "results/evaluation/{{run}}/{kind}.json", kind=["mlm", "fertility", "fill_mask"]
+        ),
+    output:
+        card="results/models/{run}/README.md",
+    log:
+        "logs/cards/{run}.log",
+    conda:
+        "../../envs/alasin.yaml"
+    message:
+        "Writing the model card of {wildcards.run}"
+    shell:
+        "python -m workflow.report.card --results results --run {wildcards.run}"
+        " --output {output.card:q} > {log:q} 2>&1"
+
+
+rule report:
+    input:
+        cards=collect("results/models/{run}/README.md", run=dag.recipe.runs),
+        slices=collect("results/recipe/evaluation/{run}.json", run=dag.recipe.runs),
+    output:
+        report(
+            "results/report.html",
+            caption="../report/report.rst",
+            category="Report",
+        ),
+    log:
+        "logs/report.log",
+    conda:
+        "../../envs/alasin.yaml"
+    params:
+        title=dag.recipe.title,
+        runs=list(dag.recipe.runs),
+    message:
+        "Writing the report"
+    shell:
+        "python -m workflow.report.html --results results --title {params.title:q}"
+        " --runs {params.runs:q} --output {output:q} > {log:q} 2>&1"
