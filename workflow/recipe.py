@@ -13,6 +13,7 @@ import fnmatch
 import glob
 from collections.abc import Hashable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any, get_args, get_origin
 
 import yaml
@@ -150,7 +151,8 @@ def load_recipe(config: Any, where: str) -> Recipe:
         found = problems(recipe)
         if not found:
             return recipe
-    raise UserError("\n".join(f"{where}: {key}: {sentence}" for key, sentence in found))
+    # What was given is quoted in the sentences and may hold line breaks.
+    raise UserError("\n".join(" ".join(f"{where}: {key}: {sentence}".split()) for key, sentence in found))
 
 
 def expand_files(source: Source) -> list[str]:
@@ -201,7 +203,7 @@ def _but(given: Any) -> str:
         return ", but nothing is there."
     if isinstance(given, dict | list):
         return "."
-    return f", but is {given}."
+    return f", but is {shorten(str(given), 60)}."
 
 
 def _key_path(location: Location) -> str:
