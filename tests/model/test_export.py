@@ -1,0 +1,137 @@
+"""What is exported loads in transformers and in this project, and computes the same there."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
+
+from corpus.files import UserError
+from model.checkpoint import TENSOR_FILES, write_checkpoint, write_pointer
+from model.export import export, load_encoder
+from model.modernbert import ModernBert
+
+
+@pytest.fixture
+def copy(exported_model: Path, tmp_path: Path) -> Path:
+    shutil.copytree(exported_model.parent, tmp_path / "copy")
+    return tmp_path / "copy" / "config.json"
+
+
+def test_transformers_computes_the_same_logits_for_a_text(exported_model: Path, small_encoder: ModernBert) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(exported_model.parent)
+    theirs = AutoModelForMaskedLM.from_pretrained(exported_model.parent)
+    assert tokenizer.model_max_length == theirs.config.max_position_embeddings == 64
+    assert theirs.config.vocab_size == 384
+    ids = tokenizer("Alasin on vanha ja [MASK] on uusi.", return_tensors="pt").input_ids
+    assert (ids[0, 0], ids[0, -1]) == (theirs.config.cls_token_id, theirs.config.sep_token_id)
+    assert tokenizer.mask_token_id in ids
+    ours = small_encoder(ids[0], torch.tensor([0, ids.shape[1]]))
+    torch.testing.assert_close(ours, theirs(ids).logits[0], atol=1e-4, rtol=0)
+
+
+def test_transformers_fills_in_a_mask(exported_model: Path) -> None:
+    fill = pipeline("fill-mask", model=str(exported_model.parent), device="cpu")
+    assert len(fill("Alasin on [MASK].")) == 5
+
+
+def test_an_export_read_back_is_the_same_encoder(exported_model: Path, small_encoder: ModernBert) -> None:
+    loaded = load_encoder(exported_model)
+    assert loaded.shape == small_encoder.shape
+    torch.testing.assert_close(loaded.state_dict(), small_encoder.state_dict(), atol=0, rtol=0)
+
+
+def test_the_configuration_holds_what_older_readers_look_for(exported_model: Path) -> None:
+    content = json.loads(exported_model.read_text())
+    assert (content["global_rope_theta"], content["local_rope_theta"]) == (70_000.0, 3_000.0)
+    assert content["global_attn_every_n_layers"] == 2
+    tokenizer = json.loads(exported_model.with_name("tokenizer_config.json").read_text())
+    assert tokenizer["tokenizer_class"] == "PreTrainedTokenizerFast"
+    with safe_open(exported_model.with_name("model.safetensors"), "pt") as weights:
+        assert weights.metadata() == {"format": "pt"}
+
+
+def test_weights_of_another_shape_are_refused_and_nothing_is_written(
+    tokenizer_manifest: Path, small_encoder: ModernBert, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="weights are not of the shape"):
+        export(
+            small_encoder.state_dict(), replace(small_encoder.shape, layers=6), 64, tokenizer_manifest, tmp_path / "m"
+        )
+    assert not (tmp_path / "m").exists()
+
+
+def test_an_export_that_fails_leaves_no_configuration(
+    copy: Path, tokenizer_manifest: Path, small_encoder: ModernBert, tmp_path: Path
+) -> None:
+    partial = tmp_path / "tokenizer" / "manifest.json"
+    shutil.copytree(tokenizer_manifest.parent, partial.parent)
+    partial.with_name("special_tokens_map.json").unlink()
+    with pytest.raises(FileNotFoundError):
+        export(small_encoder.state_dict(), small_encoder.shape, 64, partial, copy.parent)
+    assert not copy.exists()
+
+
+def test_damaged_weights_are_named(copy: Path) -> None:
+    weights = copy.with_name("model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"model\.safetensors is damaged"):
+        load_encoder(copy)
+
+
+def test_a_configuration_of_another_origin_is_named(copy: Path) -> None:
+    content = json.loads(copy.read_text())
+    del content["local_rope_theta"]
+    copy.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"config\.json has no local_rope_theta"):
+        load_encoder(copy)
+
+
+def run_export(folder: Path, tokenizer: Path, encoder: ModernBert) -> subprocess.CompletedProcess[str]:
+    shape = asdict(encoder.shape)
+    for taken_elsewhere in ("vocabulary", "global_rope_theta"):
+        del shape[taken_elsewhere]
+    stage = {
+        "length": 64,
+        "tokens": 640,
+        "batch": {"tokens": 64},
+        "learning_rate": {"peak": 0.001},
+        "rope_theta": encoder.shape.global_rope_theta,
+        "masking_rate": 0.3,
+        "components": [],
+    }
+    content = {"run": "r", "phase": "p", "ordinal": 0, "seed": 1, "model": shape, "tokenizer": "t", "optimizer": {}}
+    (folder / "slice.json").write_text(json.dumps(content | {"stages": [stage | {"rope_theta": 1.0}, stage]}))
+    options = {
+        "--checkpoint": folder / "checkpoint.json",
+        "--slice": folder / "slice.json",
+        "--tokenizer": tokenizer,
+        "--output": folder / "model" / "config.json",
+    }
+    command = [sys.executable, "-m", "model.export", *(str(part) for option in options.items() for part in option)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+
+
+def test_the_command_exports_a_checkpoint_and_refuses_a_damaged_one(
+    tokenizer_manifest: Path, small_encoder: ModernBert, tmp_path: Path
+) -> None:
+    directory = tmp_path / "checkpoints" / "step-00000001"
+    tensors = {name: dict(small_encoder.state_dict()) for name in TENSOR_FILES}
+    write_checkpoint(directory, tensors, {"stage_end": True})
+    write_pointer(tmp_path / "checkpoint.json", directory, {})
+    done = run_export(tmp_path, tokenizer_manifest, small_encoder)
+    assert done.returncode == 0, done.stderr
+    assert load_encoder(tmp_path / "model" / "config.json").shape == small_encoder.shape
+
+    weights = directory / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    refused = run_export(tmp_path, tokenizer_manifest, small_encoder)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: ")
+    assert "weights.safetensors does not match its checksum" in refused.stderr
