@@ -270,7 +270,9 @@ def read_slice(path: Path, kind: type[Slice]) -> Slice:
     try:
         return kind.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist; run the rule recipe_slice, which writes it from the recipe.") from None
+        raise UserError(
+            f"{path} does not exist; Snakemake writes it from the recipe, and so does python -m workflow.slices."
+        ) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from snakemake.common.configfile import load_configfile
 import workflow.schema
 from corpus.files import UserError
 from workflow.checks import problems
-from workflow.recipe import Source, expand_files, lineage, load_recipe, missing_files, read_recipe
+from workflow.recipe import Source, expand_files, lineage, load_recipe, main, missing_files, read_recipe
 
 CONFIG = Path(__file__).parents[2] / "config"
 DEMO = yaml.safe_load((CONFIG / "demo.yaml").read_text())
@@ -461,3 +462,13 @@ def test_the_demo_compares_one_setting_at_a_time():
         theirs = [stage.model_dump(exclude={"rope_theta"}) for stage in recipe.phases[second[1]].stages]
         assert [stage.model_dump(exclude={"rope_theta"}) for stage in recipe.phases[first[1]].stages] == theirs
     assert set(recipe.evaluation.prompts) == {source.language for source in recipe.sources.values()}
+
+
+def test_the_command_tells_what_would_be_trained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(sys, "argv", ["recipe", str(CONFIG / "finnish.yaml")])
+    main()
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        "  large-cpt: stable-large (of large), extension-large (of large); 390,000,000,000 tokens, 8192 in a row"
+        in [line.removesuffix(" at the end") for line in lines]
+    )

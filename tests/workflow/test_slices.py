@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,7 @@ from workflow.slices import (
     SourceSlice,
     TokenizerSlice,
     evaluation_slice,
+    main,
     parse_rowset,
     phase_slice,
     read_slice,
@@ -29,7 +31,8 @@ from workflow.slices import (
     tokenizer_slice,
 )
 
-DEMO = yaml.safe_load((Path(__file__).parents[2] / "config" / "demo.yaml").read_text())
+CONFIG = Path(__file__).parents[2] / "config" / "demo.yaml"
+DEMO = yaml.safe_load(CONFIG.read_text())
 
 
 def demo() -> dict[str, Any]:
@@ -255,3 +258,29 @@ def test_slices_do_not_change_once_made():
     recipe = load_recipe(copy.deepcopy(DEMO), "demo")
     with pytest.raises(ValueError, match="frozen"):
         source_slice(recipe, "udhr-fi").fraction = 0.5
+
+
+@pytest.mark.parametrize(
+    ("which", "name"),
+    [
+        (["--source", "udhr-fi"], "source/udhr-fi"),
+        (["--tokenizer", "demo"], "tokenizer/demo"),
+        (["--phase", "small-edu", "annealing-edu"], "phase/small-edu.annealing-edu"),
+        (["--evaluation", "small"], "evaluation/small"),
+    ],
+)
+def test_the_command_writes_the_slice_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: list[str], name: str
+):
+    output = tmp_path / "made" / "slice.json"
+    monkeypatch.setattr(sys, "argv", ["slices", "--recipe", str(CONFIG), *which, "--output", str(output)])
+    main()
+    assert output.read_text() == slices(load_recipe(demo(), "demo"))[name]
+
+
+def test_the_command_tells_of_a_name_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    arguments = ["slices", "--recipe", str(CONFIG), "--source", "none", "--output", str(tmp_path / "slice.json")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(UserError, match="there is no none to make a slice of"):
+        main()
+    assert list(tmp_path.iterdir()) == []
