@@ -232,7 +232,6 @@ def _manifest(account: Account, source: SourceSlice) -> dict[str, Any]:
         "format": FORMAT,
         "source": source.name,
         "language": source.language,
-        "note": source.note,
         "splits": {
             split: {
                 "documents": account.documents[split],

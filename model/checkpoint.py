@@ -113,7 +113,7 @@ def load_state(directory: Path) -> dict[str, Any]:
 def remove_old(folder: Path, keep: int) -> None:
     """Delete checkpoints but the newest `keep` and those whose state says that they end a stage."""
     for directory in complete_checkpoints(folder)[:-keep]:
-        if not load_state(directory)["stage_end"]:
+        if not load_state(directory)["position"]["stage_end"]:
             doomed = directory.with_name(f".{directory.name}.old")
             directory.rename(doomed)  # gone in one step: a kill in the middle leaves no half checkpoint behind
             shutil.rmtree(doomed)

@@ -86,7 +86,8 @@ class Phase:
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
         self.languages = sorted({part.language for stage in self.slice.stages for part in stage.components})
         self.tokenizer = read_json(arguments.tokenizer)
-        self.inputs = self._fingerprint(arguments.slice, arguments.previous)
+        self._decisive = [arguments.slice, *self._indexes(), *([arguments.previous] if arguments.previous else [])]
+        self.inputs = self._fingerprint()
         self._check_shards()
         self.position = Position()
         self.engine = self._load(arguments.previous)
@@ -104,12 +105,9 @@ class Phase:
         parts = {(part.source, part.rowset) for stage in self.slice.stages for part in stage.components}
         return [self.shards / source / "train" / rowset / "index.json" for source, rowset in sorted(parts)]
 
-    def _fingerprint(self, slice_path: Path, previous: Path | None) -> str:
+    def _fingerprint(self) -> str:
         """Hash what decides this phase's result: its slice, its shards, and the checkpoint it begins with."""
-        digest = hashlib.sha256()
-        for path in [slice_path, *self._indexes(), *([previous] if previous else [])]:
-            digest.update(sha256_of(path).encode())
-        return digest.hexdigest()
+        return hashlib.sha256("".join(map(sha256_of, self._decisive)).encode()).hexdigest()
 
     def _check_shards(self) -> None:
         """Verify every file of the shards that this phase reads, each on one rank."""
@@ -183,6 +181,8 @@ class Phase:
             self._train_stage(number)
         if self.log:
             self.log.close()
+            if self._fingerprint() != self.inputs:
+                raise UserError(f"the recipe or the data of {self.folder} changed while it trained; run it again.")
             last = checkpoint.complete_checkpoints(self.folder / "checkpoints")[-1]
             facts = {"run": self.slice.run, "phase": self.slice.phase}
             facts |= {"step": self.position.step, "tokens": self.position.tokens}

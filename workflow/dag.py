@@ -6,6 +6,7 @@ alone. All paths are relative to Snakemake's working directory.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,11 @@ class Dag:
         tokenizers = {f"tokenizer/{name}": tokenizer_slice(self.recipe, name) for name in self.recipe.tokenizers}
         phases = {f"phase/{name}": content for name, content in self._phases.items()}
         evaluations = {f"evaluation/{name}": content for name, content in self._evaluations.items()}
-        for name, content in (sources | tokenizers | phases | evaluations).items():
-            path, text = folder / f"{name}.json", to_json(content)
+        slices = {name: to_json(content) for name, content in (sources | tokenizers | phases | evaluations).items()}
+        # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.
+        slices["notes"] = json.dumps({name: source.note for name, source in self.recipe.sources.items()}, indent=1)
+        for name, text in slices.items():
+            path = folder / f"{name}.json"
             if not path.is_file() or path.read_text(encoding="utf-8") != text:
                 with atomic_file(path, "w") as stream:
                     stream.write(text)

@@ -74,8 +74,8 @@ class Filters(Strict):
     """Score field -> smallest value kept. A document without the field is dropped and counted."""
 
 
-class Source(Strict):
-    """Documents of one language from one origin."""
+class Documents(Strict):
+    """Which documents are read and kept: what of a source changes what is made from it."""
 
     language: Language
     """ISO 639 code, a pair such as `en-fi` for translations, or `code`."""
@@ -90,6 +90,11 @@ class Source(Strict):
     filters: Filters = Filters()
     max_rejected: Share = 0.01
     """Share of malformed records (bad JSON, bad UTF-8, no text) above which the stage fails."""
+
+
+class Source(Documents):
+    """Documents of one language from one origin."""
+
     note: Text = ""
     """What this text is and its licence, for the report and the model card."""
 

@@ -19,11 +19,11 @@ from corpus.files import UserError, atomic_file, run_command
 from workflow.recipe import read_recipe
 from workflow.schema import (
     Batch,
+    Documents,
     LearningRate,
     Mixture,
     Optimizer,
     Recipe,
-    Source,
     Stage,
     Strict,
     WordBin,
@@ -34,7 +34,7 @@ from workflow.schema import (
 ROWSET = re.compile(r"(?P<length>\d+)(?:-words-(?P<min>\d+)-(?P<max>\d*))?")
 
 
-class SourceSlice(Source):
+class SourceSlice(Documents):
     """What decides which documents of a source are kept, and in which split each lies."""
 
     name: str
@@ -137,7 +137,8 @@ Slice = TypeVar("Slice", SourceSlice, TokenizerSlice, PhaseSlice, EvaluationSlic
 
 def source_slice(recipe: Recipe, name: str) -> SourceSlice:
     """Return the slice of source `name`; raises `KeyError` if the recipe has none of this name."""
-    return SourceSlice(name=name, seed=recipe.seed, **dict(recipe.sources[name]))
+    documents = {field: getattr(recipe.sources[name], field) for field in Documents.model_fields}
+    return SourceSlice(name=name, seed=recipe.seed, **documents)
 
 
 def tokenizer_slice(recipe: Recipe, name: str) -> TokenizerSlice:

@@ -4,6 +4,7 @@
 rule model_card:
     input:
         slice="results/recipe/evaluation/{run}.json",
+        notes="results/recipe/notes.json",
         phases=dag.lineage_checkpoints,
         model="results/models/{run}/config.json",
         results=collect(
@@ -26,6 +27,7 @@ rule report:
     input:
         cards=collect("results/models/{run}/README.md", run=dag.recipe.runs),
         slices=collect("results/recipe/evaluation/{run}.json", run=dag.recipe.runs),
+        notes="results/recipe/notes.json",
     output:
         report(
             "results/report.html",
