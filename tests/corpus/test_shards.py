@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from corpus.bpe import make as make_tokenizer
 from corpus.encoding import CLS, SEP, read_encoder
 from corpus.files import UserError, read_json
 from corpus.sampling import sample, split_texts
-from corpus.shards import RowReader, ShardPlan, make, read_unigram, verify
+from corpus.shards import BATCH_ROWS, RowReader, ShardPlan, Totals, make, packed_batches, read_unigram, verify
 from workflow.slices import SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[2]
@@ -98,33 +99,35 @@ def pieces_of(reader: RowReader) -> list[tuple[int, ...]]:
 
 
 def refuse_lost_tokens(index_path: Path, documents: Path, tokenizer: Path, split: str = "train") -> None:
-    """Put the pieces together again, and fail unless they are the documents, each token once."""
-    reader = RowReader(index_path)
-    pieces = pieces_of(reader)
-    assert all(piece[0] == CLS and piece[-1] == SEP and len(piece) > 2 for piece in pieces)
-    contents = Counter(piece[1:-1] for piece in pieces)
-    assert all(min(content) > SEP for content in contents)
-    encoder = read_encoder(tokenizer)
-    cut = []
-    for _, ids in encoder.encode(split_texts(documents, split)):
-        whole = tuple(ids.tolist())
-        if contents[whole]:
-            contents[whole] -= 1
-        else:
-            cut.append(whole)
-    beginnings: dict[int, list[tuple[int, ...]]] = {}
-    for content in (+contents).elements():
-        beginnings.setdefault(content[0], []).append(content)
-    for whole in cut:
-        while whole:
-            content = max(
-                (part for part in beginnings[whole[0]] if whole[: len(part)] == part),
-                key=len,
-            )
-            beginnings[whole[0]].remove(content)
-            whole = whole[len(content) :]
-    assert not any(beginnings.values()), "rows hold tokens of no document"
-    assert reader.index["tokens"] == sum(map(len, pieces))
+    """Fail unless the rows hold each token of the documents as often as they do, in pieces that occur in them."""
+    pieces = [piece[1:-1] for piece in pieces_of(RowReader(index_path)) if piece[0] == CLS and piece[-1] == SEP]
+    assert len(pieces) == read_json(index_path)["pieces"], "every piece begins with [CLS] and ends with [SEP]"
+    assert all(piece and min(piece) > SEP for piece in pieces)
+    written = ["".join(map(chr, piece)) for piece in pieces]
+    read = ["".join(map(chr, ids)) for _, ids in read_encoder(tokenizer).encode(split_texts(documents, split))]
+    assert Counter(chain.from_iterable(written)) == Counter(chain.from_iterable(read))
+    unmatched = set(written) - set(read)
+    everything = chr(SEP).join(read)
+    assert all(piece in everything for piece in unmatched)
+
+
+def test_numbered_tokens_are_each_written_once_in_pieces_of_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus.shards, "WINDOW_TOKENS", 1)
+    counts = [(number * number) % 173 for number in range(60_000)]
+    ends = np.cumsum(counts) + 5
+    documents = [("", np.arange(end - count, end, dtype=np.uint32)) for count, end in zip(counts, ends, strict=True)]
+    totals = Totals(np.zeros(ends[-1], dtype=np.int64))
+    batches = list(packed_batches(ShardPlan("train", 100), b"key", iter(documents), np.uint32, totals))
+    assert [batch.rows for batch in batches[:-1]] == [BATCH_ROWS] * (len(batches) - 1)
+    assert len(batches) > 40
+    assert totals.unigram[5:].tolist() == [1] * sum(counts)
+    for batch in batches:
+        for piece in np.split(batch.tokens, np.cumsum(batch.lengths)[:-1]):
+            content = piece[1:-1].astype(np.int64)
+            assert (piece[0], piece[-1]) == (CLS, SEP)
+            assert content.tolist() == list(range(content[0], content[-1] + 1))
+            assert np.searchsorted(ends, content[0], "right") == np.searchsorted(ends, content[-1], "right")
+    assert totals.tokens / (totals.rows * 100) > 0.99
 
 
 @pytest.mark.parametrize("length", [16, 64, 1024])
