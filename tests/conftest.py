@@ -1,5 +1,74 @@
+"""Settings of all tests, and a small tokenizer and model with random weights for tests of whatever reads one."""
+
+from pathlib import Path
+
+import pytest
+import torch
 from hypothesis import settings
+
+from corpus.bpe import train, write_tokenizer
+from corpus.files import sha256_of, write_json
+from model.export import export
+from model.modernbert import ModernBert, Shape
 
 # Machines are shared and slow at times, and a failure must come back when the test is run again.
 settings.register_profile("alasin", deadline=None, derandomize=True)
 settings.load_profile("alasin")
+
+TEXTS = [
+    "The anvil is old, and the hammer is new.",
+    "Alasin on vanha ja vasara on uusi.",
+    "Städet är gammalt och hammaren är ny.",
+    "Incus vetus est et malleus novus.",
+] * 4
+
+
+@pytest.fixture(scope="session")
+def tokenizer_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """manifest.json of a tokenizer of 320 entries, 384 in the model."""
+    directory = tmp_path_factory.mktemp("tokenizer")
+    tokenizer = train(iter(TEXTS), 320)
+    write_tokenizer(tokenizer, directory)
+    manifest = {
+        "format": 1,
+        "vocabulary": tokenizer.get_vocab_size(),
+        "padded_vocabulary": 384,
+        "special": {"[MASK]": 0, "[CLS]": 1, "[PAD]": 2, "[UNK]": 3, "[SEP]": 4},
+        "fingerprint": sha256_of(directory / "tokenizer.json"),
+        "sample": {},
+    }
+    write_json(directory / "manifest.json", manifest)
+    return directory / "manifest.json"
+
+
+@pytest.fixture(scope="session")
+def small_encoder() -> ModernBert:
+    """An encoder for that tokenizer, with settings that differ from every default of transformers."""
+    shape = Shape(
+        vocabulary=384,
+        layers=5,
+        hidden=32,
+        heads=2,
+        intermediate=48,
+        global_every=2,
+        local_attention=8,
+        global_rope_theta=70_000.0,
+        local_rope_theta=3_000.0,
+        norm_eps=1e-4,
+    )
+    encoder = ModernBert(shape, seed=0)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return encoder.eval()
+
+
+@pytest.fixture(scope="session")
+def exported_model(
+    tmp_path_factory: pytest.TempPathFactory, tokenizer_manifest: Path, small_encoder: ModernBert
+) -> Path:
+    """config.json of that encoder and tokenizer, exported."""
+    directory = tmp_path_factory.mktemp("model")
+    export(small_encoder.state_dict(), small_encoder.shape, 64, tokenizer_manifest, directory)
+    return directory / "config.json"
