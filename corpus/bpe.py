@@ -22,7 +22,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from corpus.encoding import CLS, FORMAT, SEP, SPECIAL_TOKENS
+from corpus.encoding import CLS, FORMAT, SEP, SPECIAL_TOKENS, TOKENIZER
 from corpus.files import UserError, atomic_file, read_json, run_command, sha256_of, write_json
 from corpus.sampling import split_texts
 from workflow.slices import TokenizerSlice, read_slice
@@ -120,7 +120,7 @@ def write_tokenizer(tokenizer: Tokenizer, directory: Path) -> None:
         "model_input_names": ["input_ids", "attention_mask"],
         "clean_up_tokenization_spaces": False,
     }
-    with atomic_file(directory / "tokenizer.json", "w") as stream:
+    with atomic_file(directory / TOKENIZER, "w") as stream:
         stream.write(tokenizer.to_str(pretty=True))
     write_json(directory / "tokenizer_config.json", config)
     write_json(directory / "special_tokens_map.json", names)
@@ -149,7 +149,7 @@ def make(recipe: TokenizerSlice, manifests: Mapping[str, Path], output: Path) ->
         "vocabulary": vocabulary,
         "padded_vocabulary": -(-vocabulary // recipe.multiple) * recipe.multiple,
         "special": {token: number for number, token in enumerate(SPECIAL_TOKENS)},
-        "fingerprint": sha256_of(output.parent / "tokenizer.json"),
+        "fingerprint": sha256_of(output.parent / TOKENIZER),
         "sample": {source: vars(account) for source, account in drawn.items()},
     }
     write_json(output, manifest)

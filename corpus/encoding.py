@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from corpus.files import UserError, read_json, sha256_of
 
 FORMAT = 1
+MANIFEST, TOKENIZER = "manifest.json", "tokenizer.json"
 MASK, CLS, PAD, UNK, SEP = range(5)
 SPECIAL_TOKENS = ("[MASK]", "[CLS]", "[PAD]", "[UNK]", "[SEP]")
 """Content of ids 0 to 4."""
@@ -55,12 +56,14 @@ class TextEncoder:
 
 
 def read_encoder(path: Path) -> TextEncoder:
-    """Read a tokenizer.json and the manifest.json beside it.
+    """Read a tokenizer, given the path of its manifest.json or of the tokenizer.json beside it.
 
     Raises:
         UserError: one of them is absent or unreadable, or the tokenizer is not the one the manifest describes.
     """
-    manifest_path = path.with_name("manifest.json")
+    if path.name not in (MANIFEST, TOKENIZER):
+        raise UserError(f"{path} is no tokenizer; give the {MANIFEST} or {TOKENIZER} that python -m corpus.bpe wrote.")
+    manifest_path, path = path.with_name(MANIFEST), path.with_name(TOKENIZER)
     remake = f"delete {manifest_path} and run python -m corpus.bpe again"
     manifest = read_json(manifest_path)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:

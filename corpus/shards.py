@@ -247,9 +247,7 @@ def main() -> None:
         prog=COMMAND, description="Tokenize a split of a source and pack it into rows, in memory-mapped Arrow files."
     )
     parser.add_argument("--documents", type=Path, required=True, help="manifest of the source's documents")
-    parser.add_argument(
-        "--tokenizer", type=Path, required=True, help="tokenizer.json, with its manifest.json beside it"
-    )
+    parser.add_argument("--tokenizer", type=Path, required=True, help="manifest.json or tokenizer.json of a tokenizer")
     parser.add_argument("--split", choices=SPLITS, required=True, help="which documents")
     parser.add_argument("--length", type=int, required=True, help="slots of a row, in tokens")
     parser.add_argument("--min-words", type=int, default=0, help="fewest words of a document (default: 0)")

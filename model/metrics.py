@@ -26,6 +26,7 @@ class Tally:
         """Begin with zeros; all ranks use the same numbers of languages and components."""
         self._languages = languages
         self._vector = torch.zeros(3 * languages + components + 1, dtype=torch.float64, device=device)
+        self._values: list[float] = []
 
     def add(self, batch: MicroBatch, losses: torch.Tensor, logits: torch.Tensor) -> None:
         """Count a micro-batch: float[M] losses and float[M, vocabulary] logits of its masked positions."""

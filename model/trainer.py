@@ -138,7 +138,8 @@ class Phase:
             self.say(f"beginning from {start}")
         else:
             self.say(f"beginning with fresh weights, seed {self.slice.seed}")
-        engine = Engine(model.to(self.device), self.slice.optimizer)
+        self.model = model.to(self.device)
+        engine = Engine(self.model, self.slice.optimizer)
         engine.load(tensors, state.get("updates", 0))
         count = sum(parameter.numel() for parameter in model.parameters())
         self.say(
@@ -184,8 +185,12 @@ class Phase:
             if self._fingerprint() != self.inputs:
                 raise UserError(f"the recipe or the data of {self.folder} changed while it trained; run it again.")
             last = checkpoint.complete_checkpoints(self.folder / "checkpoints")[-1]
-            facts = {"run": self.slice.run, "phase": self.slice.phase}
-            facts |= {"step": self.position.step, "tokens": self.position.tokens}
+            facts = {
+                "run": self.slice.run,
+                "phase": self.slice.phase,
+                "step": self.position.step,
+                "tokens": self.position.tokens,
+            }
             checkpoint.write_pointer(self.folder / "checkpoint.json", last, facts)
             self.say(f"{self.folder / 'checkpoint.json'} names {last.name}")
 
@@ -196,7 +201,7 @@ class Phase:
         key = derive_key(self.slice.seed, self.slice.ordinal, number)
         vocabulary = self.tokenizer["vocabulary"]
         stream = Stream(stage, self.shards, key, vocabulary, self.languages, self.say)
-        self.engine.model.set_global_rope_theta(stage.rope_theta)
+        self.model.set_global_rope_theta(stage.rope_theta)
         micro_rows = max(1, self.micro_tokens // stage.length)
         plan = steps(stage, position.stage_rows)
         waiting = time.monotonic()
@@ -220,7 +225,7 @@ class Phase:
         for micro_batch in batch.micro_batches:
             here = micro_batch.to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                logits = self.engine.model(here.tokens, here.cu_seqlens, here.positions)
+                logits = self.model(here.tokens, here.cu_seqlens, here.positions)
             losses = F.cross_entropy(logits.float(), here.labels, reduction="none")
             self.engine.backward(losses.sum() * scale)
             tally.add(here, losses, logits)
