@@ -1,0 +1,128 @@
+"""The files of a finished workflow, made by hand in the formats of the stages, for tests of what reads them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from safetensors.numpy import save_file
+
+from corpus.files import sha256_of, write_json
+from workflow.dag import Dag
+from workflow.recipe import load_recipe
+
+DEMO = Path(__file__).parents[2] / "config" / "demo.yaml"
+STEPS = 40
+PARAMETERS = 12 * 34 + 56
+RUNS = ("small", "small-edu", "small-theta")
+
+
+def finish(folder: Path) -> Path:
+    """Write `folder`/results as the demo's recipe leaves it, with other numbers, and return it."""
+    results = folder / "results"
+    dag = Dag(load_recipe(yaml.safe_load(DEMO.read_text()), "demo"))
+    dag.write_slices(results / "recipe")
+    for number, (name, source) in enumerate(dag.recipe.sources.items()):
+        split = {"documents": 10 + number, "bytes": 100_000, "words": 10_000, "files": []}
+        counts = {"read": 30 + 3 * number, "dropped": {}, "rejected": {}, "examples": [], "word_histogram": []}
+        content = {"format": 1, "source": name, "language": source.language} | counts
+        splits = dict.fromkeys(("train", "validation", "test"), split)
+        write_json(results / "corpus" / name / "manifest.json", content | {"splits": splits})
+    sizes = {"vocabulary": 4000, "padded_vocabulary": 4032, "fingerprint": "f" * 64}
+    write_json(results / "tokenizers" / "demo" / "manifest.json", sizes)
+    for run in RUNS:
+        way = dag.way(run)
+        for place in way:
+            if not (results / "runs" / place[0] / place[1]).exists():
+                _phase(results, *place, before=way[: way.index(place)])
+        _evaluation(results, run)
+    return results
+
+
+def change(path: Path, **values: Any) -> None:
+    """Change values of a JSON object in a file."""
+    write_json(path, json.loads(path.read_text()) | values)
+
+
+def _phase(results: Path, run: str, phase: str, before: list[tuple[str, str]]) -> None:
+    content = json.loads((results / "recipe" / "phase" / f"{run}.{phase}.json").read_text())
+    parts = [part for stage in content["stages"] for part in stage["components"]]
+    for part in parts:
+        index = {"rows": 50, "tokens": 50 * 126, "length": 128, "documents": 40, "cut_documents": 3}
+        write_json(results / "shards" / "demo" / part["source"] / "train" / part["rowset"] / "index.json", index)
+    folder = results / "runs" / run / phase
+    rng = np.random.default_rng(len(before))
+    first = STEPS * len(before)
+    languages = sorted({part["language"] for part in parts})
+    with open_lines(folder / "metrics.jsonl") as stream:
+        for i in range(STEPS):
+            loss = 8 - len(before) - i / STEPS + rng.normal(0, 0.05)
+            row = {
+                "step": first + i + 1,
+                "tokens": (first + i + 1) * 4096,
+                "batch_tokens": 4000,
+                "learning_rate": 1e-3,
+                "gradient_norm": 0.5,
+                "tokens_per_second": 8000.0,
+                "step_seconds": 0.5,
+                "data_wait_seconds": 0.01,
+                "memory_bytes": 500_000_000,
+                "loss": loss,
+                "language_loss": {language: loss + k / 10 for k, language in enumerate(languages) if i % 3 or k},
+            }
+            stream.write(json.dumps(row) + "\n")
+    checkpoint = folder / "checkpoints" / f"step-{first + STEPS:08}"
+    drawn = {part["source"]: 1000 * (k + 1) for k, part in enumerate(parts)}
+    position = {"step": first + STEPS, "tokens": (first + STEPS) * 4096, "drawn": drawn}
+    versions = {"python": "3.11.2", "torch": "2.13.0+cpu"}
+    write_json(
+        checkpoint / "state.json", {"position": position, "slice": content, "world_size": 2, "versions": versions}
+    )
+    weights = {"name": "weights.safetensors", "bytes": 1, "sha256": f"{phase}-{run}".ljust(64, "0")}
+    write_json(checkpoint / "manifest.json", {"format": 1, "files": [weights]})
+    pointer = {
+        "checkpoint": f"checkpoints/{checkpoint.name}",
+        "manifest_sha256": sha256_of(checkpoint / "manifest.json"),
+    }
+    write_json(folder / "checkpoint.json", pointer)
+
+
+def open_lines(path: Path) -> Any:
+    """Open a text file for writing below directories that need not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("w", encoding="utf-8")
+
+
+def _evaluation(results: Path, run: str) -> None:
+    content = json.loads((results / "recipe" / "evaluation" / f"{run}.json").read_text())
+    folder = results / "evaluation" / run
+    counts = {"rows": 20, "tokens": 2500, "masked": 750}
+    losses = [
+        {"language": language, "length": length, "loss": 5 + length / 1000, "loss_stderr": 0.05, "accuracy": 0.2}
+        | counts
+        | {"unigram_loss": 7.25}
+        for language in sorted(content["languages"])
+        for length in content["lengths"]
+    ]
+    measured_on = {"split": "validation", "rows_at_most": 200, "masking_rate": 0.3}
+    write_json(folder / "mlm.json", {"format": 1, "run": run, "rows": losses, "measured_on": measured_on})
+    words = {"sources": [], "documents": 12, "words": 1000, "tokens": 1734, "bytes": 6000}
+    fertility = [
+        {"language": language, "tokens_per_word": 1.734, "bytes_per_token": 3.46} | words
+        for language in sorted(content["languages"])
+    ]
+    write_json(folder / "fertility.json", {"format": 1, "run": run, "tokenizer": "demo", "rows": fertility})
+    guesses = [
+        {"token": token, "probability": 0.5 / 2**i} for i, token in enumerate((" vapaina", "<b>", "|", " ", "."))
+    ]
+    blanks = [
+        {"language": language, "prompt": prompt, "predictions": guesses}
+        for language, prompt in sorted(content["prompts"].items())
+    ]
+    write_json(folder / "fill_mask.json", {"format": 1, "run": run, "rows": blanks})
+    model = results / "models" / run
+    model.mkdir(parents=True)
+    tensors = {"embeddings": np.zeros((12, 34), np.float32), "bias": np.zeros(56, np.float32)}
+    save_file(tensors, model / "model.safetensors")
+    write_json(model / "config.json", {"max_position_embeddings": 256, "vocab_size": 4032})

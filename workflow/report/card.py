@@ -1,0 +1,109 @@
+"""The model card of a run: README.md beside its weights, with the front matter that the Hugging Face Hub reads.
+
+Like the report it is made from the files of a finished workflow alone; the words are in `templates/card.md.j2`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from corpus.files import atomic_file, run_command
+from workflow.report.html import environment
+from workflow.report.results import ENDS, FillMask, PhaseResult, Results
+
+
+def render(results: Results, run: str) -> str:
+    """Return the card of a run as Markdown.
+
+    Raises:
+        UserError: naming the file that is missing or lacks something.
+    """
+    content = results.lineage(run)
+    phases = results.phases(run)
+    sources = results.sources([run])
+    held_out = results.held_out(run)
+    fill_mask = results.fill_mask(run)
+    drawn = drawn_tokens(phases)
+    by_language: Counter[str] = Counter()
+    for source in sources:
+        by_language[source.language] += drawn[source.name]
+    context = {
+        "run": run,
+        "front_matter": front_matter(sorted(content.languages), fill_mask),
+        "languages": sorted(content.languages),
+        "shape": content.model,
+        "model": results.model(run),
+        "tokenizer": results.tokenizer(content.tokenizer),
+        "sources": sources,
+        "made": [source for source in sources if source.made],
+        "prompt": fill_mask[0].prompt if fill_mask else "[MASK]",
+        "drawn": drawn,
+        "total": drawn.total(),
+        "by_language": dict(by_language.most_common()),
+        "phases": phases,
+        "held_out": held_out,
+        "doubtful": [f"{row.language} at {row.length} tokens" for row in held_out if row.verdict != "yes"],
+        "measured_on": results.measured_on(run),
+        "fertility": results.fertility(run),
+        "fill_mask": fill_mask,
+        "ends": ENDS,
+    }
+    templates = environment()
+    templates.filters["cell"] = cell
+    return templates.get_template("card.md.j2").render(context)
+
+
+def drawn_tokens(phases: Sequence[PhaseResult]) -> Counter[str]:
+    """Return source -> real tokens trained on over the whole lineage."""
+    drawn: Counter[str] = Counter()
+    for phase in phases:
+        drawn.update(phase.drawn)
+    return drawn
+
+
+def front_matter(languages: Sequence[str], fill_mask: Sequence[FillMask]) -> str:
+    """Return the Hub's metadata as YAML; a pair of languages, such as en-fi, counts as both of them.
+
+    The licence is `other`: what the weights may be used for depends on the sources, whose licences the card lists.
+    """
+    metadata = {
+        "language": sorted({code for language in languages for code in language.split("-")}),
+        "license": "other",
+        "license_name": "see-training-data",
+        "library_name": "transformers",
+        "pipeline_tag": "fill-mask",
+        "mask_token": "[MASK]",
+        "tags": ["modernbert", "masked-language-modeling", "alasin"],
+        "widget": [{"text": row.prompt} for row in fill_mask],
+    }
+    return yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def cell(text: str) -> str:
+    """Return text that is shown as it is in a cell of a Markdown table."""
+    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def main() -> None:
+    """Write a card from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow.report.card", description="Write the model card of a finished run."
+    )
+    parser.add_argument("--results", type=Path, default=Path("results"), help="directory of results (default: results)")
+    parser.add_argument("--run", required=True, help="name of the run")
+    parser.add_argument("--output", type=Path, required=True, help="Markdown file to write, beside the model")
+    arguments = parser.parse_args()
+    text = render(Results(arguments.results), arguments.run)
+    with atomic_file(arguments.output, "w") as stream:
+        stream.write(text)
+    print(f"{arguments.output}: card of {arguments.run}")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,211 @@
+"""Figures of the report as inline SVG: small panels that a browser lays out in as many columns as fit.
+
+Text stays text in the page's own fonts and colours: matplotlib draws with stand-in colours, which are then replaced by
+CSS variables of the report's template, so that one figure serves light, dark and print. Legends are the template's:
+nothing in a panel can overlap one. Colours are Okabe and Ito's (2008), told apart in all common forms of colour vision.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+
+from model.metrics import amount
+from workflow.report.results import CLEAR, Columns, HeldOut, PhaseResult
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1.2)))
+"""Line styles for what the palette alone cannot tell apart."""
+TEXT, GRID, BAND = "#010101", "#020202", "#030303"
+CSS = {TEXT: "currentColor", GRID: "var(--grid)", BAND: "var(--band)"}
+CSS |= {colour: f"var(--c{number})" for number, colour in enumerate(PALETTE)}
+POINTS = 160
+"""A curve is shown as the means of at most so many stretches of steps."""
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "alasin",
+    "font.size": 9.5,
+    "axes.labelsize": 9.5,
+    "axes.labelcolor": TEXT,
+    "axes.edgecolor": GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "text.color": TEXT,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": TEXT,
+    "ytick.labelcolor": TEXT,
+    "lines.linewidth": 1.5,
+}
+
+
+def line_style(number: int) -> dict[str, Any]:
+    """Return matplotlib's colour and line style of the `number`-th thing; so many can be told apart: 18."""
+    return {"color": PALETTE[number % len(PALETTE)], "linestyle": DASHES[number // len(PALETTE) % len(DASHES)]}
+
+
+def loss_curve(phases: Sequence[PhaseResult], limits: tuple[float, float]) -> str:
+    """Draw the training loss along a run's lineage, its phases as numbered bands.
+
+    Args:
+        phases: the lineage.
+        limits: of the loss axis, shared by the panels of all runs.
+    """
+    with panel("Training loss in nats per masked token over tokens", 2.7) as (axes, done):
+        _bands(axes, phases)
+        for phase in phases:
+            tokens, loss = phase.metrics["tokens"], phase.metrics["loss"]
+            axes.plot(*thinned(tokens, loss, 4 * POINTS), color=PALETTE[0], linewidth=0.7, alpha=0.35)
+            axes.plot(*thinned(tokens, loss), color=PALETTE[0])
+        axes.set_ylim(*limits)
+        _over_tokens(axes, "loss, nats per masked token")
+    return done[0]
+
+
+def language_curves(phases: Sequence[PhaseResult], order: Sequence[str], limits: tuple[float, float]) -> str:
+    """Draw the training loss of every language along a run's lineage; `order` gives each its colour."""
+    with panel("Training loss of each language over tokens", 2.7) as (axes, done):
+        _bands(axes, phases)
+        for phase in phases:
+            for language, loss in phase.metrics.language_loss.items():
+                axes.plot(*thinned(phase.metrics["tokens"], loss), **line_style(order.index(language)))
+        axes.set_ylim(*limits)
+        _over_tokens(axes, "loss, nats per masked token")
+    return done[0]
+
+
+def column_curves(phases: Sequence[PhaseResult], runs: Sequence[str], column: str, label: str, log: bool) -> str:
+    """Draw a number over tokens, each phase once, in the colour of the run that owns it.
+
+    Args:
+        phases: each phase once.
+        runs: their place gives a run's colour.
+        column: of the metrics.
+        label: what it is, with its unit.
+        log: whether its axis is logarithmic.
+    """
+    with panel(f"{label} over tokens", 2.1) as (axes, done):
+        for phase in phases:
+            axes.plot(*thinned(phase.metrics["tokens"], phase.metrics[column]), **line_style(runs.index(phase.run)))
+        if log:
+            axes.set_yscale("log")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+            axes.yaxis.set_minor_locator(NullLocator())
+        else:
+            axes.set_ylim(bottom=0)
+        _over_tokens(axes, label)
+    return done[0]
+
+
+def held_out_dots(rows: Sequence[HeldOut], limits: tuple[float, float]) -> str:
+    """Draw held-out losses with their standard errors, one line a language, lengths as colours, baselines as ticks."""
+    languages = sorted({row.language for row in rows}, reverse=True)
+    lengths = sorted({row.length for row in rows})
+    with panel("Held-out loss by language and length beside the unigram baseline", 0.75 + 0.36 * len(languages)) as (
+        axes,
+        done,
+    ):
+        for row in rows:
+            number = lengths.index(row.length)
+            place = languages.index(row.language) + 0.22 * ((len(lengths) - 1) / 2 - number)
+            colour = line_style(number)["color"]
+            error = CLEAR * (row.loss_stderr or 0.0)
+            axes.errorbar(row.loss, place, xerr=error, fmt="o", markersize=4.5, color=colour, elinewidth=1.2)
+            axes.plot(row.unigram_loss, place, "|", markersize=9, markeredgewidth=1.8, color=colour)
+        axes.set_yticks(range(len(languages)), languages)
+        axes.set_ylim(-0.6, len(languages) - 0.4)
+        axes.set_xlim(*limits)
+        axes.tick_params(length=0)
+        axes.set_xlabel("loss, nats per masked token")
+    return done[0]
+
+
+def thinned(x: Columns, y: Columns, points: int = POINTS) -> tuple[Columns, Columns]:
+    """Return the means of x and y over at most `points` stretches of equally many entries; NaN in y does not count."""
+    known = ~np.isnan(y)
+    stretches = min(points, int(known.sum()))
+    if not stretches:
+        return x[:0], y[:0]
+    parts = zip(np.array_split(x[known], stretches), np.array_split(y[known], stretches), strict=True)
+    means = np.array([(part_x.mean(), part_y.mean()) for part_x, part_y in parts])
+    return means[:, 0], means[:, 1]
+
+
+def loss_limits(curves: Sequence[Columns]) -> tuple[float, float]:
+    """Return limits that hold the thinned curves, with some room."""
+    means = [thinned(np.arange(len(curve), dtype=np.float64), curve)[1] for curve in curves]
+    low, high = min(mean.min() for mean in means if len(mean)), max(mean.max() for mean in means if len(mean))
+    room = 0.06 * (high - low) or 0.5
+    return float(low - room), float(high + room)
+
+
+@contextmanager
+def panel(description: str, height: float) -> Iterator[tuple[Any, list[str]]]:
+    """Give axes to draw on and a list that holds the finished SVG afterwards; `height` in inches, 4.4 wide."""
+    done: list[str] = []
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.4, height), layout="constrained")
+        yield figure.subplots(), done
+        stream = StringIO()
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    done.append(_inline(stream.getvalue(), description))
+
+
+def _over_tokens(axes: Any, label: str) -> None:
+    axes.set_xlabel("tokens trained on")
+    axes.set_ylabel(label)
+    axes.set_xlim(left=0)
+    axes.margins(x=0.01)
+    axes.tick_params(length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda tokens, _: amount(tokens)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value) if value >= 1000 else f"{value:g}"))
+
+
+def _bands(axes: Any, phases: Sequence[PhaseResult]) -> None:
+    """Shade every second phase and number all of them, above the axes."""
+    begin = 0
+    for number, phase in enumerate(phases, 1):
+        if number % 2 == 0:
+            axes.axvspan(begin, phase.tokens, color=BAND, linewidth=0, zorder=0)
+        middle = (begin + phase.tokens) / 2
+        axes.annotate(str(number), (middle, 1.0), (0, 2), xycoords=("data", "axes fraction"),
+                      textcoords="offset points", ha="center", va="bottom", fontsize=8.5)  # fmt: skip
+        begin = phase.tokens
+
+
+def _inline(svg: str, description: str) -> str:
+    """Turn matplotlib's SVG file into an element of a page: as wide as its place, in the page's fonts and colours.
+
+    Ids stay where something refers to them; those are hashes of what they name, so that equal ones are equal things.
+    """
+    found = re.search(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', svg)
+    assert found is not None, "matplotlib gives every figure a view box"
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg[found.end() :], flags=re.DOTALL)
+    body = re.sub(r' id="[A-Za-z][\w.]*_\d+"', "", body)
+    body = re.sub(r"font: ([\d.]+px)[^;]*;", r"font-size: \1;", body)
+    body = re.sub(r" font-family: [^;]*;", "", body)
+    body = re.sub("|".join(CSS), lambda colour: CSS[colour[0]], body)
+    return f'<svg role="img" aria-label="{escape(description)}" viewBox="{found[1]}">{body}'
+
+
+def swatches(names: Sequence[str]) -> list[Mapping[str, str]]:
+    """Return each name with the CSS of its colour and its line, for a legend of `line_style`s."""
+    lines = ("solid", "dashed", "dotted")
+    return [
+        {"name": name, "colour": f"var(--c{i % len(PALETTE)})", "line": lines[i // len(PALETTE) % len(lines)]}
+        for i, name in enumerate(names)
+    ]

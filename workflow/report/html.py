@@ -1,0 +1,259 @@
+"""The report: one HTML file without scripts or anything to fetch, made from the files of a finished workflow alone.
+
+Files -> `workflow.report.results` -> the tables below and the panels of `workflow.report.figures` -> the template
+`templates/report.html.j2`, which holds the words, the layout and the colours.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from corpus.files import atomic_file, run_command
+from model.data import component_weights
+from model.metrics import amount, duration
+from workflow.report import figures
+from workflow.report.results import CLEAR, ENDS, HeldOut, PhaseResult, Results, shown, unique_phases
+from workflow.slices import parse_rowset
+
+Table = list[dict[str, Any]]
+
+
+def render(results: Results, title: str, runs: Sequence[str]) -> str:
+    """Return the report as HTML.
+
+    Args:
+        results: where the files are.
+        title: heading of the report.
+        runs: in the order in which they are shown.
+
+    Raises:
+        UserError: naming the file that is missing or lacks something.
+    """
+    lineages = {run: results.phases(run) for run in runs}
+    phases = unique_phases(lineages.values())
+    held_out = {run: results.held_out(run) for run in runs}
+    sources = results.sources(runs)
+    mixtures = {phase.name: mixture_rows(results, phase) for phase in phases}
+    fills = fill_rows(results, phases)
+    languages = sorted({source.language for source in sources})
+    context = {
+        "title": title,
+        "runs": runs,
+        "languages": languages,
+        "sources": sources,
+        "documents": sum(source.total("documents") for source in sources),
+        "bytes": sum(source.total("bytes") for source in sources),
+        "models": [model_row(results, run, lineages[run], held_out[run]) for run in runs],
+        "glance": glance(held_out, phases, mixtures, fills),
+        "lineages": lineages,
+        "phases": phases,
+        "ends": ENDS,
+        "clear": CLEAR,
+        "measured_on": {run: results.measured_on(run) for run in runs},
+        "held_out": held_out,
+        "comparison": comparison_rows(held_out),
+        "mixtures": mixtures,
+        "made": {source.name for source in sources if source.made},
+        "fills": fills,
+        "fertility": fertility_rows(results, runs),
+        "blanks": blank_rows(results, runs),
+        "panels": panels(lineages, phases, held_out, languages, runs),
+        "swatches": figures.swatches,
+    }
+    return environment().get_template("report.html.j2").render(context)
+
+
+def environment() -> Environment:
+    """Return the templates of this room with their filters; HTML is escaped, a name that is not there is an error."""
+    made = Environment(
+        loader=PackageLoader("workflow.report"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"amount": amount, "duration": duration, "shown": shown, "percent": percent}
+    return made
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share as a percentage, the sign left to the heading of its column."""
+    return f"{100 * share:.{digits}f}"
+
+
+def model_row(results: Results, run: str, phases: Sequence[PhaseResult], held_out: Sequence[HeldOut]) -> dict[str, Any]:
+    """Return what the first table says of a run; times are of the whole lineage."""
+    model = results.model(run)
+    longest = max(row.length for row in held_out)
+    last = [row for row in held_out if row.length == longest]
+    return {
+        "run": run,
+        "parameters": model.parameters,
+        "bytes": model.bytes,
+        "config": model.config,
+        "languages": sorted(results.lineage(run).languages),
+        "phases": [phase.phase if phase.run == run else f"{phase.phase} (of {phase.run})" for phase in phases],
+        "tokens": phases[-1].tokens,
+        "steps": phases[-1].step,
+        "training_loss": phases[-1].metrics.ends()[1],
+        "longest": longest,
+        "held_out_loss": float(np.mean([row.loss for row in last])),
+        "baseline": float(np.mean([row.unigram_loss for row in last])),
+        "seconds": sum(phase.metrics.seconds() for phase in phases),
+        "process_hours": sum(phase.metrics.seconds() * phase.world_size for phase in phases) / 3600,
+    }
+
+
+def glance(
+    held_out: Mapping[str, Sequence[HeldOut]],
+    phases: Sequence[PhaseResult],
+    mixtures: Mapping[str, Table],
+    fills: Table,
+) -> list[tuple[bool, str]]:
+    """Return what a reader wants to know first: whether it is as it should be, and a sentence."""
+    rows = [(run, row) for run, measured in held_out.items() for row in measured]
+    doubtful = [f"{run}: {row.language} at {row.length}" for run, row in rows if row.verdict != "yes"]
+    beaten = f"{len(rows) - len(doubtful)} of {len(rows)} held-out losses are clearly below the unigram baseline"
+    rising = [phase.name for phase in phases if phase.metrics.ends()[1] >= phase.metrics.ends()[0]]
+    fallen = f"Training loss falls in {len(phases) - len(rising)} of {len(phases)} phases"
+    gap, where = max((abs(row["drawn"] - row["asked"]), name) for name, table in mixtures.items() for row in table)
+    fill = sum(row["tokens"] for row in fills) / sum(row["slots"] for row in fills)
+    return [
+        (not doubtful, f"{beaten}{'; not so ' if doubtful else ''}{', '.join(doubtful)}."),
+        (not rising, f"{fallen}{'; not in ' if rising else ''}{', '.join(rising)}."),
+        (gap < 0.01, f"Sources were drawn as asked, to within {percent(gap, 2)} percentage points (most in {where})."),
+        (fill > 0.95, f"{percent(fill, 2)} % of the slots of the training rows hold tokens."),
+    ]
+
+
+def mixture_rows(results: Results, phase: PhaseResult) -> Table:
+    """Return each source's share of a phase: asked for, by the stages' mixtures and tokens, and drawn in training."""
+    total = sum(stage.tokens for stage in phase.slice.stages)
+    asked = dict.fromkeys(sorted(phase.drawn), 0.0)
+    for stage in phase.slice.stages:
+        indexes = [
+            results.shards(phase.slice.tokenizer, part.source, "train", part.rowset) for part in stage.components
+        ]
+        weights = component_weights(stage.components, [index["tokens"] for index in indexes])
+        for part, weight in zip(stage.components, weights, strict=True):
+            asked[part.source] = asked.get(part.source, 0.0) + float(weight) * stage.tokens / total
+    drawn = phase.drawn_shares()
+    rows = [
+        {"source": source, "asked": share, "drawn": drawn.get(source, 0.0), "tokens": phase.drawn.get(source, 0)}
+        for source, share in asked.items()
+    ]
+    return sorted(rows, key=lambda row: -row["asked"])
+
+
+def fill_rows(results: Results, phases: Sequence[PhaseResult]) -> Table:
+    """Return how full the training rows are, one entry for a tokenizer and set of rows, all its sources together."""
+    places = {
+        (phase.slice.tokenizer, part.rowset, part.source)
+        for phase in phases
+        for stage in phase.slice.stages
+        for part in stage.components
+    }
+    table: dict[tuple[str, int, int], dict[str, Any]] = {}
+    for tokenizer, name, source in sorted(places):
+        length, least, most = parse_rowset(name)
+        index = results.shards(tokenizer, source, "train", name)
+        fresh = {"tokenizer": tokenizer, "length": length, "least": least, "most": most}
+        fresh |= dict.fromkeys(("rows", "tokens", "slots", "documents", "cut_documents"), 0)
+        row = table.setdefault((tokenizer, length, least), fresh)
+        for count in ("rows", "tokens", "documents", "cut_documents"):
+            row[count] += index[count]
+        row["slots"] += index["rows"] * length
+    return [row for _, row in sorted(table.items()) if row["rows"]]
+
+
+def comparison_rows(held_out: Mapping[str, Sequence[HeldOut]]) -> Table:
+    """Return held-out losses with runs side by side, one entry per language and length; None where not measured."""
+    found = {(row.language, row.length, run): row for run, rows in held_out.items() for row in rows}
+    places = sorted({(language, length) for language, length, _ in found})
+    return [
+        {"language": language, "length": length, "runs": [found.get((language, length, run)) for run in held_out]}
+        for language, length in places
+    ]
+
+
+def fertility_rows(results: Results, runs: Sequence[str]) -> Table:
+    """Return fertility once per tokenizer and language."""
+    found = {
+        (tokenizer, row.language): row
+        for run in runs
+        for tokenizer in [results.lineage(run).tokenizer]
+        for row in results.fertility(run)
+    }
+    return [{"tokenizer": tokenizer, "row": row} for (tokenizer, _), row in sorted(found.items(), key=lambda i: i[0])]
+
+
+def blank_rows(results: Results, runs: Sequence[str]) -> Table:
+    """Return every prompt with what each run puts in its blank."""
+    prompts: dict[tuple[str, str], list[tuple[str, list[dict[str, Any]]]]] = {}
+    for run in runs:
+        for row in results.fill_mask(run):
+            prompts.setdefault((row.language, row.prompt), []).append((run, row.predictions))
+    return [
+        {"language": language, "prompt": prompt, "answers": answers}
+        for (language, prompt), answers in sorted(prompts.items())
+    ]
+
+
+def panels(
+    lineages: Mapping[str, Sequence[PhaseResult]],
+    phases: Sequence[PhaseResult],
+    held_out: Mapping[str, Sequence[HeldOut]],
+    languages: Sequence[str],
+    runs: Sequence[str],
+) -> dict[str, Any]:
+    """Draw every figure, axes of one kind alike for all runs."""
+    losses = figures.loss_limits([phase.metrics["loss"] for phase in phases])
+    by_language = figures.loss_limits([loss for phase in phases for loss in phase.metrics.language_loss.values()])
+    measured = figures.loss_limits(
+        [np.array([row.loss, row.unigram_loss]) for rows in held_out.values() for row in rows]
+    )
+    columns = {
+        "learning_rate": ("learning rate", False),
+        "batch_tokens": ("batch, tokens", False),
+        "gradient_norm": ("gradient norm before clipping", True),
+        "tokens_per_second": ("tokens per second", False),
+    }
+    owners = [run for run in runs if any(phase.run == run for phase in phases)]
+    return {
+        "owners": owners,
+        "loss": {run: figures.loss_curve(lineages[run], losses) for run in runs},
+        "language": {run: figures.language_curves(lineages[run], languages, by_language) for run in runs},
+        "held_out": {run: figures.held_out_dots(held_out[run], measured) for run in runs},
+        "columns": {
+            name: figures.column_curves(phases, owners, name, label, log) for name, (label, log) in columns.items()
+        },
+    }
+
+
+def main() -> None:
+    """Write the report from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow.report.html",
+        description="Write one self-contained HTML page on everything that was trained and measured.",
+    )
+    parser.add_argument("--results", type=Path, default=Path("results"), help="directory of results (default: results)")
+    parser.add_argument("--title", required=True, help="heading of the report")
+    parser.add_argument("--runs", nargs="+", metavar="RUN", help="runs in the order to show (default: all finished)")
+    parser.add_argument("--output", type=Path, required=True, help="HTML file to write")
+    arguments = parser.parse_args()
+    results = Results(arguments.results)
+    runs = arguments.runs or results.finished_runs()
+    text = render(results, arguments.title, runs)
+    with atomic_file(arguments.output, "w") as stream:
+        stream.write(text)
+    print(f"{arguments.output}: {len(runs)} runs, {len(text.encode()) / 1e6:.2f} MB, opens without network")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,352 @@
+"""The files of a finished workflow, read for the people who come after it: report, model card, closing summary.
+
+Nothing is measured here and nothing is kept: every number comes from a file below `results/`, and a file that lacks one
+is named in the error. Reading needs neither torch nor matplotlib.
+
+    recipe/evaluation/{run}.json    the lineage of a run             runs/{run}/{phase}/    checkpoint.json, metrics
+    recipe/notes.json               what each source is              evaluation/{run}/      mlm, fertility, fill_mask
+    corpus/{source}/manifest.json   documents read, kept, dropped    models/{run}/          weights and configuration
+    tokenizers/, shards/            vocabulary; rows and their fill
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+
+from corpus.files import UserError, read_json
+from workflow.slices import EvaluationSlice, PhaseSlice, read_slice
+
+Columns = NDArray[np.float64]
+
+COLUMNS = (
+    "step",
+    "tokens",
+    "batch_tokens",
+    "learning_rate",
+    "gradient_norm",
+    "tokens_per_second",
+    "step_seconds",
+    "data_wait_seconds",
+    "memory_bytes",
+    "loss",
+)
+ENDS = 0.05
+"""Share of a phase's steps that its first and its last loss are means of."""
+CLEAR = 2.0
+"""Standard errors by which a loss must lie below the baseline to be clearly below it."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """metrics.jsonl by columns, one entry a step."""
+
+    columns: dict[str, Columns]
+    """Name of `COLUMNS` -> float64[steps]."""
+    language_loss: dict[str, Columns]
+    """Language -> float64[steps], nats per masked token; NaN where a batch held none of it."""
+
+    def __getitem__(self, name: str) -> Columns:
+        """Return a column of `COLUMNS`."""
+        return self.columns[name]
+
+    def ends(self) -> tuple[float, float]:
+        """Return the mean loss of the first and of the last `ENDS` of the steps, nats per masked token."""
+        loss = self["loss"]
+        steps = max(1, round(ENDS * len(loss)))
+        return float(loss[:steps].mean()), float(loss[-steps:].mean())
+
+    def seconds(self) -> float:
+        """Return how long the steps took together, waiting for data included."""
+        return float(self["step_seconds"].sum())
+
+    def median(self, name: str) -> float:
+        """Return the median of a column over the steps."""
+        return float(np.median(self[name]))
+
+    def wait_share(self) -> float:
+        """Return the share of that time in which training waited for data."""
+        return float(self["data_wait_seconds"].sum()) / self.seconds()
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """A finished phase."""
+
+    run: str
+    """The run that owns it; others may branch off after it."""
+    phase: str
+    slice: PhaseSlice
+    metrics: Metrics
+    drawn: dict[str, int]
+    """Source -> real tokens trained on."""
+    step: int
+    """Optimizer steps of the lineage at its end; `tokens` likewise, slots of packed rows."""
+    tokens: int
+    world_size: int
+    versions: dict[str, str]
+    checkpoint: str
+    """Directory of the last checkpoint below `results`."""
+    weights_sha256: str
+    manifest_sha256: str
+
+    @property
+    def name(self) -> str:
+        """The directory below `results/runs`."""
+        return f"{self.run}/{self.phase}"
+
+    def drawn_shares(self) -> dict[str, float]:
+        """Return source -> share of the real tokens trained on."""
+        total = sum(self.drawn.values())
+        return {source: tokens / total for source, tokens in self.drawn.items()}
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A row of mlm.json: one language at one length."""
+
+    language: str
+    length: int
+    rows: int
+    masked: int
+    loss: float
+    """Nats per masked token; so is `unigram_loss`."""
+    loss_stderr: float | None
+    accuracy: float
+    unigram_loss: float
+
+    @property
+    def verdict(self) -> str:
+        """Whether the loss is below the baseline: `yes`, `no`, or `unclear` within `CLEAR` standard errors of it."""
+        margin = self.unigram_loss - self.loss
+        if self.loss_stderr is None or abs(margin) <= CLEAR * self.loss_stderr:
+            return "unclear"
+        return "yes" if margin > 0 else "no"
+
+
+@dataclass(frozen=True)
+class Fertility:
+    """A row of fertility.json."""
+
+    language: str
+    documents: int
+    words: int
+    tokens: int
+    tokens_per_word: float
+    bytes_per_token: float
+
+
+@dataclass(frozen=True)
+class FillMask:
+    """A row of fill_mask.json."""
+
+    language: str
+    prompt: str
+    predictions: list[dict[str, Any]]
+    """{"token", "probability"}, likeliest first."""
+
+    def parts(self) -> tuple[str, str, str]:
+        """Return what stands before the mask, the likeliest token without white space around it, and what follows."""
+        before, _, after = self.prompt.partition("[MASK]")
+        return before, shown(self.predictions[0]["token"]), after
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """An exported model."""
+
+    parameters: int
+    bytes: int
+    """Of all its files."""
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What became of the documents of a source."""
+
+    name: str
+    language: str
+    note: str
+    manifest: dict[str, Any]
+
+    @property
+    def made(self) -> bool:
+        """Whether a program made the text, as its note says."""
+        return re.search(r"\bmade\b", self.note, re.IGNORECASE) is not None
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Reason -> documents dropped or records rejected."""
+        return {**self.manifest["dropped"], **self.manifest["rejected"]}
+
+    def total(self, what: str) -> int:
+        """Return `documents`, `bytes` or `words` over all splits."""
+        return sum(int(split[what]) for split in self.manifest["splits"].values())
+
+
+Row = TypeVar("Row", HeldOut, Fertility, FillMask)
+
+
+def shown(token: str) -> str:
+    """Return a token as it can be read: without white space around it, or a sign for a space if it is nothing else."""
+    return " ".join(token.split()) or "␣"
+
+
+class Results:
+    """What lies below a directory `results`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Look below `folder`; nothing is read yet."""
+        self.folder = folder
+        self._phases: dict[tuple[str, str], PhaseResult] = {}
+
+    def finished_runs(self) -> list[str]:
+        """Return the runs of the recipe that have a model, sorted by name; `UserError` if there are none."""
+        slices = sorted(path.stem for path in (self.folder / "recipe" / "evaluation").glob("*.json"))
+        runs = [run for run in slices if (self.folder / "models" / run / "config.json").is_file()]
+        if not runs:
+            raise UserError(f"{self.folder} holds no finished model; run Snakemake first, or give another --results.")
+        return runs
+
+    def lineage(self, run: str) -> EvaluationSlice:
+        """Return the slice that says how a run was trained and measured."""
+        return read_slice(self.folder / "recipe" / "evaluation" / f"{run}.json", EvaluationSlice)
+
+    def phases(self, run: str) -> list[PhaseResult]:
+        """Return the phases of a run's lineage, the first one first; each is read once, however many runs share it."""
+        for place in (way := self.lineage(run).lineage):
+            if place not in self._phases:
+                self._phases[place] = self._phase(*place)
+        return [self._phases[place] for place in way]
+
+    def held_out(self, run: str) -> list[HeldOut]:
+        """Return held-out losses per language and length."""
+        return self._rows(run, "mlm", HeldOut)
+
+    def fertility(self, run: str) -> list[Fertility]:
+        """Return tokens per word, per language."""
+        return self._rows(run, "fertility", Fertility)
+
+    def fill_mask(self, run: str) -> list[FillMask]:
+        """Return what the model puts into the prompts' blanks."""
+        return self._rows(run, "fill_mask", FillMask)
+
+    def measured_on(self, run: str) -> dict[str, Any]:
+        """Return what the held-out losses were measured on."""
+        return dict(self._json(f"evaluation/{run}/mlm.json", "measured_on")["measured_on"])
+
+    def model(self, run: str) -> ModelFiles:
+        """Return the size of an exported model; a matrix that is used twice is counted once."""
+        folder = self.folder / "models" / run
+        path = folder / "model.safetensors"
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                shapes = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118 (no mapping)
+        except (OSError, SafetensorError):
+            raise UserError(f"{path} is missing or damaged; delete {folder} and run Snakemake again.") from None
+        size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+        return ModelFiles(sum(int(np.prod(shape)) for shape in shapes), size, read_json(folder / "config.json"))
+
+    def sources(self, runs: Sequence[str]) -> list[Source]:
+        """Return the sources that the runs were trained on, by language and name."""
+        notes = read_json(self.folder / "recipe" / "notes.json")
+        names = {name for run in runs for name in self.lineage(run).sources}
+        manifests = {
+            name: self._json(f"corpus/{name}/manifest.json", "language", "splits", "read", "dropped") for name in names
+        }
+        found = [Source(name, content["language"], notes.get(name, ""), content) for name, content in manifests.items()]
+        return sorted(found, key=lambda source: (source.language, source.name))
+
+    def tokenizer(self, name: str) -> dict[str, Any]:
+        """Return the manifest of a tokenizer."""
+        return self._json(f"tokenizers/{name}/manifest.json", "vocabulary", "padded_vocabulary", "fingerprint")
+
+    def shards(self, tokenizer: str, source: str, split: str, rowset: str) -> dict[str, Any]:
+        """Return the index of a set of packed rows."""
+        place = f"shards/{tokenizer}/{source}/{split}/{rowset}/index.json"
+        return self._json(place, "rows", "tokens", "length", "documents", "cut_documents")
+
+    def _json(self, place: str, *keys: str) -> dict[str, Any]:
+        """Read an object below the folder that has at least these keys."""
+        path = self.folder / place
+        content = read_json(path)
+        missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+        if missing:
+            raise UserError(f"{path} has no {missing[0]}; delete it and run Snakemake again to remake it.")
+        return dict(content)
+
+    def _rows(self, run: str, kind: str, row_type: type[Row]) -> list[Row]:
+        place = f"evaluation/{run}/{kind}.json"
+        names = [field.name for field in fields(row_type)]
+        try:
+            return [row_type(**{name: row[name] for name in names}) for row in self._json(place, "rows")["rows"]]
+        except KeyError as error:
+            path = self.folder / place
+            raise UserError(f"{path}: a row has no {error.args[0]}; delete it and run Snakemake again.") from None
+
+    def _phase(self, run: str, phase: str) -> PhaseResult:
+        place = f"runs/{run}/{phase}"
+        pointer = self._json(f"{place}/checkpoint.json", "checkpoint", "manifest_sha256")
+        checkpoint = f"{place}/{pointer['checkpoint']}"
+        state = self._json(f"{checkpoint}/state.json", "position", "slice", "world_size", "versions")
+        files = self._json(f"{checkpoint}/manifest.json", "files")["files"]
+        try:
+            content = PhaseSlice.model_validate(state["slice"])
+        except ValidationError:
+            raise UserError(
+                f"{self.folder / checkpoint}/state.json holds no slice of a phase; train it again."
+            ) from None
+        return PhaseResult(
+            run=run,
+            phase=phase,
+            slice=content,
+            metrics=read_metrics(self.folder / place / "metrics.jsonl"),
+            drawn=state["position"]["drawn"],
+            step=state["position"]["step"],
+            tokens=state["position"]["tokens"],
+            world_size=state["world_size"],
+            versions=state["versions"],
+            checkpoint=checkpoint,
+            weights_sha256=next(file["sha256"] for file in files if file["name"] == "weights.safetensors"),
+            manifest_sha256=pointer["manifest_sha256"],
+        )
+
+
+def read_metrics(path: Path) -> Metrics:
+    """Read the metrics of a phase. Raises `UserError` naming the file, and the line that is no step."""
+    columns: dict[str, list[float]] = {name: [] for name in COLUMNS}
+    languages: list[Mapping[str, float]] = []
+    try:
+        with open(path, encoding="utf-8") as stream:
+            for line in stream:
+                row = json.loads(line)
+                for name, column in columns.items():
+                    column.append(float(row[name]))
+                languages.append(row["language_loss"])
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; the phase has not been trained here.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        number = len(languages) + 1
+        raise UserError(f"{path} line {number} is not a step of training ({error}); train the phase again.") from None
+    if not languages:
+        raise UserError(f"{path} holds no step; delete its directory and train the phase again.")
+    names = sorted({name for row in languages for name in row})
+    return Metrics(
+        {name: np.array(column) for name, column in columns.items()},
+        {name: np.array([row.get(name, np.nan) for row in languages]) for name in names},
+    )
+
+
+def unique_phases(lineages: Iterable[Sequence[PhaseResult]]) -> list[PhaseResult]:
+    """Return every phase once, in the order in which lineages first show it."""
+    return list({phase.name: phase for phases in lineages for phase in phases}.values())
