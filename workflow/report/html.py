@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "made": {source.name for source in sources if source.made},
         "fills": fills,
         "fertility": fertility_rows(results, runs),
-        "blanks": blank_rows(results, runs),
+        "blanks": (blanks := blank_rows(results, runs)),
+        "prompt": blanks[0]["prompt"] if blanks else "[MASK]",
         "panels": panels(lineages, phases, held_out, languages, runs),
         "swatches": figures.swatches,
     }
@@ -78,6 +80,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     made.filters |= {"amount": amount, "duration": duration, "shown": shown, "percent": percent}
     return made
 
@@ -95,8 +98,6 @@ def model_row(results: Results, run: str, phases: Sequence[PhaseResult], held_ou
     return {
         "run": run,
         "parameters": model.parameters,
-        "bytes": model.bytes,
-        "config": model.config,
         "languages": sorted(results.lineage(run).languages),
         "phases": [phase.phase if phase.run == run else f"{phase.phase} (of {phase.run})" for phase in phases],
         "tokens": phases[-1].tokens,
@@ -127,7 +128,10 @@ def glance(
     return [
         (not doubtful, f"{beaten}{'; not so ' if doubtful else ''}{', '.join(doubtful)}."),
         (not rising, f"{fallen}{'; not in ' if rising else ''}{', '.join(rising)}."),
-        (gap < 0.01, f"Sources were drawn as asked, to within {percent(gap, 2)} percentage points (most in {where})."),
+        (
+            gap < 0.01,
+            f"Shares of sources drawn and asked for differ by {percent(gap, 2)} percentage points at most ({where}).",
+        ),
         (fill > 0.95, f"{percent(fill, 2)} % of the slots of the training rows hold tokens."),
     ]
 
@@ -159,13 +163,13 @@ def fill_rows(results: Results, phases: Sequence[PhaseResult]) -> Table:
         for stage in phase.slice.stages
         for part in stage.components
     }
-    table: dict[tuple[str, int, int], dict[str, Any]] = {}
+    table: dict[tuple[str, int, int, float], dict[str, Any]] = {}
     for tokenizer, name, source in sorted(places):
         length, least, most = parse_rowset(name)
         index = results.shards(tokenizer, source, "train", name)
         fresh = {"tokenizer": tokenizer, "length": length, "least": least, "most": most}
         fresh |= dict.fromkeys(("rows", "tokens", "slots", "documents", "cut_documents"), 0)
-        row = table.setdefault((tokenizer, length, least), fresh)
+        row = table.setdefault((tokenizer, length, least, most or inf), fresh)
         for count in ("rows", "tokens", "documents", "cut_documents"):
             row[count] += index[count]
         row["slots"] += index["rows"] * length

@@ -1,0 +1,132 @@
+"""The model card: the Hub's front matter, what the model was trained on and how, and how to use it."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from corpus.files import read_json
+from tests.workflow.finished import RUNS, change, finish
+from workflow.report.card import cell, drawn_tokens, front_matter, render
+from workflow.report.results import Results
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return finish(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="module")
+def card(finished: Path) -> str:
+    return render(Results(finished), "small-edu")
+
+
+@pytest.fixture
+def results(finished: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(finished, tmp_path / "results"))
+
+
+def test_front_matter_is_what_the_hub_reads(card: str) -> None:
+    metadata = yaml.safe_load(card.split("---\n")[1])
+    assert metadata["language"] == ["en", "fi", "la", "sme", "sv"]
+    assert metadata["library_name"] == "transformers"
+    assert metadata["pipeline_tag"] == "fill-mask"
+    assert metadata["license"] == "other"
+    assert all(entry["text"].count("[MASK]") == 1 for entry in metadata["widget"])
+
+
+def test_norwegian_stays_text_and_pairs_count_as_both_languages() -> None:
+    assert yaml.safe_load(front_matter(["no", "fi-sv", "fi", "code"], []))["language"] == ["code", "fi", "no", "sv"]
+
+
+def test_tables_have_as_many_cells_in_every_row(card: str) -> None:
+    tables = re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE)
+    assert len(tables) == 6
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1
+    html = MarkdownIt().enable("table").render(card.split("---\n", 2)[2])
+    assert html.count("<table>") == 6
+    assert html.count("<b>") == 0
+
+
+def test_shares_are_of_the_tokens_drawn_over_the_lineage(finished: Path, card: str) -> None:
+    results = Results(finished)
+    drawn = drawn_tokens(results.phases("small-edu"))
+    assert drawn["udhr-la"] == sum(phase.drawn.get("udhr-la", 0) for phase in results.phases("small-edu"))
+    shares = [
+        float(share)
+        for share in re.findall(r"^\| [\w-]+(?: \(\*\*made text\*\*\))? \|.*?\|.*?\| ([\d.]+) \|", card, re.M)
+    ]
+    assert sum(shares[: len(drawn)]) == pytest.approx(100, abs=0.1)
+
+
+def test_every_stage_and_every_checkpoint_of_the_lineage_is_there(finished: Path, card: str) -> None:
+    assert card.count("\n| extension | ") == 3  # two stages, one checkpoint
+    for phase in Results(finished).phases("small-edu"):
+        assert phase.weights_sha256 in card
+
+
+def test_made_text_is_named(card: str) -> None:
+    assert "words-fi (**made text**)" in card
+    assert "A demonstration." in card
+
+
+def test_a_language_at_the_baseline_is_warned_of(results: Path) -> None:
+    rows = read_json(results / "evaluation" / "small" / "mlm.json")["rows"]
+    rows[2]["loss"] = 8.0
+    change(results / "evaluation" / "small" / "mlm.json", rows=rows)
+    assert "not clearly below a guess by frequency for fi at 128 tokens" in render(Results(results), "small")
+
+
+def test_numbers_come_from_the_files(results: Path, card: str) -> None:
+    rows = read_json(results / "evaluation" / "small-edu" / "mlm.json")["rows"]
+    rows[0]["loss"] = 4.321
+    change(results / "evaluation" / "small-edu" / "mlm.json", rows=rows)
+    change(results / "tokenizers" / "demo" / "manifest.json", vocabulary=3_987)
+    change(results / "recipe" / "notes.json", **{"udhr-fi": "Novels | from an attic"})
+    after = render(Results(results), "small-edu")
+    for text in ("4.321", "3,987", r"Novels \| from an attic"):
+        assert text not in card
+        assert text in after
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_code_is_python_and_loads_the_model_beside_the_card(finished: Path, run: str) -> None:
+    code = re.findall(r"```python\n(.*?)```", render(Results(finished), run), re.DOTALL)[0]
+    ast.parse(code)
+    assert f'"results/models/{run}"' in code
+
+
+@given(st.text())
+def test_a_cell_stays_one_cell_and_is_shown_as_it_is(text: str) -> None:
+    assert "\n" not in cell(text)
+    assert not re.search(r"(?<!\\)(\\\\)*\|", cell(text))
+
+
+def test_command_writes_the_card(finished: Path, tmp_path: Path) -> None:
+    output = tmp_path / "README.md"
+    command = [
+        sys.executable,
+        "-m",
+        "workflow.report.card",
+        "--results",
+        finished,
+        "--run",
+        "small",
+        "--output",
+        output,
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert output.read_text() == render(Results(finished), "small")
