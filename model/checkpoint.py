@@ -131,16 +131,21 @@ def write_pointer(path: Path, directory: Path, facts: Mapping[str, Any]) -> None
     write_json(path, content | dict(facts))
 
 
+def pointed_directory(pointer: Path) -> Path:
+    """Return the directory that a `checkpoint.json` names, as it is."""
+    directory: Path = pointer.parent / read_json(pointer)["checkpoint"]
+    return directory
+
+
 def open_checkpoint(pointer: Path) -> Path:
     """Return the directory that a `checkpoint.json` names, verified.
 
     Raises:
         UserError: if it is missing, damaged, or another one than the pointer was written for.
     """
-    content = read_json(pointer)
-    directory: Path = pointer.parent / content["checkpoint"]
+    directory = pointed_directory(pointer)
     problem = damage(directory)
-    if problem is None and sha256_of(directory / MANIFEST) != content["manifest_sha256"]:
+    if problem is None and sha256_of(directory / MANIFEST) != read_json(pointer)["manifest_sha256"]:
         problem = f"{directory} is not the checkpoint that {pointer} was written for"
     if problem:
         raise UserError(

@@ -65,9 +65,12 @@ class RankBatch:
 def open_components(components: Sequence[Component], shards: Path, say: Callable[[str], None]) -> list[RowReader]:
     """Open the training shards of each component below `shards` (`results/shards/{tokenizer}`)."""
     readers = [RowReader(shards / part.source / "train" / part.rowset / "index.json") for part in components]
+    empty: dict[str, list[str]] = {}
     for part, reader in zip(components, readers, strict=True):
         if not reader.rows:
-            say(f"{part.source} has no rows in {part.rowset}; it is left out of the mixture")
+            empty.setdefault(part.rowset, []).append(part.source)
+    for rowset, sources in empty.items():
+        say(f"left out of the mixture, as they have no rows in {rowset}: {', '.join(sources)}")
     return readers
 
 

@@ -25,14 +25,15 @@ MOMENTS = TENSOR_FILES[1:]
 
 def start_process_group() -> torch.device:
     """Join the other ranks (RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT of the environment); return the device."""
-    on_gpu = torch.cuda.is_available()
-    if not on_gpu:
+    if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    deepspeed = _deepspeed()
-    if on_gpu:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    deepspeed.init_distributed(dist_backend="nccl" if on_gpu else "gloo", verbose=False)
-    return torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else torch.device("cpu")
+        _deepspeed().init_distributed(dist_backend="gloo", verbose=False)
+        return torch.device("cpu")
+    # Where each process is shown only its own device, that device is number 0.
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    torch.cuda.set_device(device)
+    _deepspeed().init_distributed(dist_backend="nccl", verbose=False)
+    return device
 
 
 def _deepspeed() -> Any:

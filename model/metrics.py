@@ -20,12 +20,12 @@ from model.data import MicroBatch
 
 
 class Tally:
-    """Sums over one global batch: loss and hits by language, tokens by component, and who wants to stop."""
+    """Sums over one global batch: loss and hits by language, tokens by component, and two questions to all ranks."""
 
     def __init__(self, languages: int, components: int, device: torch.device) -> None:
         """Begin with zeros; all ranks use the same numbers of languages and components."""
         self._languages = languages
-        self._vector = torch.zeros(3 * languages + components + 1, dtype=torch.float64, device=device)
+        self._vector = torch.zeros(3 * languages + components + 2, dtype=torch.float64, device=device)
         self._values: list[float] = []
 
     def add(self, batch: MicroBatch, losses: torch.Tensor, logits: torch.Tensor) -> None:
@@ -36,11 +36,10 @@ class Tally:
         for i, values in enumerate((losses.detach().double(), hits, ones)):
             self._vector[i * n : (i + 1) * n].index_add_(0, batch.languages, values)
 
-    def share(self, drawn: np.ndarray, stop: bool) -> None:
-        """Add up over all ranks: int64[components] tokens drawn here, and whether this rank was asked to stop."""
-        n = 3 * self._languages
-        self._vector[n:-1] = torch.from_numpy(drawn.astype(np.float64))
-        self._vector[-1] = float(stop)
+    def share(self, drawn: np.ndarray, stop: bool, checkpoint_due: bool) -> None:
+        """Add up over all ranks: int64[components] tokens drawn here, and whether this rank wants a stop or a save."""
+        self._vector[3 * self._languages : -2] = torch.from_numpy(drawn.astype(np.float64))
+        self._vector[-2], self._vector[-1] = float(checkpoint_due), float(stop)
         dist.all_reduce(self._vector)
         self._values = self._vector.tolist()
 
@@ -50,9 +49,14 @@ class Tally:
         return self._values[-1] > 0
 
     @property
+    def checkpoint_due(self) -> bool:
+        """Whether any rank finds that it is time for a checkpoint."""
+        return self._values[-2] > 0
+
+    @property
     def drawn(self) -> list[int]:
         """Real tokens by component."""
-        return [int(value) for value in self._values[3 * self._languages : -1]]
+        return [int(value) for value in self._values[3 * self._languages : -2]]
 
     def summary(self, languages: list[str]) -> dict[str, Any]:
         """Return loss (nats per masked token), accuracy and masked tokens, overall, and loss by language."""

@@ -122,12 +122,12 @@ class Phase:
         folder = self.folder / "checkpoints"
         if self.rank == 0:
             self._set_superseded_aside()
-            checkpoint.newest_whole(folder, self.say)
-        dist.barrier()
+            if checkpoint.newest_whole(folder, self.say) is None and previous:
+                checkpoint.open_checkpoint(previous)
+        dist.barrier()  # what is found now has been verified
         own = checkpoint.complete_checkpoints(folder)
-        shape = self._shape()
-        model = ModernBert(shape, None if own or previous else self.slice.seed)
-        start = own[-1] if own else checkpoint.open_checkpoint(previous) if previous else None
+        model = ModernBert(self._shape(), None if own or previous else self.slice.seed)
+        start = own[-1] if own else checkpoint.pointed_directory(previous) if previous else None
         tensors = checkpoint.load_tensors(start) if start else fresh_tensors(model)
         state = checkpoint.load_state(start) if start else {}
         if own:
@@ -212,7 +212,7 @@ class Phase:
             self._advance(batch, stream, tally)
             timing = {"step_seconds": now - waiting, "data_wait_seconds": began - waiting}
             self._report(tally, norm, batch, timing)
-            self._maybe_checkpoint(tally.stop, stage_rows(stage))
+            self._maybe_checkpoint(tally)
             waiting = time.monotonic()
 
     def _step(self, batch: RankBatch, stream: Stream) -> tuple[Tally, float]:
@@ -230,7 +230,8 @@ class Phase:
             self.engine.backward(losses.sum() * scale)
             tally.add(here, losses, logits)
         norm = self.engine.step(batch.step.learning_rate)
-        tally.share(batch.drawn, self.stop_asked)
+        due = self.rank == 0 and time.monotonic() - self.saved >= self.checkpoint_seconds
+        tally.share(batch.drawn, self.stop_asked, due)
         return tally, norm
 
     def _advance(self, batch: RankBatch, stream: Stream, tally: Tally) -> None:
@@ -250,8 +251,8 @@ class Phase:
             first, last = batch.step.first_row, batch.step.first_row + batch.step.rows - 1
             raise UserError(
                 f"the loss ({summary['loss']}) or the gradient's norm ({norm}) is not a finite number at step "
-                f"{self.position.step}, global rows {first} to {last} of stage {self.position.stage}. The last "
-                f"checkpoint in {self.folder / 'checkpoints'} is from before; lower the learning rate or look at the rows."
+                f"{self.position.step}, global rows {first} to {last} of stage {self.position.stage}. The newest "
+                f"checkpoint in {self.folder} is from before; lower the learning rate, or look at the rows."
             )
         if not self.log:
             return
@@ -278,12 +279,9 @@ class Phase:
         finished = position.stage_end and position.stage == len(self.slice.stages) - 1
         self.progress.show(position.phase_tokens, summary["loss"], tokens_per_second, finished)
 
-    def _maybe_checkpoint(self, stop: bool, rows: int) -> None:
+    def _maybe_checkpoint(self, tally: Tally) -> None:
         """Save if a stage ends, a rank was told to stop, or rank 0's clock says so; leave if told to stop."""
-        due = torch.tensor(time.monotonic() - self.saved >= self.checkpoint_seconds, dtype=torch.int64)
-        due = due.to(self.device)
-        dist.broadcast(due, 0)
-        if not (stop or int(due) or self.position.stage_end):
+        if not (tally.stop or tally.checkpoint_due or self.position.stage_end):
             return
         tensors = self.engine.gather()
         if self.rank == 0:
@@ -293,7 +291,7 @@ class Phase:
         dist.barrier()
         self.saved = time.monotonic()
         finished = self.position.stage_end and self.position.stage == len(self.slice.stages) - 1
-        if stop and not finished:
+        if tally.stop and not finished:
             self.say(f"stopped after step {self.position.step}, with a checkpoint")
             if self.log:
                 self.log.close()

@@ -50,7 +50,7 @@ RECIPE = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Slices, tokenizer and shards of a recipe, made by the stages, in a folder with a blank and a quote in its name."""
+    """Slices, tokenizer and shards of a recipe, made by the stages, in a folder with blank and quote in its name."""
     folder = tmp_path_factory.mktemp("it's training") / "results"
     recipe = load_recipe(RECIPE, "test")
     manifests = {}

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def test_every_run_has_its_row_and_its_figures(page: str) -> None:
     for run in RUNS:
         assert f'<td class="t"><b>{run}</b></td>' in page
         assert page.count(f"<figcaption><b>{run}</b>") == 3
-    assert page.count("<svg") == 3 * len(RUNS) + 4
+    assert page.count("<svg") == 3 * len(RUNS) + 5
 
 
 def test_text_of_users_and_models_is_escaped(page: str) -> None:
@@ -222,6 +223,26 @@ def test_a_language_absent_from_a_batch_has_no_loss_there(finished: Path) -> Non
     metrics = read_metrics(finished / "runs" / "small" / "stable" / "metrics.jsonl")
     assert np.isnan(metrics.language_loss["en"][::3]).all()
     assert not np.isnan(metrics.language_loss["fi"]).any()
+
+
+def test_a_language_that_most_batches_lack_has_no_curve(finished: Path, tmp_path: Path) -> None:
+    lines = (finished / "runs" / "small" / "stable" / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    for row in rows[:-1]:
+        row["language_loss"].pop("la", None)
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert set(read_metrics(path).frequent()) == {"en", "fi", "sme", "sv"}
+    assert "la" in read_metrics(path).language_loss
+
+
+def test_tokens_of_other_sources_than_asked_for_are_told(results: Path) -> None:
+    pointer = results / "runs" / "small" / "stable" / "checkpoint.json"
+    state = pointer.parent / read_json(pointer)["checkpoint"] / "state.json"
+    change(state, position=read_json(state)["position"] | {"drawn": {"udhr-fi": 10}})
+    page = render(Results(results), "t", RUNS)
+    # All of the phase came from one source, which should have given 8 of 52.
+    assert "At most 84.62 % of a phase's tokens are of other sources than asked for (small/stable)" in unescape(page)
 
 
 @pytest.mark.parametrize("line", ["{", '{"step": 1}', "[]", '"text"'])

@@ -17,10 +17,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from model.metrics import amount
-from workflow.report.results import CLEAR, Columns, HeldOut, PhaseResult
+from workflow.report.results import Columns, HeldOut, PhaseResult
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1.2)))
@@ -76,12 +76,12 @@ def loss_curve(phases: Sequence[PhaseResult], limits: tuple[float, float]) -> st
 
 
 def language_curves(phases: Sequence[PhaseResult], order: Sequence[str], limits: tuple[float, float]) -> str:
-    """Draw the training loss of every language along a run's lineage; `order` gives each its colour."""
+    """Draw the training loss of every frequent language along a run's lineage; `order` gives each its colour."""
     with panel("Training loss of each language over tokens", 2.7) as (axes, done):
         _bands(axes, phases)
         for phase in phases:
-            for language, loss in phase.metrics.language_loss.items():
-                axes.plot(*thinned(phase.metrics["tokens"], loss), **line_style(order.index(language)))
+            for language, loss in phase.metrics.frequent().items():
+                axes.plot(*thinned(phase.metrics["tokens"], loss, POINTS // 2), **line_style(order.index(language)))
         axes.set_ylim(*limits)
         _over_tokens(axes, "loss, nats per masked token")
     return done[0]
@@ -104,6 +104,7 @@ def column_curves(phases: Sequence[PhaseResult], runs: Sequence[str], column: st
             axes.set_yscale("log")
             axes.yaxis.set_minor_formatter(NullFormatter())
             axes.yaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
         else:
             axes.set_ylim(bottom=0)
         _over_tokens(axes, label)
@@ -122,8 +123,8 @@ def held_out_dots(rows: Sequence[HeldOut], limits: tuple[float, float]) -> str:
             number = lengths.index(row.length)
             place = languages.index(row.language) + 0.22 * ((len(lengths) - 1) / 2 - number)
             colour = line_style(number)["color"]
-            error = CLEAR * (row.loss_stderr or 0.0)
-            axes.errorbar(row.loss, place, xerr=error, fmt="o", markersize=4.5, color=colour, elinewidth=1.2)
+            axes.plot(row.interval, (place, place), color=colour, linewidth=1.2)
+            axes.plot(row.loss, place, "o", markersize=4.5, color=colour)
             axes.plot(row.unigram_loss, place, "|", markersize=9, markeredgewidth=1.8, color=colour)
         axes.set_yticks(range(len(languages)), languages)
         axes.set_ylim(-0.6, len(languages) - 0.4)

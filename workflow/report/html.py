@@ -19,10 +19,15 @@ from corpus.files import atomic_file, run_command
 from model.data import component_weights
 from model.metrics import amount, duration
 from workflow.report import figures
-from workflow.report.results import CLEAR, ENDS, HeldOut, PhaseResult, Results, shown, unique_phases
+from workflow.report.results import CLEAR, ENDS, FREQUENT, HeldOut, PhaseResult, Results, shown, unique_phases
 from workflow.slices import parse_rowset
 
 Table = list[dict[str, Any]]
+
+MISDRAWN = 0.02
+"""Share of a phase's tokens that may come from other sources than asked for, total variation distance."""
+FULL = 0.95
+"""Share of the slots of packed rows that ought to hold tokens."""
 
 
 def render(results: Results, title: str, runs: Sequence[str]) -> str:
@@ -56,6 +61,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "phases": phases,
         "ends": ENDS,
         "clear": CLEAR,
+        "frequent": FREQUENT,
         "measured_on": {run: results.measured_on(run) for run in runs},
         "held_out": held_out,
         "comparison": comparison_rows(held_out),
@@ -123,16 +129,16 @@ def glance(
     beaten = f"{len(rows) - len(doubtful)} of {len(rows)} held-out losses are clearly below the unigram baseline"
     rising = [phase.name for phase in phases if phase.metrics.ends()[1] >= phase.metrics.ends()[0]]
     fallen = f"Training loss falls in {len(phases) - len(rising)} of {len(phases)} phases"
-    gap, where = max((abs(row["drawn"] - row["asked"]), name) for name, table in mixtures.items() for row in table)
+    gap, where = max((sum(abs(row["drawn"] - row["asked"]) for row in mixtures[name]) / 2, name) for name in mixtures)
     fill = sum(row["tokens"] for row in fills) / sum(row["slots"] for row in fills)
     return [
         (not doubtful, f"{beaten}{'; not so ' if doubtful else ''}{', '.join(doubtful)}."),
         (not rising, f"{fallen}{'; not in ' if rising else ''}{', '.join(rising)}."),
         (
-            gap < 0.01,
-            f"Shares of sources drawn and asked for differ by {percent(gap, 2)} percentage points at most ({where}).",
+            gap < MISDRAWN,
+            f"At most {percent(gap, 2)} % of a phase's tokens are of other sources than asked for ({where}).",
         ),
-        (fill > 0.95, f"{percent(fill, 2)} % of the slots of the training rows hold tokens."),
+        (fill > FULL, f"{percent(fill, 2)} % of the slots of the training rows hold tokens."),
     ]
 
 
@@ -218,15 +224,16 @@ def panels(
 ) -> dict[str, Any]:
     """Draw every figure, axes of one kind alike for all runs."""
     losses = figures.loss_limits([phase.metrics["loss"] for phase in phases])
-    by_language = figures.loss_limits([loss for phase in phases for loss in phase.metrics.language_loss.values()])
+    by_language = figures.loss_limits([loss for phase in phases for loss in phase.metrics.frequent().values()])
     measured = figures.loss_limits(
-        [np.array([row.loss, row.unigram_loss]) for rows in held_out.values() for row in rows]
+        [np.array([*row.interval, row.unigram_loss]) for rows in held_out.values() for row in rows]
     )
     columns = {
         "learning_rate": ("learning rate", False),
         "batch_tokens": ("batch, tokens", False),
-        "gradient_norm": ("gradient norm before clipping", True),
+        "gradient_norm": ("gradient norm", True),
         "tokens_per_second": ("tokens per second", False),
+        "data_wait_seconds": ("wait for data, seconds", False),
     }
     owners = [run for run in runs if any(phase.run == run for phase in phases)]
     return {

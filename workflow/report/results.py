@@ -44,6 +44,8 @@ ENDS = 0.05
 """Share of a phase's steps that its first and its last loss are means of."""
 CLEAR = 2.0
 """Standard errors by which a loss must lie below the baseline to be clearly below it."""
+FREQUENT = 0.5
+"""Share of the steps that must hold a language for its loss to be a curve."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,10 @@ class Metrics:
         loss = self["loss"]
         steps = max(1, round(ENDS * len(loss)))
         return float(loss[:steps].mean()), float(loss[-steps:].mean())
+
+    def frequent(self) -> dict[str, Columns]:
+        """Return the losses of the languages that at least `FREQUENT` of the steps hold; the others are mere noise."""
+        return {name: loss for name, loss in self.language_loss.items() if np.isnan(loss).mean() <= 1 - FREQUENT}
 
     def seconds(self) -> float:
         """Return how long the steps took together, waiting for data included."""
@@ -125,6 +131,12 @@ class HeldOut:
     unigram_loss: float
 
     @property
+    def interval(self) -> tuple[float, float]:
+        """The loss less and plus `CLEAR` standard errors."""
+        error = CLEAR * (self.loss_stderr or 0.0)
+        return self.loss - error, self.loss + error
+
+    @property
     def verdict(self) -> str:
         """Whether the loss is below the baseline: `yes`, `no`, or `unclear` within `CLEAR` standard errors of it."""
         margin = self.unigram_loss - self.loss
@@ -155,9 +167,13 @@ class FillMask:
     """{"token", "probability"}, likeliest first."""
 
     def parts(self) -> tuple[str, str, str]:
-        """Return what stands before the mask, the likeliest token without white space around it, and what follows."""
+        """Return what stands before the likeliest token, the token, and what follows.
+
+        The mask takes the space before it, so that a token without one continues the word before.
+        """
         before, _, after = self.prompt.partition("[MASK]")
-        return before, shown(self.predictions[0]["token"]), after
+        token = self.predictions[0]["token"]
+        return before if token[:1].isspace() else before.rstrip(), shown(token), after
 
 
 @dataclass(frozen=True)

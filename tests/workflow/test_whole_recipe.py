@@ -1,0 +1,191 @@
+"""A whole recipe through the real command: what is made, what a change makes again, and what a kill leaves."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from corpus.made_text import made_documents
+
+ROOT = Path(__file__).parents[2]
+COMMON = {"en": ["the", "of", "and", "everyone", "has"], "la": ["et", "in", "omnis", "homo", "ius"]}
+STAGE = {
+    "length": 64,
+    "tokens": 12_000,
+    "batch": {"tokens": 512},
+    "learning_rate": {"peak": 3e-3},
+    "rope_theta": 10_000,
+    "mixture": "base",
+}
+RECIPE = {
+    "title": "A tiny recipe",
+    "sources": {name: {"language": name, "files": [f"{name}.jsonl"], "held_out": 0.1} for name in COMMON},
+    "tokenizers": {"tiny": {"vocabulary": 600, "sample_bytes": 200_000, "mixture": "base"}},
+    "models": {"tiny": {"tokenizer": "tiny", "layers": 2, "hidden": 32, "heads": 2, "intermediate": 48}},
+    "mixtures": {
+        "base": {"factors": {"en": 1, "la": 1}},
+        "late": {"factors": {"en": 2, "la": 1}},
+        "edu": {"factors": {"en": 1, "la": 3}},
+    },
+    "phases": {
+        "stable": {"stages": [STAGE]},
+        "annealing": {"stages": [STAGE | {"mixture": "late", "tokens": 4000}]},
+        "annealing-edu": {"stages": [STAGE | {"mixture": "edu", "tokens": 4000}]},
+    },
+    "runs": {
+        "one": {"model": "tiny", "phases": ["stable", "annealing"]},
+        "edu": {"from": "one", "after": "stable", "phases": ["annealing-edu"]},
+    },
+    "evaluation": {"lengths": [64], "prompts": {"en": "everyone has [MASK] ."}},
+}
+
+
+class House:
+    """A copy of the repository, a working directory, and the command that a user types."""
+
+    def __init__(self, folder):
+        self.repository, self.directory = folder / "it's a house", folder / "work"
+        tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+        for name in tracked.decode().split("\0"):
+            if name and not name.startswith("tests/") and (ROOT / name).exists():
+                (self.repository / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, self.repository / name)
+        self.directory.mkdir()
+        for language, common in COMMON.items():
+            documents = [text for _, text in made_documents(language, language, common)][:120]
+            lines = (json.dumps({"text": text}) + "\n" for text in documents)
+            (self.directory / f"{language}.jsonl").write_text("".join(lines), encoding="utf-8")
+
+    def start(self, recipe, *options):
+        (self.directory / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+        snakemake = [sys.executable, "-m", "snakemake", "--snakefile", self.repository / "Snakefile"]
+        snakemake += ["--profile", self.repository / "profiles" / "local", "--directory", self.directory]
+        snakemake += ["--configfile", self.directory / "recipe.yaml", *options]
+        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return subprocess.Popen(snakemake, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def run(self, recipe, *options, status=0):
+        process = self.start(recipe, *options)
+        output = process.communicate(timeout=400)[0]
+        assert process.returncode == status, output
+        return output
+
+    def planned(self, recipe):
+        """Rule -> number of jobs that a dry run would do."""
+        output = self.run(recipe, "--dry-run")
+        return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
+
+    def result(self, name):
+        return self.directory / "results" / name
+
+    def final_weights(self, run, phase):
+        pointer = json.loads(self.result(f"runs/{run}/{phase}/checkpoint.json").read_text())
+        return (self.result(f"runs/{run}/{phase}") / pointer["checkpoint"] / "weights.safetensors").read_bytes()
+
+
+def changed(**parts):
+    """The recipe with some parts of its top-level mappings replaced or added."""
+    return RECIPE | {key: RECIPE[key] | value for key, value in parts.items()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    house = House(tmp_path_factory.mktemp("whole"))
+    house.output = house.run(RECIPE)
+    return house
+
+
+def test_one_command_makes_models_evaluations_cards_and_the_report(finished):
+    for run in ("one", "edu"):
+        assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
+            path.name for path in finished.result(f"models/{run}").iterdir()
+        }
+        rows = json.loads(finished.result(f"evaluation/{run}/mlm.json").read_text())["rows"]
+        assert {row["language"] for row in rows} == {"en", "la"}
+    assert "A tiny recipe" in finished.result("report.html").read_text()
+
+
+def test_a_shared_phase_is_trained_once(finished):
+    trained = re.findall(r"Training (\S+), phase (\S+)", finished.output)
+    assert sorted(trained) == [("edu", "annealing-edu"), ("one", "annealing"), ("one", "stable")]
+
+
+def test_a_finished_recipe_has_nothing_left_to_do(finished):
+    assert "Nothing to be done" in finished.run(RECIPE, "--dry-run")
+
+
+def test_editing_comments_in_python_files_makes_nothing_again(finished):
+    for path in finished.repository.rglob("*.py"):
+        path.write_text(path.read_text() + "\n# a comment\n")
+    assert "Nothing to be done" in finished.run(RECIPE, "--dry-run")
+
+
+def test_a_new_title_or_note_trains_nothing_again(finished):
+    sources = {"en": RECIPE["sources"]["en"] | {"note": "reworded"}}
+    assert set(finished.planned(changed(sources=sources) | {"title": "Other"})) <= {"model_card", "report", "all"}
+    finished.planned(RECIPE)
+
+
+def test_a_new_run_trains_only_itself(finished):
+    more = changed(runs={"new": {"from": "one", "after": "stable", "phases": ["annealing-edu"]}})
+    planned = finished.planned(more)
+    assert planned["train"] == 1
+    assert not {"sample", "tokenizer", "shards"} & set(planned)
+    assert (planned["export"], planned["masked_language_modelling"]) == (1, 1)
+
+
+def test_another_annealing_mixture_redoes_annealing_and_what_follows_and_nothing_else(finished):
+    planned = finished.planned(changed(mixtures={"late": {"factors": {"en": 1, "la": 5}}}))
+    assert planned["train"] == 1
+    assert not {"sample", "tokenizer", "shards"} & set(planned)
+    assert (planned["export"], planned["model_card"], planned["report"]) == (1, 1, 1)
+
+
+def test_going_back_to_the_old_recipe_has_nothing_to_do(finished):
+    assert "Nothing to be done" in finished.run(RECIPE, "--dry-run")
+
+
+def test_a_mistake_in_the_recipe_is_one_sentence_before_any_job(finished):
+    wrong = changed(mixtures={"late": {"factors": {"enn": 1}}})
+    output = finished.run(wrong, status=1)
+    assert re.search(r"recipe\.yaml: mixtures\.late\.factors.*enn", output)
+    assert "Traceback" not in output
+
+
+def test_a_source_without_files_is_named_before_any_job(finished):
+    gone = changed(sources={"en": RECIPE["sources"]["en"] | {"files": ["nowhere/*.jsonl"]}})
+    output = finished.run(gone, status=1)
+    assert "nowhere/*.jsonl" in output
+    assert "Traceback" not in output
+
+
+def test_killed_with_all_its_processes_the_same_command_ends_with_the_same_bits(finished, tmp_path):
+    house = House(tmp_path)
+    for phase in ("stable", "annealing"):
+        process = house.start(RECIPE)
+        metrics = house.result(f"runs/one/{phase}/metrics.jsonl")
+        begun = time.monotonic()
+        while not metrics.exists() and time.monotonic() - begun < 200:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        job = json.loads(house.result(f"runs/one/{phase}/job.json").read_text())
+        doomed = [psutil.Process(process.pid), psutil.Process(job["pid"])]
+        doomed += [child for parent in doomed for child in parent.children(recursive=True)]
+        for victim in doomed:
+            try:
+                victim.kill()
+            except psutil.NoSuchProcess:
+                continue
+        process.communicate()
+        assert not house.result(f"runs/one/{phase}/checkpoint.json").exists(), "killed too late to test anything"
+    house.run(RECIPE)
+    for run, phase in (("one", "stable"), ("one", "annealing"), ("edu", "annealing-edu")):
+        assert house.final_weights(run, phase) == finished.final_weights(run, phase)
