@@ -75,7 +75,7 @@ def open_components(components: Sequence[Component], shards: Path, say: Callable
 
 
 def component_weights(components: Sequence[Component], tokens: Sequence[int]) -> list[Fraction]:
-    """Return each component's share of what is drawn, exact: factor x tokens, within its word bin if there are bins.
+    """Return each component's share of the tokens drawn, exact: factor x tokens, within its word bin if there are bins.
 
     A bin that no document falls into gives its share to the others in proportion.
     """
@@ -114,7 +114,7 @@ class Stream:
             UserError: if a shard is damaged or there is nothing to train on.
         """
         readers = open_components(stage.components, shards, say)
-        weights = component_weights(stage.components, [reader.index["tokens"] for reader in readers])
+        shares = component_weights(stage.components, [reader.index["tokens"] for reader in readers])
         kept = [i for i, reader in enumerate(readers) if reader.rows]
         if not kept:
             raise UserError(
@@ -122,11 +122,10 @@ class Stream:
             )
         self.components = [stage.components[i] for i in kept]
         self.readers = [readers[i] for i in kept]
-        self.mixture = Mixture(
-            tuple(reader.rows for reader in self.readers),
-            tuple(weights[i] for i in kept),
-            derive_key(key.hex(), "order"),
-        )
+        # Rows are drawn, tokens are wanted: a source whose rows are half empty is drawn twice as often.
+        weights = [shares[i] * Fraction(readers[i].rows, readers[i].index["tokens"]) for i in kept]
+        rows = tuple(reader.rows for reader in self.readers)
+        self.mixture = Mixture(rows, tuple(weights), derive_key(key.hex(), "order"))
         self._mask_key = derive_key(key.hex(), "mask")
         self._stage, self._vocabulary = stage, vocabulary
         self._languages = [languages.index(part.language) for part in self.components]

@@ -146,3 +146,11 @@ def test_a_source_without_rows_is_left_out_and_named(shards):
 def test_a_mixture_without_any_row_is_an_error(shards):
     with pytest.raises(UserError, match="no source of the mixture has a row"):
         stream(shards, component("fi-none"))
+
+
+def test_a_source_with_half_empty_rows_still_gives_its_share_of_the_tokens(tmp_path):
+    write_source(tmp_path, "fi-full", 50, rowset="64", length=64)
+    write_source(tmp_path, "en-half", 50, rowset="64", length=32)
+    data = stream(tmp_path, component("fi-full", 1, rowset="64"), component("en-half", 2, rowset="64"))
+    drawn = data.rank_batch(Step(0, data.mixture.block, 1e-3), 0, 1, data.mixture.block).drawn
+    assert drawn[0] / drawn.sum() == pytest.approx(0.5, abs=0.01)
