@@ -1,0 +1,121 @@
+"""The written side: its recipe works, what it names exists, its links resolve, and no module is left out."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+from workflow.recipe import load_recipe
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("corpus", "model", "evaluation", "slurm", "workflow")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "docs/architecture.md", "docs/formats.md")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+READERS_OWN = {"config/mine.yaml"}
+"""Files that a page tells its reader to write."""
+
+
+def block(language: str) -> str:
+    """Return the only fenced block of a language in the README."""
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return found
+
+
+def named_paths(text: str) -> set[str]:
+    """Return what a page names as a file of the repository: it begins with one of its directories, or ends as code."""
+    directories = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+    inside = rf"(?<![\w./{{-])(?:{directories})/[\w./*{{}}-]+"
+    code = r"(?<![\w./{-])[\w./-]+\.(?:py|smk|toml)\b"
+    text = re.sub(r"^```\nresults/\n.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)  # a tree of what is made
+    found = {path.rstrip(".,") for path in re.findall(f"{inside}|{code}", text)}
+    made = ("results/", "demo/")
+    return {path for path in found if not path.startswith(made)} - READERS_OWN
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A working directory with the files that the README's recipe names."""
+    for source in yaml.safe_load(block("yaml"))["sources"].values():
+        for pattern in source["files"]:
+            path = tmp_path / pattern.replace("*", "0")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text('{"text": "Alasin on vanha ja vasara on uusi."}\n', encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(block("yaml"), encoding="utf-8")
+    return tmp_path
+
+
+def commands(program: str) -> list[list[str]]:
+    """Return the README's command lines of a program in `.venv/bin`."""
+    lines = re.findall(rf"^\.venv/bin/{program} .*", README, re.MULTILINE)
+    return [shlex.split(line)[1:] for line in lines]
+
+
+def run(arguments: list[str], directory: Path) -> str:
+    """Run Python on a command of the README, with the recipe it speaks of taken from `directory`; return its output."""
+    arguments = [str(directory / "mine.yaml") if part == "config/mine.yaml" else part for part in arguments]
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_readme_s_recipe_is_one():
+    recipe = load_recipe(yaml.safe_load(block("yaml")), "README.md")
+    assert f"results/models/{next(iter(recipe.runs))}" in block("python")
+
+
+def test_the_readme_s_check_of_the_recipe_runs(data: Path):
+    (check,) = [arguments for arguments in commands("python") if "config/mine.yaml" in arguments]
+    assert "first: stable; 5,000,000 tokens" in run(check, data)
+
+
+def test_the_readme_s_training_command_plans_every_stage(data: Path):
+    (train,) = commands("snakemake")
+    told = run(["-m", "snakemake", *train, "--dry-run", "--directory", str(data)], data)
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", told, re.MULTILINE))
+    once = dict.fromkeys(("train", "export", "tokenizer", "masked_language_modelling", "model_card", "report"), "1")
+    assert planned.items() >= (once | {"sample": "2", "shards": "4"}).items(), told
+    assert not (data / ".alasin.lock").exists(), "a dry run takes no lock"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_names_exist(page: str):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    missing = [path for path in named_paths(text) if not list(ROOT.glob(re.sub(r"\{.*?\}", "*", path)))]
+    assert not missing, f"{page} names {missing}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_of_a_page_resolve(page: str):
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
+    missing = [target for target in targets if not ((ROOT / page).parent / target).exists()]
+    assert not missing, f"{page} links to {missing}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_that_a_page_names_exist(page: str):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name for name in re.findall(r"python -m ([\w.]+)", text) if find_spec(name) is None} == set()
+    assert set(re.findall(r"(?:`|^)make (?:[A-Z_]+=\S+ )?([\w-]+)", text, re.MULTILINE)) <= set(targets)
+
+
+def test_the_architecture_has_a_line_for_every_module_and_rule_file():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    modules = [path for room in ROOMS for path in (ROOT / room).rglob("*.py") if path.name != "__init__.py"]
+    files = [str(path.relative_to(ROOT)) for path in [*modules, *(ROOT / "workflow/rules").glob("*.smk")]]
+    missing = [name for name in files if f"| `{name}` |" not in text]
+    assert not missing, f"give these a line in docs/architecture.md: {missing}"
+
+
+def test_the_licence_is_the_one_that_the_project_declares():
+    assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in text
+    assert "Version 2.0, January 2004" in text
+    assert os.linesep + "   END OF TERMS AND CONDITIONS" in text
