@@ -81,7 +81,7 @@ class House:
     def planned(self, recipe):
         """Rule -> number of jobs that a dry run would do."""
         output = self.run(recipe, "--dry-run")
-        return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
+        return {rule: int(count) for rule, count in re.findall(r"^(?!total)(\w+) +(\d+)$", output, re.MULTILINE)}
 
     def result(self, name):
         return self.directory / "results" / name
