@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -31,6 +32,13 @@ def run_command(main: Callable[[], None]) -> None:
         where = f" ({error.filename})" if error.filename else ""
         hint = " Free some space there and run the same command again." if error.errno == 28 else ""
         sys.exit(f"error: {error.strerror or error}{where}.{hint}")
+
+
+def matching_files(pattern: str) -> list[str]:
+    """Return what a path or a glob pattern names, sorted. A path that exists is itself, whatever brackets it holds."""
+    if os.path.lexists(pattern):
+        return [pattern]
+    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (may be absolute)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ are left out. Lines of white space only are skipped.
 
 from __future__ import annotations
 
-import glob
 import gzip
 import io
 import json
@@ -26,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from corpus.files import UserError
+from corpus.files import UserError, matching_files
 from corpus.zstd import open_zstd
 
 Fields = dict[str, str | int | float | bool]
@@ -70,7 +69,7 @@ def source_files(patterns: Iterable[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for pattern in patterns:
-        matches = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (absolute patterns)
+        matches = matching_files(pattern)
         if not matches:
             raise UserError(
                 f"no file matches {pattern!r} in {Path.cwd()}; correct `files` of this source in the recipe."

@@ -20,7 +20,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from corpus.files import UserError, run_command
+from corpus.files import UserError, matching_files, run_command
 from workflow.checks import problems, suggestion
 from workflow.schema import (
     LANGUAGE,
@@ -159,7 +159,7 @@ def expand_files(source: Source) -> list[str]:
     """Return the files of a source, sorted, each once. A pattern without wildcard stays, whether it exists or not."""
     found: set[str] = set()
     for pattern in source.files:
-        found.update(glob.glob(pattern, recursive=True) if glob.has_magic(pattern) else [pattern])  # noqa: PTH207 (may be absolute)
+        found.update(matching_files(pattern) if glob.has_magic(pattern) else [pattern])
     return sorted(found)
 
 
@@ -174,8 +174,7 @@ def missing_files(recipe: Recipe, produced: set[str]) -> list[str]:
         f"sources.{name}.files[{index}]: no file matches {pattern}; put the text there or mend the path."
         for name, source in recipe.sources.items()
         for index, pattern in enumerate(source.files)
-        if not glob.glob(pattern, recursive=True)  # noqa: PTH207 (may be absolute)
-        and not fnmatch.filter(produced, pattern)
+        if not matching_files(pattern) and not fnmatch.filter(produced, pattern)
     ]
 
 

@@ -18,7 +18,7 @@ from corpus.files import UserError, sha256_of, write_json
 from corpus.permutation import derive_key
 from corpus.rows import RowBatch, RowReader, describe, write_rows
 from evaluation import mlm
-from evaluation.mlm import Score, Shards, evaluate, held_out_rows, ratio_stderr, unigram_losses
+from evaluation.mlm import Score, Shards, Unmeasured, evaluate, held_out_rows, ratio_stderr, unigram_losses
 from model.export import load_encoder
 from model.masking import mask_row
 from model.modernbert import ModernBert, Shape
@@ -90,7 +90,7 @@ def slice_of(languages: dict[str, list[str]], rows: int = 100) -> EvaluationSlic
     )
 
 
-def measure(model: Path, validation: list[Path], train: list[Path], content: EvaluationSlice) -> list[Score]:
+def measure(model: Path, validation: list[Path], train: list[Path], content: EvaluationSlice) -> list[Score | Unmeasured]:
     shards = Shards(validation, train, model.with_name("tokenizer.json"))
     return list(evaluate(content, load_encoder(model), shards, CPU))
 
@@ -195,15 +195,15 @@ def test_the_standard_error_covers_the_spread_over_samples() -> None:
     assert np.mean(errors) == pytest.approx(spread, rel=0.05)
 
 
-def test_a_language_without_held_out_rows_is_refused_with_what_to_change(exported_model: Path, write: Write) -> None:
+def test_a_language_without_held_out_rows_is_told_and_the_others_are_measured(
+    exported_model: Path, write: Write
+) -> None:
     validation = [write("alpha", "fi", "validation", 2), write("samitext", "sme", "validation", 0)]
-    with pytest.raises(UserError, match=r"language sme \(sources: samitext\).*raise `held_out`"):
-        measure(
-            exported_model,
-            validation,
-            [write("alpha", "fi", "train", 2)],
-            slice_of({"fi": ["alpha"], "sme": ["samitext"]}),
-        )
+    train = [write("alpha", "fi", "train", 2)]
+    scores = measure(exported_model, validation, train, slice_of({"fi": ["alpha"], "sme": ["samitext"]}))
+    assert [score.language for score in scores] == ["fi", "sme"]
+    assert isinstance(scores[0], Score)
+    assert scores[1] == Unmeasured("sme", LENGTH, "no held-out document")
 
 
 def test_shards_of_another_split_or_tokenizer_are_refused(exported_model: Path, write: Write) -> None:

@@ -48,6 +48,7 @@ def render(results: Results, run: str) -> str:
         "by_language": dict(by_language.most_common()),
         "phases": phases,
         "held_out": held_out,
+        "unmeasured": results.unmeasured(run),
         "doubtful": [f"{row.language} at {row.length} tokens" for row in held_out if row.verdict != "yes"],
         "measured_on": results.measured_on(run),
         "fertility": results.fertility(run),

@@ -146,9 +146,10 @@ def thinned(x: Columns, y: Columns, points: int = POINTS) -> tuple[Columns, Colu
 
 
 def loss_limits(curves: Sequence[Columns]) -> tuple[float, float]:
-    """Return limits that hold the thinned curves, with some room."""
+    """Return limits that hold the thinned curves, with some room; (0, 1) and room if there is no curve."""
     means = [thinned(np.arange(len(curve), dtype=np.float64), curve)[1] for curve in curves]
-    low, high = min(mean.min() for mean in means if len(mean)), max(mean.max() for mean in means if len(mean))
+    values = np.concatenate([[], *means])
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
     room = 0.06 * (high - low) or 0.5
     return float(low - room), float(high + room)
 

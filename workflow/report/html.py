@@ -65,6 +65,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "frequent": FREQUENT,
         "measured_on": {run: results.measured_on(run) for run in runs},
         "held_out": held_out,
+        "unmeasured": {run: results.unmeasured(run) for run in runs},
         "comparison": comparison_rows(held_out),
         "mixtures": mixtures,
         "made": {source.name for source in sources if source.made},
@@ -100,7 +101,7 @@ def percent(share: float, digits: int = 1) -> str:
 def model_row(results: Results, run: str, phases: Sequence[PhaseResult], held_out: Sequence[HeldOut]) -> dict[str, Any]:
     """Return what the first table says of a run; times are of the whole lineage."""
     model = results.model(run)
-    longest = max(row.length for row in held_out)
+    longest = max((row.length for row in held_out), default=None)
     last = [row for row in held_out if row.length == longest]
     return {
         "run": run,
@@ -111,8 +112,8 @@ def model_row(results: Results, run: str, phases: Sequence[PhaseResult], held_ou
         "steps": phases[-1].step,
         "training_loss": phases[-1].metrics.ends()[1],
         "longest": longest,
-        "held_out_loss": float(np.mean([row.loss for row in last])),
-        "baseline": float(np.mean([row.unigram_loss for row in last])),
+        "held_out_loss": float(np.mean([row.loss for row in last])) if last else None,
+        "baseline": float(np.mean([row.unigram_loss for row in last])) if last else None,
         "seconds": sum(phase.metrics.seconds() for phase in phases),
         "process_hours": sum(phase.metrics.seconds() * phase.world_size for phase in phases) / 3600,
     }
@@ -128,6 +129,8 @@ def glance(
     rows = [(run, row) for run, measured in held_out.items() for row in measured]
     doubtful = [f"{run}: {row.language} at {row.length}" for run, row in rows if row.verdict != "yes"]
     beaten = f"{len(rows) - len(doubtful)} of {len(rows)} held-out losses are clearly below the unigram baseline"
+    if not rows:
+        beaten = "No held-out loss was measured: nothing is held out"
     rising = [phase.name for phase in phases if phase.metrics.ends()[1] >= phase.metrics.ends()[0]]
     fallen = f"Training loss falls in {len(phases) - len(rising)} of {len(phases)} phases"
     gaps = {name: sum(abs(row["drawn"] - row["asked"]) for row in rows) / 2 for name, rows in mixtures.items()}
@@ -136,7 +139,7 @@ def glance(
     missed = [name for name, gap in gaps.items() if gap > max(MISDRAWN, rows_of[name] ** -0.5)]
     fill = sum(row["tokens"] for row in fills) / sum(row["slots"] for row in fills)
     return [
-        (not doubtful, f"{beaten}{'; not so ' if doubtful else ''}{', '.join(doubtful)}."),
+        (bool(rows) and not doubtful, f"{beaten}{'; not so ' if doubtful else ''}{', '.join(doubtful)}."),
         (not rising, f"{fallen}{'; not in ' if rising else ''}{', '.join(rising)}."),
         (
             not missed,
@@ -244,7 +247,7 @@ def panels(
         "owners": owners,
         "loss": {run: figures.loss_curve(lineages[run], losses) for run in runs},
         "language": {run: figures.language_curves(lineages[run], languages, by_language) for run in runs},
-        "held_out": {run: figures.held_out_dots(held_out[run], measured) for run in runs},
+        "held_out": {run: figures.held_out_dots(rows, measured) for run, rows in held_out.items() if rows},
         "columns": {
             name: figures.column_curves(phases, owners, name, label, log) for name, (label, log) in columns.items()
         },

@@ -249,6 +249,11 @@ class Results:
         """Return held-out losses per language and length."""
         return self._rows(run, "mlm", HeldOut)
 
+    def unmeasured(self, run: str) -> list[str]:
+        """Return which languages and lengths have no held-out loss, in words."""
+        places = self._json(f"evaluation/{run}/mlm.json").get("unmeasured", [])
+        return [f"{place['language']} at {place['length']} tokens ({place['reason']})" for place in places]
+
     def fertility(self, run: str) -> list[Fertility]:
         """Return tokens per word, per language."""
         return self._rows(run, "fertility", Fertility)

@@ -39,6 +39,8 @@ def _models(results: Results, runs: list[str]) -> str:
 def _held_out(rows: dict[str, list[HeldOut]]) -> str:
     """Return a table: language and length down, the baseline and the runs across; runs may differ in languages."""
     places = sorted({(row.language, row.length) for run in rows.values() for row in run})
+    if not places:
+        return "No held-out loss was measured: nothing is held out. Raise held_out of some sources in the recipe."
     found = {(run, row.language, row.length): row for run, measured in rows.items() for row in measured}
     table = [["language", "tokens", "unigram", *rows]]
     for place in places:
