@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def slice_of(languages: dict[str, list[str]], rows: int = 100) -> EvaluationSlic
     )
 
 
-def measure(model: Path, validation: list[Path], train: list[Path], content: EvaluationSlice) -> list[Score | Unmeasured]:
+def measure(model: Path, validation: list[Path], train: list[Path], content: EvaluationSlice) -> list[Any]:
     shards = Shards(validation, train, model.with_name("tokenizer.json"))
     return list(evaluate(content, load_encoder(model), shards, CPU))
 

@@ -106,8 +106,8 @@ def _evaluation(results: Path, run: str) -> None:
         for length in content["lengths"]
     ]
     measured_on = {"split": "validation", "rows_at_most": 200, "masking_rate": 0.3}
-    content = {"format": 1, "run": run, "rows": losses, "unmeasured": [], "measured_on": measured_on}
-    write_json(folder / "mlm.json", content)
+    mlm = {"format": 1, "run": run, "rows": losses, "unmeasured": [], "measured_on": measured_on}
+    write_json(folder / "mlm.json", mlm)
     words = {"sources": [], "documents": 12, "words": 1000, "tokens": 1734, "bytes": 6000}
     fertility = [
         {"language": language, "tokens_per_word": 1.734, "bytes_per_token": 3.46} | words

@@ -134,3 +134,9 @@ def test_command_writes_the_card(finished: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert output.read_text() == render(Results(finished), "small")
+
+
+def test_a_language_that_could_not_be_measured_is_named(results: Path) -> None:
+    place = {"language": "fi", "length": 128, "reason": "no held-out document"}
+    change(results / "evaluation" / "small" / "mlm.json", rows=[], unmeasured=[place])
+    assert "Not measured: fi at 128 tokens (no held-out document)." in render(Results(results), "small")

@@ -325,3 +325,13 @@ def test_command_writes_the_report_of_the_named_runs(finished: Path, tmp_path: P
     assert "2 ModernBERT encoders" in page
     assert page.index("<b>small-edu</b>") < page.index("<b>small</b>")
     assert "small-theta" not in page
+
+
+def test_what_could_not_be_measured_is_told_and_all_else_is_shown(results: Path) -> None:
+    place = {"language": "fi", "length": 128, "reason": "no held-out document"}
+    for run in RUNS:
+        change(results / "evaluation" / run / "mlm.json", rows=[], unmeasured=[place])
+        change(results / "evaluation" / run / "fertility.json", rows=[])
+    page = render(Results(results), "Nothing held out", RUNS)
+    assert page.count("fi at 128 tokens (no held-out document)") == len(RUNS)
+    assert "No held-out loss was measured" in page

@@ -78,3 +78,9 @@ def test_command_needs_neither_torch_nor_matplotlib(finished: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, finished], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout == summary(Results(finished)) + "\n"
+
+
+def test_without_held_out_text_the_summary_says_that_nothing_was_measured(results: Path) -> None:
+    for run in RUNS:
+        change(results / "evaluation" / run / "mlm.json", rows=[])
+    assert "No held-out loss was measured" in summary(Results(results))
