@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from corpus.files import UserError, fsync_directory, read_json, sha256_of, write_json
@@ -39,13 +40,23 @@ def write_checkpoint(directory: Path, tensors: Mapping[str, Tensors], state: Map
         directory: Final name; what lies there from a discarded attempt is replaced.
         tensors: One mapping of parameter name to fp32 tensor for each of `TENSOR_FILES`.
         state: Content of `state.json`.
+
+    Raises:
+        UserError: if there is no room for it.
     """
     staged = directory.with_name(f".{directory.name}.part")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     for name in TENSOR_FILES:
         file = staged / f"{name}.safetensors"
-        save_file({key: value.contiguous() for key, value in tensors[name].items()}, file, metadata={"format": "pt"})
+        contiguous = {key: value.contiguous() for key, value in tensors[name].items()}
+        try:
+            save_file(contiguous, file, metadata={"format": "pt"})
+        except SafetensorError as error:  # what an OSError becomes on its way through safetensors
+            raise UserError(
+                f"{file} could not be written ({error}). The checkpoint before it is whole; free some space there and "
+                "run the same command again."
+            ) from None
         with open(file, "rb+") as stream:
             os.fsync(stream.fileno())
     write_json(staged / "state.json", dict(state))

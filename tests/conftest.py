@@ -1,5 +1,7 @@
 """Settings of all tests, and a small tokenizer and model with random weights for tests of whatever reads one."""
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,18 @@ TEXTS = [
     "Städet är gammalt och hammaren är ny.",
     "Incus vetus est et malleus novus.",
 ] * 4
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A directory on a file system of 64 kB."""
+    directory = tmp_path / "small disk"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small tmpfs")
+    yield directory
+    subprocess.run(["umount", directory], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -330,19 +330,12 @@ def test_a_killed_worker_is_told_in_one_sentence(tmp_path, slow_source):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_full_disk_is_told_in_one_sentence_that_names_the_file(tmp_path, slow_source, workers):
-    small = tmp_path / "small"
-    small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small tmpfs")
-    try:
-        done = run(slow_source, small / "manifest.json", "--workers", workers)
-        assert done.returncode == 1
-        assert done.stderr.startswith(f"error: No space left on device ({small}/train-")
-        assert done.stderr.count("\n") == 1
-        assert not list(small.iterdir())
-    finally:
-        subprocess.run(["umount", small], check=True)
+def test_a_full_disk_is_told_in_one_sentence_that_names_the_file(small_disk, slow_source, workers):
+    done = run(slow_source, small_disk / "manifest.json", "--workers", workers)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: No space left on device ({small_disk}/train-")
+    assert done.stderr.count("\n") == 1
+    assert not list(small_disk.iterdir())
 
 
 def test_the_command_tells_a_person_what_it_did(tmp_path):

@@ -86,6 +86,15 @@ def test_an_interrupted_write_leaves_nothing_that_looks_like_a_checkpoint(tmp_pa
     assert checkpoint.damage(write(tmp_path, 2)) is None
 
 
+def test_a_full_disk_leaves_the_checkpoint_before_it_and_one_sentence(small_disk):
+    older = write(small_disk, 1)
+    (small_disk / "ballast").write_bytes(bytes(40_000))
+    large = {name: {"a": torch.zeros(10_000)} for name in checkpoint.TENSOR_FILES}
+    with pytest.raises(UserError, match=r"weights\.safetensors could not be written .*No space left.*free some space"):
+        checkpoint.write_checkpoint(small_disk / "step-00000002", large, {})
+    assert checkpoint.newest_whole(small_disk, pytest.fail) == older
+
+
 def test_the_newest_and_the_last_of_each_stage_are_kept(tmp_path):
     for step in range(1, 8):
         write(tmp_path, step, stage_end=step == 3)
