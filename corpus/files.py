@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -12,13 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
 
 class UserError(Exception):
     """Something a person can mend. Its text says what is wrong, where, and what to do next."""
 
 
 def run_command(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; a `UserError` or an `OSError` becomes one sentence and exit status 1.
+    """Run a stage's `main`; a `UserError` or an `OSError` becomes one sentence and exit status 1, Ctrl-C 130.
 
     Every other exception is a bug and keeps its traceback.
     """
@@ -26,11 +29,14 @@ def run_command(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("stopped before the end; run the same command again.", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        hint = " Free some space there and run the same command again." if error.errno == 28 else ""
+        hint = " Free some space there and run the same command again." if error.errno in _NO_SPACE else ""
         sys.exit(f"error: {error.strerror or error}{where}.{hint}")
 
 
@@ -45,7 +51,8 @@ def matching_files(pattern: str) -> list[str]:
 def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; on success fsync it and rename it to `path`, else remove it.
 
-    `mode` is "wb" or "w" (UTF-8). A reader of `path` sees the old file or the whole new one, never a part.
+    `mode` is "wb" or "w" (UTF-8). A reader of `path` sees the old file or the whole new one, never a part. The
+    `OSError` of a full disk names `path`, though the system's does not.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -55,6 +62,10 @@ def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             stream.flush()
             os.fsync(stream.fileno())
         staged.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno in _NO_SPACE:
+            error.filename = str(path)
+        raise
     finally:
         staged.unlink(missing_ok=True)
     fsync_directory(path.parent)

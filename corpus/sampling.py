@@ -211,9 +211,13 @@ def _refuse_too_many_rejects(account: Account, source: SourceSlice) -> None:
     records = account.read + rejected
     if rejected and rejected / records > source.max_rejected:
         first = "; ".join(f"{reject.file} line {reject.line}: {reject.reason}" for reject in account.examples[:3])
+        advice = "mend the files or raise max_rejected"
+        if account.rejected["no text"] == records:
+            # Every record is whole but for the text: it has another name.
+            advice = f"set text_field, now {source.text_field!r}, to the field that holds the text"
         raise UserError(
             f"{rejected:,} of {records:,} records of source {source.name} are malformed, more than the share of "
-            f"{source.max_rejected:g} that max_rejected allows ({first}); mend the files or raise max_rejected."
+            f"{source.max_rejected:g} that max_rejected allows ({first}); {advice}."
         )
 
 

@@ -26,21 +26,16 @@ Write = Callable[[Mapping[str, Any]], None]
 def atomic_jsonl_zst(path: Path) -> Iterator[Write]:
     """Give a function that writes one JSON object a line; `path` appears, whole, when the block ends without error.
 
-    Equal objects in equal order give equal bytes. An `OSError` (a full disk) names `path`.
+    Equal objects in equal order give equal bytes.
     """
     parameters = zstandard.ZstdCompressionParameters.from_level(LEVEL, write_checksum=True, threads=0)
     compressor = zstandard.ZstdCompressor(compression_params=parameters)
-    try:
-        with atomic_file(path) as stream, compressor.stream_writer(stream, closefd=False) as compressed:
+    with atomic_file(path) as stream, compressor.stream_writer(stream, closefd=False) as compressed:
 
-            def write(record: Mapping[str, Any]) -> None:
-                compressed.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        def write(record: Mapping[str, Any]) -> None:
+            compressed.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
-            yield write
-    except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
-        raise
+        yield write
 
 
 def open_zstd(path: Path) -> io.BufferedReader:

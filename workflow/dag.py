@@ -41,6 +41,10 @@ class Dag:
         }
         self._evaluations = {run: evaluation_slice(recipe, run) for run in recipe.runs}
 
+    def title(self, wildcards: Any) -> str:
+        """Return the recipe's title as it is; outside a function Snakemake would look for wildcards in it."""
+        return self.recipe.title
+
     def way(self, run: str) -> list[tuple[str, str]]:
         """Return (run that owns the phase, phase) from the first phase of `run` on."""
         return lineage(self.recipe, run)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import glob
+import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from textwrap import shorten
@@ -64,6 +65,8 @@ __all__ = [
     "load_recipe",
     "missing_files",
     "read_recipe",
+    "read_yaml",
+    "unusable_files",
 ]
 
 Location = tuple[int | str, ...]
@@ -114,9 +117,18 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         UserError: one line for each mistake, with the file and the key (or the line, where it is not YAML).
     """
+    return load_recipe(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; nothing in it is executed.
+
+    Raises:
+        UserError: with file and line, where it is not YAML or a mapping has a key twice.
+    """
     try:
         with open(path, encoding="utf-8") as stream:
-            content = yaml.load(stream, Loader=_UniqueKeyLoader)
+            return yaml.load(stream, Loader=_UniqueKeyLoader)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; the recipes that come with Alasin are in config/.") from None
     except UnicodeDecodeError as error:
@@ -126,7 +138,6 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f"{path}{line}: {error.problem}.") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {str(error).splitlines()[0]}.") from None
-    return load_recipe(content, str(path))
 
 
 def load_recipe(config: Any, where: str) -> Recipe:
@@ -176,6 +187,18 @@ def missing_files(recipe: Recipe, produced: set[str]) -> list[str]:
         for index, pattern in enumerate(source.files)
         if not matching_files(pattern) and not fnmatch.filter(produced, pattern)
     ]
+
+
+def unusable_files(recipe: Recipe) -> list[str]:
+    """Return one sentence for each file of a source that Snakemake would take for another, or cannot print."""
+    found = []
+    for name, source in recipe.sources.items():
+        for file in filter(re.compile("[{}\ud800-\udfff]").search, expand_files(source)):
+            what = "bytes that are no UTF-8" if re.search("[\ud800-\udfff]", file) else "braces"
+            found.append(
+                f"sources.{name}.files: the name of {file!r} holds {what}; rename it, Snakemake cannot read it."
+            )
+    return found
 
 
 def _plain(details: ErrorDetails) -> tuple[str, str]:

@@ -384,3 +384,12 @@ def test_files_that_no_rule_makes_and_nobody_put_there_are_told(tmp_path: Path, 
     patterned = load_recipe(changed("sources.news-fi.files", ["text/*.jsonl"]), "here")
     assert missing_files(patterned, {"text/fi.jsonl"}) == []
     assert len(missing_files(patterned, {"text/fi.txt"})) == 1
+
+
+def test_a_file_is_found_by_its_own_name_though_it_holds_the_signs_of_a_pattern(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a[1].jsonl", "a1.jsonl"):
+        Path(name).touch()
+    assert expand_files(source("a[1].jsonl")) == ["a[1].jsonl"]

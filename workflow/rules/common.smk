@@ -9,10 +9,15 @@ sys.path.insert(0, workflow.basedir)
 from corpus.files import UserError
 from workflow.dag import Dag
 from workflow.directory_lock import hold
-from workflow.recipe import load_recipe
+from workflow.recipe import load_recipe, read_yaml, unusable_files
 
 try:
+    # Snakemake has read these files; where one gives a key twice it took the last and said nothing.
+    for configfile in workflow.configfiles:
+        read_yaml(Path(configfile))
     dag = Dag(load_recipe(config, " + ".join(map(str, workflow.configfiles))))
+    if unusable := unusable_files(dag.recipe):
+        raise UserError("\n".join(unusable))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

@@ -39,7 +39,7 @@ rule report:
     conda:
         "../../envs/alasin.yaml"
     params:
-        title=dag.recipe.title,
+        title=dag.title,
         runs=list(dag.recipe.runs),
     message:
         "Writing the report"

@@ -1,0 +1,94 @@
+"""What a person does wrong, through the real command: each mistake is one sentence that says what, where, what next."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from tests.workflow.test_whole_recipe import RECIPE, ROOT, House, changed
+
+TEXT = "".join(json.dumps({"text": f"document {n} says {n * n}"}) + "\n" for n in range(60))
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    return House(tmp_path_factory.mktemp("bad 'input'"))
+
+
+def refused(output):
+    """The lines of an error, without Snakemake's own frame; a traceback is no answer to a user."""
+    assert "Traceback" not in output, output
+    return output
+
+
+def test_every_bad_source_is_named_with_what_to_do_and_the_good_ones_are_sampled(house):
+    content = {
+        "cut": ("cut.jsonl.gz", b"\x1f\x8b\x08\x00\x00", "cut.jsonl.gz is cut short; fetch or copy it again."),
+        "noise": ("noise.jsonl.zst", bytes(range(256)), "noise.jsonl.zst is damaged, or not a .zst file"),
+        "field": ("f.jsonl", TEXT.replace("text", "body").encode(), "set text_field, now 'text', to the field"),
+        "broken": ("b.jsonl", (TEXT + "{\n" * 9).encode(), "9 of 69 records of source broken are malformed"),
+        "hostile": ("it's $(touch pwned);touch pwned #[1].jsonl", TEXT.encode(), None),
+        "line": ("two\nlines.jsonl", TEXT.encode(), None),
+    }
+    sources = {}
+    for name, (file, data, _) in content.items():
+        (house.directory / file).write_bytes(data)
+        sources[name] = {"language": "en", "files": [file]}
+    targets = [f"results/corpus/{name}/manifest.json" for name in content]
+    recipe = changed(sources=sources)
+    (house.directory / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    output = refused(house.run(recipe, "--", *targets, status=1))
+    for name, (_, _, sentence) in content.items():
+        manifest = house.result(f"corpus/{name}/manifest.json")
+        assert manifest.exists() == (sentence is None)
+        assert sentence is None or sentence in output
+    assert not list(house.directory.rglob("pwned*"))
+
+
+def test_a_name_that_snakemake_would_take_for_a_wildcard_is_refused(house):
+    (house.directory / "{source}.jsonl").write_text(TEXT)
+    recipe = changed(sources={"en": RECIPE["sources"]["en"] | {"files": ["*}.jsonl"]}})
+    output = refused(house.run(recipe, "--dry-run", status=1))
+    assert "sources.en.files: the name of '{source}.jsonl' holds braces; rename it" in output
+
+
+def test_a_name_that_is_no_utf8_is_refused(house):
+    with open(os.fsencode(house.directory) + b"/caf\xe9.jsonl", "w", encoding="utf-8") as stream:
+        stream.write(TEXT)
+    recipe = changed(sources={"en": RECIPE["sources"]["en"] | {"files": ["caf*.jsonl"]}})
+    assert "holds bytes that are no UTF-8; rename it" in refused(house.run(recipe, "--dry-run", status=1))
+
+
+def test_a_key_given_twice_is_refused_with_its_line(house):
+    (house.directory / "twice.yaml").write_text("title: One\ntitle: Two\n")
+    output = refused(house.run(RECIPE, "--dry-run", "--configfile", house.directory / "twice.yaml", status=1))
+    assert re.search(r"twice\.yaml:2: the key title is given twice in one mapping; keep one of them", output)
+
+
+def test_a_title_may_hold_braces_quotes_and_commands(house):
+    title = 'It\'s {source} "quoted" $(touch pwned)'
+    output = house.run(RECIPE | {"title": title}, "--dry-run", "--printshellcmds")
+    assert re.search(r"--title 'It'\"'\"'s \{source\}", output)
+
+
+def test_ctrl_c_in_a_stage_says_that_the_same_command_goes_on(tmp_path):
+    os.mkfifo(tmp_path / "slow.jsonl")
+    content = {"name": "slow", "language": "en", "files": [str(tmp_path / "slow.jsonl")], "seed": 1}
+    (tmp_path / "slice.json").write_text(json.dumps(content))
+    command = [sys.executable, "-m", "corpus.sampling", "--slice", tmp_path / "slice.json"]
+    command += ["--output", tmp_path / "out" / "manifest.json"]
+    stage = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    with open(tmp_path / "slow.jsonl", "w") as stream:  # opens when the stage has begun to read
+        stream.write(TEXT)
+        stream.flush()
+        time.sleep(0.2)
+        stage.send_signal(signal.SIGINT)
+        _, told = stage.communicate(timeout=30)
+    assert (stage.returncode, told) == (130, "stopped before the end; run the same command again.\n")
+    assert not list((tmp_path / "out").glob("*"))
