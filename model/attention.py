@@ -9,6 +9,9 @@ piece, and in a windowed layer none further away than half the window. Both are 
    few of their size and stay alone, without padding or mask; short ones share a call, which is what makes rows of many
    short pieces fast.
 
+All groups' queries are gathered at once, and so are keys and values: the gradient of each gather is as large as the
+batch, so that one for each group would cost more than the attention itself. benchmarks/attention.py compares.
+
 The only state is the `Plan`: index tensors that depend on `cu_seqlens` alone, made once per batch for all layers of
 a kind.
 """
@@ -26,11 +29,12 @@ from torch import Tensor
 
 QUERIES_PER_SLAB = 128
 """Queries of a windowed slab of a long piece."""
-SPARE_TOKENS = 12
-"""A slab joins a group whose queries and keys are more by at most this and an eighth of its keys. On two cores half or
-twice as much costs the same within noise."""
+SPARE_TOKENS = 4
+"""A slab joins a group whose queries and keys are more by at most this and a sixteenth of its keys. No padding at all
+and twice as much are both a few percent slower on a CPU (docs/performance.md)."""
 
 Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,12 @@ class Group:
     """Slabs padded to the same number of queries and keys. S slabs, Q queries, K keys."""
 
     slabs: int
-    queries: Tensor
-    """int64[S * Q], which token each query is; padding repeats the slab's last."""
-    keys: Tensor
-    """int64[S * K], likewise."""
+    queries: int
+    """S * Q."""
+    keys: int
+    """S * K."""
     mask: Tensor | None
-    """bool[S, 1, Q, K], True where a query sees a key; none where every query sees every key."""
+    """bool[S, 1, Q or 1, K], True where a query sees a key; none where every query sees every key."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,10 @@ class Plan:
     """How a packed batch is attended to by the layers of one kind."""
 
     groups: list[Group]
+    queries: Tensor
+    """int64[sum of S * Q], which token each query of the groups is; padding repeats a slab's last."""
+    keys: Tensor
+    """int64[sum of S * K], likewise."""
     order: Tensor
     """int64[N], where in the groups' concatenated outputs each token's is."""
 
@@ -72,15 +80,21 @@ def plan_attention(cu_seqlens: Sequence[int], window: int | None, device: torch.
         raise ValueError("cu_seqlens must begin at 0 and rise: every piece has at least one token")
     reach = None if window is None else window // 2
     slabs = _slabs(boundaries, reach)
-    groups: list[Group] = []
-    order = np.empty(boundaries[-1], dtype=np.int64)
-    filled = 0
+    groups, queries, keys, real = [], [], [], []
     for members in _groups(slabs):
-        group, tokens, kept = _group(slabs[members], reach, device)
-        groups.append(group)
-        order[tokens[kept]] = filled + np.flatnonzero(kept)
-        filled += len(tokens)
-    return Plan(groups, torch.from_numpy(order).to(device, non_blocking=True))
+        group_queries, real_queries = _padded_ranges(slabs[members, 0], slabs[members, 1])
+        group_keys, real_keys = _padded_ranges(slabs[members, 2], slabs[members, 3])
+        mask = _mask(group_queries, group_keys, real_keys, reach)
+        placed = None if mask is None else torch.from_numpy(mask).to(device, non_blocking=True)
+        groups.append(Group(len(members), group_queries.size, group_keys.size, placed))
+        queries.append(group_queries.ravel())
+        keys.append(group_keys.ravel())
+        real.append(real_queries.ravel())
+    places = np.flatnonzero(np.concatenate(real))
+    order = np.empty(boundaries[-1], dtype=np.int64)
+    order[np.concatenate(queries)[places]] = places
+    indices = (np.concatenate(queries), np.concatenate(keys), order)
+    return Plan(groups, *(torch.from_numpy(index).to(device, non_blocking=True) for index in indices))
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, plan: Plan) -> Tensor:
@@ -96,14 +110,13 @@ def attend(q: Tensor, k: Tensor, v: Tensor, plan: Plan) -> Tensor:
         float[N, H, D] in the dtype of `q`.
     """
     heads, dimension = q.shape[1:]
-    flat_q, flat_k, flat_v = (x.flatten(1) for x in (q, k, v))
+    key_counts = [group.keys for group in plan.groups]
+    queries = torch.split(q.flatten(1).index_select(0, plan.queries), [group.queries for group in plan.groups])
+    keys, values = (torch.split(x.flatten(1).index_select(0, plan.keys), key_counts) for x in (k, v))
     outputs = []
-    for group in plan.groups:
-        queries, keys, values = (
-            flat.index_select(0, index).view(group.slabs, -1, heads, dimension).transpose(1, 2)
-            for flat, index in ((flat_q, group.queries), (flat_k, group.keys), (flat_v, group.keys))
-        )
-        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=group.mask)
+    for group, *parts in zip(plan.groups, queries, keys, values, strict=True):
+        dense_q, dense_k, dense_v = (part.view(group.slabs, -1, heads, dimension).transpose(1, 2) for part in parts)
+        attended = F.scaled_dot_product_attention(dense_q, dense_k, dense_v, attn_mask=group.mask)
         outputs.append(attended.transpose(1, 2).reshape(-1, heads * dimension))
     return torch.cat(outputs).index_select(0, plan.order).view_as(q)
 
@@ -133,34 +146,24 @@ def _groups(slabs: Integers) -> list[Integers]:
     cuts = []
     queries = keys = 0
     for position, (slab_queries, slab_keys) in enumerate(sizes):
-        spare = SPARE_TOKENS + slab_keys // 8
+        spare = SPARE_TOKENS + slab_keys // 16
         if not (slab_queries <= queries <= slab_queries + spare and keys <= slab_keys + spare):
             cuts.append(position)
             queries, keys = slab_queries, slab_keys
     return np.split(ranked, cuts[1:])
 
 
-def _group(slabs: Integers, reach: int | None, device: torch.device | str) -> tuple[Group, Integers, NDArray[np.bool_]]:
-    """Pad slabs to a group; also the token of each query, int64[S * Q], and whether it is one and not padding."""
-    queries, real_queries = _padded_ranges(slabs[:, 0], slabs[:, 1])
-    keys, real_keys = _padded_ranges(slabs[:, 2], slabs[:, 3])
-    mask = None
+def _mask(queries: Integers, keys: Integers, real_keys: Booleans, reach: int | None) -> Booleans | None:
+    """Which keys the queries of a group see, bool[S, 1, Q or 1, K]; None where each sees all."""
     widest = int(np.abs(np.stack((queries[:, 0] - keys[:, -1], queries[:, -1] - keys[:, 0]))).max())
     if reach is not None and widest > reach:
-        near = np.abs(queries[:, :, None] - keys[:, None, :]) <= reach
-        mask = (near & real_keys[:, None, :])[:, None]
-    elif not real_keys.all():
-        mask = real_keys[:, None, None, :]
-    group = Group(
-        slabs=len(slabs),
-        queries=torch.from_numpy(queries.ravel()).to(device, non_blocking=True),
-        keys=torch.from_numpy(keys.ravel()).to(device, non_blocking=True),
-        mask=None if mask is None else torch.from_numpy(mask).to(device, non_blocking=True),
-    )
-    return group, queries.ravel(), real_queries.ravel()
+        near: Booleans = np.abs(queries[:, :, None] - keys[:, None, :]) <= reach
+        near &= real_keys[:, None, :]
+        return near[:, None]
+    return None if real_keys.all() else real_keys[:, None, None, :]
 
 
-def _padded_ranges(first: Integers, count: Integers) -> tuple[Integers, NDArray[np.bool_]]:
+def _padded_ranges(first: Integers, count: Integers) -> tuple[Integers, Booleans]:
     """Ranges as rows of one matrix, int64[S, longest], padded with each range's last; and what is no padding."""
     step = np.arange(count.max())
     real = step < count[:, None]

@@ -1,0 +1,139 @@
+"""What every benchmark shares: a text, a fair clock, and a table.
+
+The text is a directory of documents or, by default, what the demo makes from Python packages; each table says which.
+A machine that others use too is fast now and slow then. So contestants take turns: each round runs all of them, a
+ratio is taken within a round, and the median over the rounds is told. What is measured is processor time on one thread,
+which waiting for a core does not lengthen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from corpus import bpe
+from corpus.encoding import TextEncoder
+from corpus.files import UserError
+from corpus.package_text import COLLECTIONS
+from corpus.packing import cut_documents, pack
+from corpus.shards import join_pieces
+from corpus.sources import Document, read_documents, source_files
+
+DEMO_TEXT = ("words-fi", "words-sv", "words-en", "pydoc-en")
+PATTERNS = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.parquet")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Documents, and what to call them below a table."""
+
+    name: str
+    documents: list[str]
+
+    @property
+    def bytes(self) -> int:
+        """UTF-8 bytes of all documents."""
+        return sum(len(document.encode()) for document in self.documents)
+
+
+@dataclass(frozen=True)
+class PackedRow:
+    """A packed row."""
+
+    tokens: NDArray[np.int64]
+    """int64[n]."""
+    lengths: list[int]
+    """Tokens of each piece; they sum to n."""
+
+
+def parser(description: str | None, rounds: int) -> argparse.ArgumentParser:
+    """Return a parser with what every benchmark takes: `--data` and `--rounds`."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument(
+        "--data", type=Path, help="directory of .jsonl, .jsonl.zst, .jsonl.gz or .parquet (default: the demo's text)"
+    )
+    made.add_argument("--rounds", type=int, default=rounds, help="times that all take turns (default: %(default)s)")
+    return made
+
+
+def read_text(directory: Path | None) -> Text:
+    """Return the documents of a directory, or the demo's.
+
+    Raises:
+        UserError: the directory holds no file of a format that is read, or a file is damaged.
+    """
+    if directory is None:
+        documents = [record["text"] for name in DEMO_TEXT for record in COLLECTIONS[name]()]
+        name = f"the demo's {', '.join(DEMO_TEXT)}"
+    else:
+        paths = source_files([str(directory / pattern) for pattern in PATTERNS if any(directory.glob(pattern))])
+        documents = [document.text for document in read_documents(paths) if isinstance(document, Document)]
+        name = f"the {len(paths)} files of {directory}"
+    if not documents:
+        raise UserError(f"{directory} holds no document; give --data a directory with {', '.join(PATTERNS)}.")
+    text = Text(name, documents)
+    return Text(f"{name} ({len(documents):,} documents, {text.bytes / 1e6:.1f} MB)", documents)
+
+
+def train_encoder(text: Text, vocabulary: int) -> TextEncoder:
+    """Train a tokenizer of at most `vocabulary` entries on the text."""
+    tokenizer: Tokenizer = bpe.train(iter(text.documents), vocabulary)
+    tokenizer.encode_special_tokens = True
+    entries = tokenizer.get_vocab_size()
+    return TextEncoder(tokenizer, entries, -(-entries // 64) * 64, "")
+
+
+def packed_rows(text: Text, encoder: TextEncoder, length: int, rows: int) -> list[PackedRow]:
+    """Tokenize the text, pack it into rows of `length` slots, and return `rows` of them, drawn with a fixed seed."""
+    encoded = [ids for _, ids in encoder.encode(text.documents)]
+    packed = pack(cut_documents(np.array([len(ids) for ids in encoded]), length), length)
+    ids = np.concatenate(encoded).astype(np.int64)
+    drawn = np.random.default_rng(0).permutation(len(packed.rows))
+    if rows > len(drawn):
+        raise UserError(f"the text fills {len(drawn)} rows of {length:,} and {rows} are needed; give --data more text.")
+    chosen = []
+    for row in islice(drawn, rows):
+        pieces = np.array(packed.rows[row])
+        tokens = join_pieces(ids, packed.pieces.start[pieces], packed.pieces.count[pieces])
+        chosen.append(PackedRow(tokens, packed.pieces.sizes[pieces].tolist()))
+    return chosen
+
+
+def take_turns(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Run each contestant once unmeasured and then `rounds` times in turn; return the processor seconds of each."""
+    torch.set_num_threads(1)
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for number in range(rounds + 1):
+        for name, contestant in contestants.items():
+            begin = time.process_time()
+            contestant()
+            if number:
+                seconds[name].append(time.process_time() - begin)
+    return seconds
+
+
+def ratio(seconds: Sequence[float], reference: Sequence[float]) -> float:
+    """Median over the rounds of how many times as long as the reference it took."""
+    return median(one / other for one, other in zip(seconds, reference, strict=True))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a markdown table whose first column is text and whose others are numbers."""
+    print(f"| {' | '.join(header)} |\n|---{'|---:' * (len(header) - 1)}|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def conditions(text: Text, rounds: int) -> str:
+    """Return the line below a table that says how it was measured."""
+    return f"\nText: {text.name}. One thread, processor time, {rounds} rounds in turn, torch {torch.__version__}."
