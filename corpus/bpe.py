@@ -23,8 +23,8 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from corpus.encoding import CLS, FORMAT, SEP, SPECIAL_TOKENS, TOKENIZER
-from corpus.files import UserError, atomic_file, read_json, run_command, sha256_of, write_json
-from corpus.sampling import split_texts
+from corpus.files import UserError, atomic_file, run_command, sha256_of, write_json
+from corpus.sampling import read_manifest, split_texts
 from workflow.slices import TokenizerSlice, read_slice
 
 COMMAND = "python -m corpus.bpe"
@@ -133,7 +133,7 @@ def make(recipe: TokenizerSlice, manifests: Mapping[str, Path], output: Path) ->
         UserError: the documents are damaged, or hold no train text.
     """
     output.unlink(missing_ok=True)
-    train_bytes = {source: read_json(path)["splits"]["train"]["bytes"] for source, path in manifests.items()}
+    train_bytes = {source: read_manifest(path)["splits"]["train"]["bytes"] for source, path in manifests.items()}
     rates = sample_rates(recipe.factors, train_bytes, recipe.sample_bytes)
     drawn: dict[str, Drawn] = {}
     tokenizer = train(sample_texts(manifests, rates, recipe.seed, drawn), recipe.vocabulary)
@@ -157,12 +157,10 @@ def make(recipe: TokenizerSlice, manifests: Mapping[str, Path], output: Path) ->
 
 
 def manifests_by_source(paths: list[Path]) -> dict[str, Path]:
-    """Return source -> manifest of documents. Raises `UserError` if two are of one source."""
+    """Return source -> manifest of documents. Raises `UserError` if one is none, or two are of one source."""
     manifests: dict[str, Path] = {}
     for path in paths:
-        content = read_json(path)
-        if not isinstance(content, dict) or "source" not in content:
-            raise UserError(f"{path} is not a manifest of documents; remake it with python -m corpus.sampling.")
+        content = read_manifest(path)
         if other := manifests.get(content["source"]):
             raise UserError(f"{other} and {path} are both of source {content['source']}; give one of them.")
         manifests[content["source"]] = path

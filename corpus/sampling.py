@@ -66,7 +66,8 @@ def sample(source: SourceSlice, files: list[Path], manifest: Path, workers: int)
     Raises:
         UserError: a file is unusable, too large a share of the records is malformed, or no document is left.
     """
-    if any(path.resolve().parent == manifest.parent.resolve() for path in files):
+    directory = Path(os.path.realpath(manifest.parent))
+    if any(Path(os.path.realpath(path)).parent == directory for path in files):  # `resolve` fails in a loop of links
         raise UserError(f"{manifest.parent} holds input files, and parts in it are replaced; give another --output.")
     _remove_leftovers(manifest)
     account = Account()
@@ -79,6 +80,14 @@ def sample(source: SourceSlice, files: list[Path], manifest: Path, workers: int)
     return account
 
 
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read a manifest of documents. Raises `UserError` if it is absent or something else."""
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or not {"source", "splits"} <= set(manifest):
+        raise UserError(f"{path} is not a manifest of documents of format {FORMAT}; remake it with {COMMAND}.")
+    return manifest
+
+
 def split_texts(manifest_path: Path, split: str) -> Iterator[str]:
     """Yield the texts of a split ("train", "validation" or "test") in order.
 
@@ -87,9 +96,7 @@ def split_texts(manifest_path: Path, split: str) -> Iterator[str]:
     Raises:
         UserError: the manifest is absent or of another format, or a part is absent or not as it was written.
     """
-    manifest = read_json(manifest_path)
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise UserError(f"{manifest_path} is not a manifest of documents of format {FORMAT}; remake it with {COMMAND}.")
+    manifest = read_manifest(manifest_path)
     if split not in manifest["splits"]:
         raise UserError(f"{manifest_path} has no split {split!r}; it has {', '.join(SPLITS)}.")
     for part in manifest["splits"][split]["files"]:

@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.encoding import CLS, SEP, TextEncoder, read_encoder
-from corpus.files import UserError, atomic_file, read_json, run_command, write_json
+from corpus.files import UserError, atomic_file, run_command, write_json
 from corpus.filters import SPLITS, count_words
 from corpus.packing import SPECIALS, Pieces, Rows, cut_documents, pack
 from corpus.permutation import Permutation, derive_key
 from corpus.rows import BATCH_ROWS, FORMAT, RowBatch, RowReader, describe, read_unigram, remove_rows, verify, write_rows
-from corpus.sampling import split_texts
+from corpus.sampling import read_manifest, split_texts
 
 __all__ = ["RowReader", "ShardPlan", "make", "read_unigram", "verify"]
 
@@ -195,7 +195,7 @@ def make(plan: ShardPlan, documents: Path, tokenizer: Path, output: Path) -> dic
     Raises:
         UserError: the documents or the tokenizer are absent or not as they were written.
     """
-    manifest = read_json(documents)
+    manifest = read_manifest(documents)
     encoder = read_encoder(tokenizer)
     remove_rows(output)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -366,3 +366,21 @@ def test_real_text_is_split_once_and_read_back_whole(tmp_path):
     raw = Counter(record.text for record in read_documents(files))
     assert Counter(text for texts in kept.values() for text in texts) == raw
     assert not set(kept["train"]) & (set(kept["validation"]) | set(kept["test"]))
+
+
+def test_a_loop_of_links_is_told(tmp_path):
+    (tmp_path / "loop.jsonl").symlink_to("loop.jsonl")
+    with pytest.raises(UserError, match=r"loop\.jsonl does not exist"):
+        sample(source(), [tmp_path / "loop.jsonl"], tmp_path / "out" / "manifest.json", 1)
+
+
+def test_records_without_the_text_field_ask_for_its_name(tmp_path):
+    file = write_lines(tmp_path / "in.jsonl", [{"body": "a"}] * 3)
+    with pytest.raises(UserError, match="set text_field, now 'text', to the field that holds the text"):
+        sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
+
+
+def test_another_json_is_no_manifest(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"format": 1, "vocabulary": 300}')
+    with pytest.raises(UserError, match="not a manifest of documents"):
+        next(split_texts(tmp_path / "manifest.json", "train"))

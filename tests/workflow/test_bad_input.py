@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from tests.workflow.test_whole_recipe import RECIPE, ROOT, House, changed
+from workflow.dag import Dag
+from workflow.recipe import load_recipe
 
 TEXT = "".join(json.dumps({"text": f"document {n} says {n * n}"}) + "\n" for n in range(60))
 
@@ -92,3 +94,23 @@ def test_ctrl_c_in_a_stage_says_that_the_same_command_goes_on(tmp_path):
         _, told = stage.communicate(timeout=30)
     assert (stage.returncode, told) == (130, "stopped before the end; run the same command again.\n")
     assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("stage", "sentence"),
+    [
+        ("model.trainer --slice s --shards d --tokenizer t --folder f", "put `python -m slurm.launch --folder f"),
+        ("corpus.shards --documents {other} --tokenizer t --split train --length 8 --output o", "not a manifest"),
+        ("corpus.bpe --slice {tokenizer} --documents {other} --output o", "not a manifest of documents"),
+    ],
+)
+def test_a_stage_given_the_wrong_files_says_so(tmp_path, stage, sentence):
+    Dag(load_recipe(RECIPE, "recipe.yaml")).write_slices(tmp_path)
+    (tmp_path / "other.json").write_text('{"format": 1}')
+    paths = {"other": tmp_path / "other.json", "tokenizer": tmp_path / "tokenizer" / "tiny.json"}
+    command = [sys.executable, "-m", *(part.format(**paths) for part in stage.split())]
+    clean = {name: value for name, value in os.environ.items() if name != "RANK"} | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: "), done.stderr
+    assert sentence in done.stderr

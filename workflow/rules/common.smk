@@ -18,10 +18,9 @@ try:
     dag = Dag(load_recipe(config, " + ".join(map(str, workflow.configfiles))))
     if unusable := unusable_files(dag.recipe):
         raise UserError("\n".join(unusable))
-except UserError as error:
+    dag.write_slices(Path("results/recipe"))
+except (UserError, OSError) as error:
     raise WorkflowError(str(error)) from None
-
-dag.write_slices(Path("results/recipe"))
 
 # Every rule runs `python -m <room>.<stage>` from the working directory, with the Python that runs Snakemake.
 shell.prefix(
@@ -44,5 +43,5 @@ onstart:
         hold(Path.cwd())
         if dag.missing():
             raise UserError("\n".join(dag.missing()))
-    except UserError as error:
+    except (UserError, OSError) as error:
         raise WorkflowError(str(error)) from None
