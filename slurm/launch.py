@@ -119,8 +119,8 @@ def check_ended(job: Job, folder: Path) -> bool:
             raise UserError(f"{rank} in job {job.job_id}; its log is {log} and ends with:\n{last_lines(log)}")
     if len(ended) < job.processes:
         raise UserError(
-            f"job {job.job_id} was killed from outside; the same command continues from the last complete checkpoint. "
-            f"Its logs are in {jobs}."
+            f"job {job.job_id} was killed from outside, or its disk is full; the same command continues from the last "
+            f"complete checkpoint. Its logs are in {jobs}, its last words in {jobs / 'controller.log'}."
         )
     return any(rank.status == RESUMABLE for rank in ended)
 
