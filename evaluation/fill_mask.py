@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from corpus.files import UserError, run_command, write_json
@@ -58,8 +59,14 @@ def fill_masks(config: Path, prompts: Mapping[str, str]) -> list[dict[str, Any]]
     """
     if not config.is_file():
         raise UserError(f"{config} does not exist; export the model with python -m model.export.")
-    tokenizer = AutoTokenizer.from_pretrained(config.parent, local_files_only=True)
-    model = AutoModelForMaskedLM.from_pretrained(config.parent, local_files_only=True).eval()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(config.parent, local_files_only=True)
+        model = AutoModelForMaskedLM.from_pretrained(config.parent, local_files_only=True).eval()
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(
+            f"{config.parent} holds no model that transformers loads ({str(error).splitlines()[0]}); export it again "
+            "with python -m model.export."
+        ) from None
     return [
         {"language": language, "prompt": prompt, "predictions": predictions(model, tokenizer, prompt)}
         for language, prompt in sorted(prompts.items())

@@ -143,8 +143,11 @@ def write_pointer(path: Path, directory: Path, facts: Mapping[str, Any]) -> None
 
 
 def pointed_directory(pointer: Path) -> Path:
-    """Return the directory that a `checkpoint.json` names, as it is."""
-    directory: Path = pointer.parent / read_json(pointer)["checkpoint"]
+    """Return the directory that a `checkpoint.json` names, as it is; `UserError` if that file names none."""
+    content = read_json(pointer)
+    if not isinstance(content, dict) or not {"checkpoint", "manifest_sha256"} <= content.keys():
+        raise UserError(f"{pointer} names no checkpoint; give the checkpoint.json that a phase of training ends with.")
+    directory: Path = pointer.parent / content["checkpoint"]
     return directory
 
 

@@ -51,6 +51,8 @@ from workflow.slices import PhaseSlice, read_slice
 STOPPED = os.EX_TEMPFAIL
 """Exit status after a checkpoint that was asked for: run the same command again to go on."""
 KEPT_CHECKPOINTS = 2
+PLACE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""Environment variables that tell a process its place among the ranks."""
 
 
 @dataclass
@@ -334,7 +336,15 @@ def main() -> None:
     parser.add_argument(
         "--checkpoint-seconds", type=float, default=900.0, help="seconds between checkpoints (default: 900)"
     )
-    phase = Phase(parser.parse_args())
+    arguments = parser.parse_args()
+    if arguments.micro_batch_tokens < 1:
+        raise UserError(f"--micro-batch-tokens is {arguments.micro_batch_tokens}; give at least 1.")
+    if absent := [name for name in PLACE if name not in os.environ]:
+        raise UserError(
+            f"the environment has no {', '.join(absent)}, which say which rank this is; put `python -m slurm.launch "
+            f"--folder {arguments.folder} --done {arguments.folder / 'checkpoint.json'} --` before this command."
+        )
+    phase = Phase(arguments)
     phase.train()
     dist.destroy_process_group()
 

@@ -45,3 +45,9 @@ def test_a_prompt_without_exactly_one_mask_is_refused(exported_model: Path, prom
 def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"config\.json does not exist; export"):
         fill_masks(tmp_path / "config.json", {"fi": PROMPT})
+
+
+def test_a_directory_without_a_model_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"holds no model that transformers loads .*export it again"):
+        fill_masks(tmp_path / "config.json", {"fi": "Alasin on [MASK]."})

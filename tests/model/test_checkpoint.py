@@ -126,3 +126,9 @@ def test_a_pointer_to_a_replaced_checkpoint_is_refused(tmp_path):
     (directory / "manifest.json").write_text(json.dumps(manifest, indent=2))
     with pytest.raises(UserError, match="written for"):
         checkpoint.open_checkpoint(tmp_path / "checkpoint.json")
+
+
+def test_another_json_is_no_pointer(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"format": 1}')
+    with pytest.raises(UserError, match="names no checkpoint; give the checkpoint"):
+        checkpoint.open_checkpoint(tmp_path / "manifest.json")
