@@ -2,8 +2,8 @@
 
 The text is a directory of documents or, by default, what the demo makes from Python packages; each table says which.
 A machine that others use too is fast now and slow then. So contestants take turns: each round runs all of them, a
-ratio is taken within a round, and the median over the rounds is told. What is measured is processor time on one thread,
-which waiting for a core does not lengthen.
+ratio is taken within a round, and the median over the rounds is told. Measured is processor time, of all threads
+together, which waiting for a core does not lengthen; torch computes on one thread.
 """
 
 from __future__ import annotations
@@ -136,4 +136,4 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def conditions(text: Text, rounds: int) -> str:
     """Return the line below a table that says how it was measured."""
-    return f"\nText: {text.name}. One thread, processor time, {rounds} rounds in turn, torch {torch.__version__}."
+    return f"\nText: {text.name}. Processor time, {rounds} rounds in turn, torch {torch.__version__}, 1 thread."

@@ -230,7 +230,7 @@ def main(arguments: argparse.Namespace) -> None:
         batches = draw_batches(rows, case.rows, encoder.vocabulary)
         table.append(measure(case, batches, encoder.padded_vocabulary, arguments.rounds))
     print_table(["layers x hidden, rows x length", "pieces", "ours", "packed", "longest", "full"], table)
-    print("\nReal tokens per second; in brackets how many times as long as ours.")
+    print("\nReal tokens per processor second; in brackets how many times as long as ours.")
     print(conditions(text, arguments.rounds))
 
 
