@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 REQUIREMENTS ?= envs/cpu.txt
-ROOMS := corpus model evaluation slurm workflow
+ROOMS := corpus model evaluation slurm workflow benchmarks
 
 .PHONY: demo test check environment clean-demo
 

@@ -15,7 +15,16 @@ from workflow.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("corpus", "model", "evaluation", "slurm", "workflow")
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "docs/architecture.md", "docs/formats.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "benchmarks/README.md",
+    "config/README.md",
+    "docs/architecture.md",
+    "docs/formats.md",
+    "docs/performance.md",
+)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 READERS_OWN = {"config/mine.yaml"}
 """Files that a page tells its reader to write."""

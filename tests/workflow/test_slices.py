@@ -189,7 +189,8 @@ def test_the_order_of_keys_in_the_recipe_changes_no_slice():
 
 def test_a_number_written_as_another_type_changes_no_slice():
     config = demo()
-    config["phases"]["stable"]["stages"][0] |= {"rope_theta": "1e4", "tokens": "1.5e6"}
+    stage = config["phases"]["stable"]["stages"][0]
+    stage |= {key: f"{stage[key]:e}" for key in ("rope_theta", "tokens")}
     assert slices(load_recipe(config, "demo")) == slices(load_recipe(demo(), "demo"))
 
 

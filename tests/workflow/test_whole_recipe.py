@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 COMMON = {"en": ["the", "of", "and", "everyone", "has"], "la": ["et", "in", "omnis", "homo", "ius"]}
 STAGE = {
     "length": 64,
-    "tokens": 12_000,
+    "tokens": 30_000,
     "batch": {"tokens": 512},
     "learning_rate": {"peak": 3e-3},
     "rope_theta": 10_000,
@@ -37,8 +37,8 @@ RECIPE = {
     },
     "phases": {
         "stable": {"stages": [STAGE]},
-        "annealing": {"stages": [STAGE | {"mixture": "late", "tokens": 4000}]},
-        "annealing-edu": {"stages": [STAGE | {"mixture": "edu", "tokens": 4000}]},
+        "annealing": {"stages": [STAGE | {"mixture": "late"}]},
+        "annealing-edu": {"stages": [STAGE | {"mixture": "edu"}]},
     },
     "runs": {
         "one": {"model": "tiny", "phases": ["stable", "annealing"]},
@@ -174,8 +174,7 @@ def test_killed_with_all_its_processes_the_same_command_ends_with_the_same_bits(
         metrics = house.result(f"runs/one/{phase}/metrics.jsonl")
         begun = time.monotonic()
         while not metrics.exists() and time.monotonic() - begun < 200:
-            time.sleep(0.05)
-        time.sleep(0.3)
+            time.sleep(0.02)
         job = json.loads(house.result(f"runs/one/{phase}/job.json").read_text())
         doomed = [psutil.Process(process.pid), psutil.Process(job["pid"])]
         doomed += [child for parent in doomed for child in parent.children(recursive=True)]
