@@ -28,3 +28,15 @@ def hold(directory: Path) -> None:
             f"another snakemake ({holder_of(path)}) is working in {directory}; wait for it, or end it, then run again"
         )
     _held[path] = lock
+
+
+def holder_elsewhere(directory: Path) -> str | None:
+    """Say which other process holds `directory`; None if it is free or this process's own."""
+    path = directory.resolve() / ".alasin.lock"
+    if path in _held:
+        return None
+    lock = try_lock(path)
+    if lock is None:
+        return holder_of(path)
+    lock.release()
+    return None

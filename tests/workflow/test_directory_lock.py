@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from corpus.files import UserError
-from workflow.directory_lock import hold
+from workflow.directory_lock import hold, holder_elsewhere
 
 HOLD = (
     "import sys; from pathlib import Path; from workflow.directory_lock import hold; hold(Path(sys.argv[1]))\n"
@@ -54,3 +54,12 @@ def test_two_directories_can_be_held_by_two(tmp_path: Path) -> None:
     with hold_in_another_process(tmp_path) as holder:
         hold(tmp_path / "other")
         holder.communicate("")
+
+
+def test_asking_who_holds_a_directory_does_not_take_it(tmp_path: Path) -> None:
+    assert holder_elsewhere(tmp_path) is None
+    with hold_in_another_process(tmp_path) as holder:
+        assert f"pid {holder.pid} on" in (holder_elsewhere(tmp_path) or "")
+        holder.communicate("")
+    hold(tmp_path)
+    assert holder_elsewhere(tmp_path) is None

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from corpus.made_text import made_documents
+from slurm.lock import try_lock
 
 ROOT = Path(__file__).parents[2]
 COMMON = {"en": ["the", "of", "and", "everyone", "has"], "la": ["et", "in", "omnis", "homo", "ius"]}
@@ -151,6 +152,17 @@ def test_another_annealing_mixture_redoes_annealing_and_what_follows_and_nothing
 
 def test_going_back_to_the_old_recipe_has_nothing_to_do(finished):
     assert "Nothing to be done" in finished.run(RECIPE, "--dry-run")
+
+
+def test_a_look_with_another_recipe_changes_nothing_under_a_snakemake_that_works(finished):
+    before = {path: path.read_bytes() for path in finished.result("recipe").rglob("*.json")}
+    lock = try_lock(finished.directory / ".alasin.lock")
+    try:
+        output = finished.run(changed(mixtures={"late": {"factors": {"la": 1}}}), "--dry-run")
+    finally:
+        lock.release()
+    assert "Another snakemake" in output
+    assert {path: path.read_bytes() for path in finished.result("recipe").rglob("*.json")} == before
 
 
 def test_a_mistake_in_the_recipe_is_one_sentence_before_any_job(finished):

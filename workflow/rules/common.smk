@@ -8,7 +8,7 @@ sys.path.insert(0, workflow.basedir)
 
 from corpus.files import UserError
 from workflow.dag import Dag
-from workflow.directory_lock import hold
+from workflow.directory_lock import hold, holder_elsewhere
 from workflow.recipe import load_recipe, read_yaml, unusable_files
 
 try:
@@ -18,7 +18,11 @@ try:
     dag = Dag(load_recipe(config, " + ".join(map(str, workflow.configfiles))))
     if unusable := unusable_files(dag.recipe):
         raise UserError("\n".join(unusable))
-    dag.write_slices(Path("results/recipe"))
+    # A look with another recipe must not change the slices under phases that are being trained.
+    if (holder := holder_elsewhere(Path.cwd())) is None:
+        dag.write_slices(Path("results/recipe"))
+    elif workflow.is_main_process:
+        logger.warning(f"Another snakemake ({holder}) is at work here; its recipe stays in results/recipe.")
 except (UserError, OSError) as error:
     raise WorkflowError(str(error)) from None
 
