@@ -22,7 +22,9 @@ try:
     if (holder := holder_elsewhere(Path.cwd())) is None:
         dag.write_slices(Path("results/recipe"))
     elif workflow.is_main_process:
-        logger.warning(f"Another snakemake ({holder}) is at work here; its recipe stays in results/recipe.")
+        logger.warning(
+            f"Another snakemake ({holder}) is at work here; its recipe stays in results/recipe."
+        )
 except (UserError, OSError) as error:
     raise WorkflowError(str(error)) from None
 
