@@ -123,8 +123,11 @@ class Phase:
     def _load(self, previous: Path | None) -> Engine:
         folder = self.folder / "checkpoints"
         if self.rank == 0:
-            self._set_superseded_aside()
-            if checkpoint.newest_whole(folder, self.say) is None and previous:
+            newest = checkpoint.newest_whole(folder, self.say)
+            if newest and checkpoint.load_state(newest)["inputs"] != self.inputs:
+                self._set_superseded_aside(newest)
+                newest = None
+            if newest is None and previous:
                 checkpoint.open_checkpoint(previous)
         dist.barrier()  # what is found now has been verified
         own = checkpoint.complete_checkpoints(folder)
@@ -157,22 +160,14 @@ class Phase:
             **fields,
         )
 
-    def _set_superseded_aside(self) -> None:
+    def _set_superseded_aside(self, newest: Path) -> None:
         """Move what another recipe, other shards or another beginning left in this folder out of the way."""
-        found = checkpoint.complete_checkpoints(self.folder / "checkpoints")
-        if not found:
-            return
-        inputs = checkpoint.load_state(found[-1]).get("inputs", "unknown")
-        if inputs == self.inputs:
-            return
-        aside = self.folder / "superseded" / inputs[:12]
+        aside = self.folder / "superseded" / checkpoint.load_state(newest)["inputs"][:12]
         aside.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoints", "metrics.jsonl", "tensorboard"):
             if (self.folder / name).exists():
                 (self.folder / name).rename(aside / f"{name}-{time.time_ns()}")
-        self.say(
-            f"the recipe or the data has changed since {found[-1].name} was written; moved what was here to {aside}"
-        )
+        self.say(f"the recipe or the data has changed since {newest.name} was written; moved what was here to {aside}")
 
     def train(self) -> None:
         """Train what is left of every stage, and write the artifact."""

@@ -186,17 +186,20 @@ def test_stopped_with_two_ranks_and_resumed_with_one_and_with_four_it_trains_the
         assert [line["loss"] for line in found] == pytest.approx([line["loss"] for line in expected], abs=1e-3)
 
 
-def test_a_damaged_newest_checkpoint_is_noticed_and_the_one_before_it_leads_to_the_same_bits(data, whole):
-    folder = data / "runs" / "damaged"
+@pytest.mark.parametrize("name", ["exp_avg.safetensors", "state.json"])
+def test_a_damaged_newest_checkpoint_is_noticed_and_the_one_before_it_leads_to_the_same_bits(data, whole, name):
+    folder = data / "runs" / f"damaged {name}"
     finish(data, folder)
     (folder / "checkpoint.json").unlink()
     newest = max(folder.glob("checkpoints/step-*"))
-    content = bytearray((newest / "exp_avg.safetensors").read_bytes())
-    content[-3] ^= 4
-    (newest / "exp_avg.safetensors").write_bytes(content)
+    content = bytearray((newest / name).read_bytes())
+    # In state.json, a letter of the fingerprint of the inputs: still JSON, and as if another recipe had written it.
+    place = content.find(b'"inputs"') + 15 if name == "state.json" else -3
+    content[place] ^= 1
+    (newest / name).write_bytes(content)
     output = finish(data, folder)
     assert f"checkpoint {newest.name} is damaged" in output
-    assert "exp_avg.safetensors" in output
+    assert name in output
     assert same(weights(folder), weights(whole))
 
 
