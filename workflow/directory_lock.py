@@ -33,7 +33,7 @@ def hold(directory: Path) -> None:
 def holder_elsewhere(directory: Path) -> str | None:
     """Say which other process holds `directory`; None if it is free or this process's own."""
     path = directory.resolve() / ".alasin.lock"
-    if path in _held:
+    if path in _held or not path.exists():
         return None
     lock = try_lock(path)
     if lock is None:
