@@ -1,3 +1,5 @@
+import os
+
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -7,6 +9,10 @@ min_version("9.0")
 if not config:
 
     configfile: "config/demo.yaml"
+
+
+# With `software-deployment-method: apptainer` every rule that does not say otherwise runs inside this image.
+container: os.environ.get("ALASIN_IMAGE")
 
 
 include: "workflow/rules/common.smk"

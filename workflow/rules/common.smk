@@ -28,10 +28,12 @@ try:
 except (UserError, OSError) as error:
     raise WorkflowError(str(error)) from None
 
-# Every rule runs `python -m <room>.<stage>` from the working directory, with the Python that runs Snakemake.
+# Every rule runs `python -m <room>.<stage>` from the working directory, with the Python that runs Snakemake; inside a
+# container with that of /user-software, where packages are bound to the image (envs/lumi.sh), else with the image's.
 shell.prefix(
-    f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH "
-    f"PYTHONPATH={shlex.quote(workflow.basedir)}; set -euo pipefail; "
+    'if [ -n "${{SINGULARITY_CONTAINER:-}}${{APPTAINER_CONTAINER:-}}" ]; then PATH=/user-software/bin:$PATH; '
+    f"else PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; fi; "
+    f"export PATH PYTHONPATH={shlex.quote(workflow.basedir)}; set -euo pipefail; "
 )
 
 

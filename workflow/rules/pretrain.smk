@@ -16,8 +16,13 @@ rule train:
         checkpoint="results/runs/{run}/{phase}/checkpoint.json",
     log:
         "logs/runs/{run}/{phase}.log",
+    # slurm.launch knows which failures are worth another job, and submits it.
+    retries: 0
     conda:
         "../../envs/alasin.yaml"
+    # The jobs that it submits enter the image themselves.
+    container:
+        None
     threads: 1
     resources:
         cluster="local",
