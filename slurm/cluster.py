@@ -63,9 +63,9 @@ class Partition(_Strict):
     max_hours: float
     max_nodes: int
     """Nodes in one job."""
-    max_jobs: int
-    """Jobs that a user may have in it, waiting and running."""
-    max_running: int
+    max_jobs: int | None = None
+    """Jobs that a user may have in it, waiting and running; none if that is not known."""
+    max_running: int | None = None
     billing: str
     """Name of the billing rule."""
 
