@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import Any
 
 import torch
@@ -34,6 +35,25 @@ def start_process_group() -> torch.device:
     torch.cuda.set_device(device)
     _deepspeed().init_distributed(dist_backend="nccl", verbose=False)
     return device
+
+
+def describe_place(device: torch.device) -> str:
+    """Say where this rank runs: host, device and its memory, cores it is bound to, and devices it is shown."""
+    name = "no GPU"
+    if device.type == "cuda":
+        shown = torch.cuda.get_device_properties(device)
+        name = f"GPU {device.index} ({shown.name}, {shown.total_memory / 2**30:.0f} GiB)"
+    visible = {key: os.environ[key] for key in ("ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES") if key in os.environ}
+    words = [f"{key}={value}" for key, value in visible.items()]
+    place = f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']} on {socket.gethostname()}"
+    return ", ".join([place, name, f"cores {_ranges(sorted(os.sched_getaffinity(0)))}", *words])
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Return [0, 1, 2, 5] as "0-2,5"."""
+    starts = [number for number in numbers if number - 1 not in numbers]
+    ends = [number for number in numbers if number + 1 not in numbers]
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
 
 
 def _deepspeed() -> Any:

@@ -42,7 +42,7 @@ from corpus.permutation import derive_key
 from corpus.shards import verify
 from model import checkpoint
 from model.data import RankBatch, Stream
-from model.engine import Engine, fresh_tensors, start_process_group
+from model.engine import Engine, describe_place, fresh_tensors, start_process_group
 from model.metrics import Log, Progress, Tally, memory_bytes
 from model.modernbert import ModernBert, Shape
 from model.schedule import stage_rows, steps
@@ -50,6 +50,9 @@ from workflow.slices import PhaseSlice, read_slice
 
 STOPPED = os.EX_TEMPFAIL
 """Exit status after a checkpoint that was asked for: run the same command again to go on."""
+OUT_OF_MEMORY = os.EX_OSERR
+"""Exit status where a device has too little memory. Another error that a person must mend gives `os.EX_DATAERR`; the
+launcher tries neither again."""
 KEPT_CHECKPOINTS = 2
 PLACE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Environment variables that tell a process its place among the ranks."""
@@ -85,6 +88,7 @@ class Phase:
         for number in (signal.SIGTERM, signal.SIGUSR2):
             signal.signal(number, self._ask_to_stop)
         self.device = start_process_group()
+        print(describe_place(self.device), flush=True)
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
         self.languages = sorted({part.language for stage in self.slice.stages for part in stage.components})
         self.tokenizer = read_json(arguments.tokenizer)
@@ -175,6 +179,7 @@ class Phase:
         self.progress = Progress(f"{self.slice.run}/{self.slice.phase}", total, self.position.phase_tokens)
         self.log = Log(self.folder, self.position.step) if self.rank == 0 else None
         self.saved = time.monotonic()
+        self.save_seconds = 0.0
         for number in range(self.position.stage + self.position.stage_end, len(self.slice.stages)):
             self._train_stage(number)
         if self.log:
@@ -269,6 +274,7 @@ class Phase:
                 "gradient_norm": norm,
                 "tokens_per_second": tokens_per_second,
                 "memory_bytes": memory_bytes(self.device),
+                "save_seconds": self.save_seconds,
                 **timing,
                 **summary,
             }
@@ -280,6 +286,7 @@ class Phase:
         """Save if a stage ends, a rank was told to stop, or rank 0's clock says so; leave if told to stop."""
         if not (tally.stop or tally.checkpoint_due or self.position.stage_end):
             return
+        began = time.monotonic()
         tensors = self.engine.gather()
         if self.rank == 0:
             folder = self.folder / "checkpoints"
@@ -287,6 +294,7 @@ class Phase:
             checkpoint.remove_old(folder, KEPT_CHECKPOINTS)
         dist.barrier()
         self.saved = time.monotonic()
+        self.save_seconds = self.saved - began
         finished = self.position.stage_end and self.position.stage == len(self.slice.stages) - 1
         if tally.stop and not finished:
             self.say(f"stopped after step {self.position.step}, with a checkpoint")
@@ -339,10 +347,14 @@ def main() -> None:
             f"the environment has no {', '.join(absent)}, which say which rank this is; put `python -m slurm.launch "
             f"--folder {arguments.folder} --done {arguments.folder / 'checkpoint.json'} --` before this command."
         )
-    phase = Phase(arguments)
-    phase.train()
+    try:
+        phase = Phase(arguments)
+        phase.train()
+    except torch.OutOfMemoryError as error:
+        print(f"error: {error}\nSet a smaller micro_batch_tokens in the profile.", file=sys.stderr)
+        sys.exit(OUT_OF_MEMORY)
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, refused=os.EX_DATAERR)

@@ -85,10 +85,10 @@ class Controller:
     def _record_ended(self) -> None:
         """Leave word for ranks that could not do so themselves, because they were killed."""
         for number, rank in enumerate(self.ranks):
-            silent = rank.returncode is not None and not status_path(self.jobs, self.job_id, number).exists()
+            silent = rank.returncode is not None and not status_path(self.jobs, self.job_id, 0, number).exists()
             if silent and number not in self.ended_here:
                 status = RESUMABLE if self._stopped_early(rank) else int(rank.returncode)
-                write_status(self.jobs, self.job_id, number, status)
+                write_status(self.jobs, self.job_id, 0, number, status)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ Outcome = Literal[
     "node failure",
     "stopped",
     "cancelled",
+    "requeued",
     "rank died",
     "hung",
     "out of memory",
@@ -29,7 +30,8 @@ Outcome = Literal[
     "unknown",
 ]
 """How a run of a job ended. `stopped`: a person asked it to checkpoint and end; `refused`: its command says that going
-on is useless (a loss that is not finite, a recipe that changed)."""
+on is useless (a loss that is not finite, a recipe that changed); `requeued`: Slurm put it back into the queue by
+itself and does not remember why."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ def history_path(folder: Path) -> Path:
 
 def append_run(folder: Path, run: Run) -> None:
     """Append a line, unless this run of this job has one already."""
-    if any((other.job_id, other.restart) == (run.job_id, run.restart) for other in read_history(folder)):
+    if any(
+        (other.job_id, other.restart, other.started) == (run.job_id, run.restart, run.started)
+        for other in read_history(folder)
+    ):
         return
     line = (json.dumps(asdict(run)) + "\n").encode()
     descriptor = os.open(history_path(folder), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -4,54 +4,34 @@ A phase of training is one launch to Snakemake, however many jobs it takes. The 
 
 1. it waits for `launch.lock`, if another launch works on the same phase;
 2. the result (`--done`) is there: it ends with 0;
-3. the job in job.json still runs: it attaches to it. Otherwise it submits one;
-4. it follows the job, copying rank 0's output, until the job ends. If the job was stopped from outside and can be
-   continued (status 75), back to 2; if it failed, an error that shows the rank that failed first.
+3. the job in job.json has not ended: it attaches to it. Otherwise it submits one, and records it before it starts;
+4. it follows the job, copying rank 0's output, until the job ends, and notes in jobs.jsonl what became of it. If the
+   phase is to go on, back to 2; otherwise an error says why, and what to do.
 
-The end of launch by SIGKILL or a closed terminal does not end the job: the next launch attaches to it. At SIGINT or
-SIGTERM the job is asked to checkpoint and end; a second one kills it.
+The end of launch by SIGKILL or a closed terminal does not end the job: the next launch attaches to it. On this machine
+SIGINT or SIGTERM asks the job to checkpoint and end, and a second one kills it. On a Slurm cluster they only end the
+watching: the job goes on, and `scancel` ends it.
 """
 
 from __future__ import annotations
 
 import argparse
-import shlex
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from corpus.files import UserError, run_command
-from slurm import local
 from slurm.cluster import read_cluster
-from slurm.follow import Mirror, last_lines
-from slurm.job import RESUMABLE, Job, log_path, read_job, read_statuses, write_job
+from slurm.local_phase import LocalPhase
 from slurm.lock import Lock, holder_of, try_lock
 from slurm.process import Received
-from slurm.worker import Worker
+from slurm.request import Request
+from slurm.slurm_phase import SlurmPhase
+from slurm.telling import StoppedError, say
 
 _POLL = 0.2
-"""Seconds between looks at the job."""
-_SHORT = 60.0
-_MAX_SHORT = 3
-"""So many jobs in a row that last less than `_SHORT` seconds and ask to be continued are an error."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What launch was asked to run; paths are absolute."""
-
-    cluster: str
-    nodes: int
-    processes_per_node: int
-    folder: Path
-    done: Path
-    command: tuple[str, ...]
-
-
-class StoppedError(Exception):
-    """A person or Snakemake asked for the end; the argument says how far it got."""
+"""Seconds between looks at the lock."""
 
 
 def lock_launch(folder: Path, received: Received) -> Lock:
@@ -68,94 +48,13 @@ def lock_launch(folder: Path, received: Received) -> Lock:
     return lock
 
 
-def attach_or_submit(request: Request) -> tuple[Job, Mirror]:
-    """Return the phase's job, the one that runs or a new one, and what copies rank 0's output from here on.
-
-    Raises `UserError` if a job runs that has another command.
-    """
-    jobs = request.folder / "jobs"
-    job = read_job(request.folder)
-    if job is not None and local.alive(job, request.folder):
-        if job.command != list(request.command):
-            raise UserError(
-                f"job {job.job_id} in {request.folder} runs another command ({shlex.join(job.command)}); wait for it, "
-                f"or end it with `kill {job.pid}`, then run again."
-            )
-        say(f"attached to job {job.job_id}, which has been running since {job.submitted}")
-        return job, Mirror(log_path(jobs, job.job_id, 0, "out"))
-    worker = Worker(request.command, request.folder)
-    held = local.submit(request.cluster, worker, request.nodes, request.processes_per_node)
-    write_job(request.folder, held.job)
-    say(f"submitted job {held.job.job_id}: {held.job.processes} x {shlex.join(request.command)}")
-    say(f"logs: {log_path(jobs, held.job.job_id, 0, 'out')}")
-    mirror = Mirror(log_path(jobs, held.job.job_id, 0, "out"))
-    held.release()
-    return held.job, mirror
-
-
-def follow(job: Job, mirror: Mirror, folder: Path, received: Received) -> None:
-    """Copy rank 0's output until the job has ended, passing a request to stop on to it."""
-    heard = 0
-    while local.alive(job, folder):
-        if len(received.signals) > heard:
-            heard = len(received.signals)
-            if heard == 1:
-                say("asking the job to checkpoint and stop; once more kills it")
-                local.stop(job)
-            else:
-                local.kill(job)
-        time.sleep(_POLL)
-        mirror.copy()
-    mirror.copy()
-
-
-def check_ended(job: Job, folder: Path) -> bool:
-    """Tell whether a job that ended can be continued. Raises `UserError` about the rank that failed first."""
-    jobs = folder / "jobs"
-    ended = read_statuses(jobs, job.job_id, job.processes)
-    for rank in ended:
-        if rank.status not in (0, RESUMABLE):
-            log = log_path(jobs, job.job_id, rank.rank, "err")
-            raise UserError(f"{rank} in job {job.job_id}; its log is {log} and ends with:\n{last_lines(log)}")
-    if len(ended) < job.processes:
-        raise UserError(
-            f"job {job.job_id} was killed from outside, or its disk is full; the same command continues from the last "
-            f"complete checkpoint. Its logs are in {jobs}, its last words in {jobs / 'controller.log'}."
-        )
-    return any(rank.status == RESUMABLE for rank in ended)
-
-
 def run_to_the_end(request: Request, received: Received) -> None:
-    """Run jobs until `request.done` is there. Raises `UserError` if one fails, `StoppedError` at a signal."""
-    short = 0
+    """Run jobs until `request.done` is there. Raises `UserError` if that is no use, `StoppedError` at a signal."""
+    cluster = read_cluster(request.cluster)
+    local = cluster.scheduler == "local"
+    phase = LocalPhase(request, received) if local else SlurmPhase(request, cluster, received)
     while not request.done.exists():
-        began = time.monotonic()
-        job, mirror = attach_or_submit(request)
-        follow(job, mirror, request.folder, received)
-        if len(received.signals) > 1:
-            raise StoppedError("killed; the same command continues from the last complete checkpoint")
-        resumable = check_ended(job, request.folder)
-        if request.done.exists():
-            break
-        if received.signals:
-            raise StoppedError("stopped; the same command continues from the last checkpoint")
-        if not resumable:
-            raise UserError(
-                f"job {job.job_id} ended without an error, but did not make {request.done}; does the command write it? "
-                f"Its logs are in {request.folder / 'jobs'}."
-            )
-        short = short + 1 if time.monotonic() - began < _SHORT else 0
-        if short == _MAX_SHORT:
-            raise UserError(
-                f"{short} jobs in a row were stopped within {_SHORT:.0f} s of their start; {request.folder / 'jobs'} "
-                "holds their logs. The same command continues from the last checkpoint."
-            )
-        say(f"job {job.job_id} was stopped before the end; continuing it with another")
-
-
-def say(text: str) -> None:
-    """Print a line about what launch does, at once."""
-    print(f"launch: {text}", flush=True)
+        phase.run_job()
 
 
 def parse_arguments() -> Request:
@@ -163,11 +62,25 @@ def parse_arguments() -> Request:
     parser = argparse.ArgumentParser(
         prog="python -m slurm.launch",
         description="Run COMMAND as one job of many processes, wait until it ends, and end with 0 if it made DONE. "
-        "Run again, it attaches to the job that still runs. Ctrl-C lets the job checkpoint and stop.",
+        "Run again, it attaches to the job that still runs. Ctrl-C lets a job on this machine checkpoint and stop; a "
+        "Slurm job goes on, and scancel ends it.",
     )
-    parser.add_argument("--cluster", default="local", help="where: a name in slurm/clusters (default: local)")
+    parser.add_argument(
+        "--cluster", default="local", help="where: a name in slurm/clusters, or a .yaml file (default: local)"
+    )
     parser.add_argument("--nodes", type=int, default=1, help="number of machines (default: 1)")
     parser.add_argument("--processes-per-node", type=int, default=1, help="ranks on each machine (default: 1)")
+    parser.add_argument("--partition", default="", help="Slurm's partition (default: the scheduler's own)")
+    parser.add_argument("--minutes", type=int, default=60, help="time limit of each Slurm job (default: 60)")
+    parser.add_argument(
+        "--start-seconds",
+        type=float,
+        default=0.0,
+        help="kill a job whose metrics.jsonl does not change for so long after its start (default: 0, never)",
+    )
+    parser.add_argument(
+        "--step-seconds", type=float, default=0.0, help="or for so long between steps (default: 0, never)"
+    )
     parser.add_argument("--folder", type=Path, required=True, help="the phase's folder, for logs and records of jobs")
     parser.add_argument("--done", type=Path, required=True, help="the file that COMMAND makes when all is done")
     parser.add_argument(
@@ -175,16 +88,20 @@ def parse_arguments() -> Request:
         metavar="COMMAND",
         nargs="+",
         help="after --, what each process runs; it finds RANK, WORLD_SIZE, MASTER_ADDR and so on in its environment. "
-        "At SIGTERM it should checkpoint and exit with status 75",
+        "At SIGTERM it should checkpoint and exit with status 75; 65 says that another try is useless",
     )
     given = parser.parse_args()
-    for option, number in (("--nodes", given.nodes), ("--processes-per-node", given.processes_per_node)):
-        if number < 1:
-            raise UserError(f"{option} is {number}; it must be at least 1.")
+    for option in ("nodes", "processes_per_node", "minutes"):
+        if getattr(given, option) < 1:
+            raise UserError(f"--{option.replace('_', '-')} is {getattr(given, option)}; it must be at least 1.")
     return Request(
         given.cluster,
+        given.partition,
         given.nodes,
         given.processes_per_node,
+        given.minutes,
+        given.start_seconds,
+        given.step_seconds,
         given.folder.absolute(),
         given.done.absolute(),
         tuple(given.command),
@@ -195,7 +112,7 @@ def main() -> None:
     """Launch a phase from the command line."""
     request = parse_arguments()
     read_cluster(request.cluster)
-    received = Received(signal.SIGINT, signal.SIGTERM)
+    received = Received(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
         lock = lock_launch(request.folder, received)
         run_to_the_end(request, received)

@@ -22,7 +22,8 @@ import submitit
 
 from corpus.files import UserError
 from slurm.job import Job, forget_namesake
-from slurm.lock import holder_of, now, try_lock
+from slurm.lease import holder
+from slurm.lock import now
 from slurm.process import start_ticks
 from slurm.worker import Worker
 
@@ -79,7 +80,7 @@ def submit(cluster: str, worker: Worker, nodes: int, processes_per_node: int) ->
     started = start_ticks(pid)
     if started is None:
         raise UserError(f"the job ended before it began; {jobs / 'controller.log'} says why.")
-    job = Job(cluster, job_id, processes_per_node, pid, started, socket.gethostname(), now(), list(worker.command))
+    job = Job(cluster, job_id, processes_per_node, socket.gethostname(), now(), list(worker.command), pid, started)
     return HeldJob(job, executor.controller)
 
 
@@ -87,13 +88,11 @@ def alive(job: Job, folder: Path) -> bool:
     """Tell whether a job still runs. Raises `UserError` if it does so on another host, where it cannot be watched."""
     if job.host == socket.gethostname():
         return start_ticks(job.pid) == job.start_ticks
-    running = try_lock(folder / "RUNNING")
-    if running is None:
+    if (owner := holder(folder)) is not None:
         raise UserError(
-            f"job {job.job_id} is training in {folder} on {job.host} ({holder_of(folder / 'RUNNING')}); run the same "
-            "command there, or end that job first."
+            f"job {job.job_id} is training in {folder} on {job.host} ({owner}); run the same command there, or end "
+            "that job first."
         )
-    running.release()
     return False
 
 

@@ -71,7 +71,7 @@ def test_a_failing_rank_ends_the_others_and_is_shown_with_its_last_words(make_ph
     status, output = phase.launch_to_end()
     assert status == 1
     log = phase.folder / "jobs" / f"{phase.job()['job_id']}_1_log.err"
-    assert "rank 1 ended with status 3" in output
+    assert f"rank 1 on {socket.gethostname()} ended with status 3" in output
     assert str(log) in output
     assert "the trainer's own words" in output
     assert phase.living() == []
@@ -87,7 +87,7 @@ def test_a_killed_rank_is_named_and_ends_the_others(make_phase: MakePhase, victi
     os.kill(rank_1 if victim == "command" else phase.workers()[1], signal.SIGKILL)
     status, output = end_of(launch)
     assert status == 1
-    assert "rank 1 was killed (signal 9" in output
+    assert f"rank 1 on {socket.gethostname()} was killed (signal 9" in output
     wait_for(lambda: phase.living() == [])
 
 
@@ -221,7 +221,7 @@ def test_a_killed_job_is_an_error_that_says_how_to_go_on(make_phase: MakePhase) 
 def test_a_record_whose_pid_is_another_process_by_now_is_stale(make_phase: MakePhase) -> None:
     phase = make_phase()
     phase.finish()
-    job = Job("local", "1", 2, os.getpid(), 1, socket.gethostname(), "2026-01-01T00:00:00+00:00", phase.command)
+    job = Job("local", "1", 2, socket.gethostname(), "2026-01-01T00:00:00+00:00", phase.command, os.getpid(), 1)
     write_job(phase.folder, job)
     status, output = phase.launch_to_end()
     assert status == 0
@@ -277,7 +277,7 @@ def test_jobs_that_only_ever_ask_to_be_continued_end_in_an_error(make_phase: Mak
     [
         (["--nodes", "2"], "is this machine alone, but --nodes is 2"),
         (["--nodes", "0"], "--nodes is 0; it must be at least 1"),
-        (["--cluster", "nowhere"], "there is no cluster 'nowhere'; choose one of local"),
+        (["--cluster", "nowhere"], "there is no cluster 'nowhere'; choose one of generic, local, lumi"),
     ],
 )
 def test_what_this_machine_cannot_run_is_refused(make_phase: MakePhase, options: list[str], sentence: str) -> None:

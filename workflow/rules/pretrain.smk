@@ -26,19 +26,24 @@ rule train:
     threads: 1
     resources:
         cluster="local",
+        partition="",
         nodes=1,
         processes_per_node=1,
+        runtime=60,
         micro_batch_tokens=8192,
         checkpoint_seconds=900,
+        start_seconds=0,
+        step_seconds=0,
     params:
         folder="results/runs/{run}/{phase}",
         previous=dag.previous_argument,
     message:
         "Training {wildcards.run}, phase {wildcards.phase}"
     shell:
-        "python -m slurm.launch --cluster {resources.cluster} --nodes {resources.nodes}"
-        " --processes-per-node {resources.processes_per_node} --folder {params.folder:q}"
-        " --done {output.checkpoint:q} --"
+        "python -m slurm.launch --cluster {resources.cluster:q} --partition {resources.partition:q}"
+        " --nodes {resources.nodes} --processes-per-node {resources.processes_per_node}"
+        " --minutes {resources.runtime} --start-seconds {resources.start_seconds}"
+        " --step-seconds {resources.step_seconds} --folder {params.folder:q} --done {output.checkpoint:q} --"
         " python -m model.trainer --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
         " --shards results/shards --folder {params.folder:q} {params.previous}"
         " --micro-batch-tokens {resources.micro_batch_tokens}"

@@ -1,0 +1,27 @@
+"""What launch was asked to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command to run as one job after another until `done` is there; paths are absolute."""
+
+    cluster: str
+    """Name of a description, or its path."""
+    partition: str
+    """Slurm's partition; empty for the scheduler's default."""
+    nodes: int
+    processes_per_node: int
+    minutes: int
+    """Time limit of each job."""
+    start_seconds: float
+    """A job that makes no first step within so long hangs; 0 for no limit."""
+    step_seconds: float
+    """So does one that makes no next step."""
+    folder: Path
+    done: Path
+    command: tuple[str, ...]
