@@ -1,5 +1,6 @@
 """The profiles: what they ask for can be had, and a dry run needs neither Slurm nor data nor an account."""
 
+import math
 import os
 import re
 import shutil
@@ -22,17 +23,22 @@ RULES = set(re.findall(r"^rule (\w+):", "".join(p.read_text() for p in (ROOT / "
 LUMI = read_cluster("lumi")
 
 
-@pytest.mark.parametrize(("profile", "recipe"), [("lumi", "finnish"), ("slurm", "demo"), ("local", "demo")])
-def test_a_dry_run_plans_every_phase_without_slurm_data_or_account(tmp_path: Path, profile: str, recipe: str):
+@pytest.mark.parametrize(
+    ("profiles", "recipe"),
+    [(["lumi"], "finnish"), (["lumi", "lumi-trial"], "demo"), (["slurm"], "demo"), (["local"], "demo")],
+)
+def test_a_dry_run_plans_every_phase_without_slurm_data_or_account(tmp_path: Path, profiles: list[str], recipe: str):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SBATCH", "ALASIN"))}
     programs = tmp_path / "programs"
     programs.mkdir()
     for program in ("bash", "sh", "env", "which"):
         (programs / program).symlink_to(str(shutil.which(program)))
     configuration = ROOT / "config" / f"{recipe}.yaml"
+    options = zip(("--profile", "--workflow-profile"), profiles, strict=False)
+    chosen = [word for option, profile in options for word in (option, PROFILES[profile].parent)]
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path / "work"]
     done = subprocess.run(
-        [*command, "--dry-run", "--profile", PROFILES[profile].parent, "--configfile", configuration],
+        [*command, "--dry-run", "--configfile", configuration, *chosen],
         env=environment | {"PATH": str(programs)},
         capture_output=True,
         text=True,
@@ -63,53 +69,62 @@ def lines_with_a_value(path: Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in lines if re.match(r"\s*[\w-]+: *\S", line)]
 
 
-def test_a_comment_stands_above_each_value_of_lumi():
-    lines = PROFILES["lumi"].read_text().splitlines()
-    bare = [
-        line for number, line in lines_with_a_value(PROFILES["lumi"]) if not lines[number - 1].lstrip().startswith("#")
-    ]
-    assert not bare
+@pytest.mark.parametrize("profile", ["lumi", "lumi-trial"])
+def test_a_comment_stands_above_each_value_for_lumi(profile: str):
+    lines = PROFILES[profile].read_text().splitlines()
+    given = lines_with_a_value(PROFILES[profile])
+    assert not [line for number, line in given if not lines[number - 1].lstrip().startswith("#")]
 
 
-def of_rule(rule: str, key: str, default: Any) -> Any:
-    """What profiles/lumi gives a rule."""
-    values = VALUES["lumi"]
+def of_rule(profile: str, rule: str, key: str, default: Any) -> Any:
+    """What a profile gives a rule."""
+    values = VALUES[profile]
     return values["set-resources"].get(rule, {}).get(key, values["default-resources"].get(key, default))
 
 
-def partition_of(rule: str) -> Partition:
+def cores_of(profile: str, rule: str) -> int:
+    """How many cores a profile gives a rule."""
+    return int(VALUES[profile]["set-threads"].get(rule, 1))
+
+
+def partition_of(profile: str, rule: str) -> Partition:
     """Where a rule's jobs go on LUMI."""
-    return LUMI.partitions[of_rule(rule, "partition" if rule == "train" else "slurm_partition", None)]
+    return LUMI.partitions[of_rule(profile, rule, "partition" if rule == "train" else "slurm_partition", None)]
 
 
-@pytest.mark.parametrize("rule", sorted(RULES))
-def test_each_job_fits_its_partition_of_lumi(rule: str):
-    partition = partition_of(rule)
+@pytest.mark.parametrize("profile", ["lumi", "lumi-trial"])
+def test_phases_fit_their_partition_of_lumi_and_have_a_rank_for_each_device(profile: str):
+    partition = partition_of(profile, "train")
     node = LUMI.nodes[partition.node]
-    assert 0 < of_rule(rule, "runtime", None) <= partition.max_hours * 60
-    assert of_rule(rule, "nodes", 1) <= partition.max_nodes
-    assert of_rule(rule, "mem_mb", 0) <= node.memory_gib * 1000
-    if rule == "train":
-        ranks = of_rule(rule, "processes_per_node", None)
-        assert ranks == node.devices
-        assert ranks * LUMI.cores_per_process <= node.cores
-        return
-    assert VALUES["lumi"]["set-threads"].get(rule, 1) <= node.cores
-    assert not partition.whole_nodes, "a small job would pay for a whole node"
+    assert 0 < of_rule(profile, "train", "runtime", None) <= partition.max_hours * 60
+    assert of_rule(profile, "train", "nodes", None) <= partition.max_nodes
+    ranks = of_rule(profile, "train", "processes_per_node", None)
+    assert ranks == node.devices
+    assert ranks * LUMI.cores_per_process <= node.cores
 
 
+@pytest.mark.parametrize("profile", ["lumi", "lumi-trial"])
 @pytest.mark.parametrize("rule", sorted(RULES - {"train"}))
-def test_no_job_pays_for_memory_beyond_its_cores_but_the_tokenizers_and_those_of_one_process(rule: str):
-    partition = partition_of(rule)
-    billing = LUMI.billing[partition.billing]
-    cores = VALUES["lumi"]["set-threads"].get(rule, 1)
-    units = of_rule(rule, "mem_mb", 0) / 1000 / billing.memory_gib
-    assert units <= max(8, cores / billing.cores)
+def test_jobs_of_other_stages_fit_their_partition_of_lumi_and_share_its_nodes(profile: str, rule: str):
+    partition = partition_of(profile, rule)
+    node = LUMI.nodes[partition.node]
+    assert 0 < of_rule(profile, rule, "runtime", None) <= partition.max_hours * 60
+    assert of_rule(profile, rule, "mem_mb", None) <= node.memory_gib * 1000
+    assert cores_of(profile, rule) <= node.cores
+    assert not partition.whole_nodes
 
 
-def test_fewer_jobs_are_queued_than_lumi_takes():
-    partitions = [partition_of(rule) for rule in RULES - {"train"} if of_rule(rule, "slurm_partition", "") == "small"]
-    assert VALUES["lumi"]["jobs"] < min(partition.max_jobs for partition in partitions)
+@pytest.mark.parametrize("rule", ["sample", "tokenizer", "shards", "masked_language_modelling"])
+def test_the_large_jobs_pay_for_no_memory_beyond_what_comes_with_their_cores(rule: str):
+    billing = LUMI.billing[partition_of("lumi", rule).billing]
+    memory = of_rule("lumi", rule, "mem_mb", None) / 1000 / billing.memory_gib
+    assert math.ceil(memory) <= math.ceil(cores_of("lumi", rule) / billing.cores)
+
+
+def test_no_more_jobs_are_queued_than_lumi_takes():
+    partitions = {of_rule("lumi", rule, "slurm_partition", None) for rule in RULES - {"train", "tokenizer"}}
+    assert VALUES["lumi"]["jobs"] < min(LUMI.partitions[name].max_jobs for name in partitions)
+    assert VALUES["lumi-trial"]["local-cores"] <= LUMI.partitions["dev-g"].max_jobs
 
 
 @pytest.mark.parametrize("profile", ["lumi", "slurm"])
@@ -120,7 +135,7 @@ def test_jobs_are_put_back_after_preemption_and_locks_do_not_outlive_snakemake(p
     assert values["rerun-triggers"] == VALUES["local"]["rerun-triggers"]
 
 
-@pytest.mark.parametrize("profile", ["lumi", "slurm"])
+@pytest.mark.parametrize("profile", ["lumi", "lumi-trial", "slurm"])
 def test_a_plan_can_read_every_number(profile: str):
     values = VALUES[profile]
     numbers = ("runtime", "mem_mb", "nodes", "processes_per_node", "micro_batch_tokens", "checkpoint_seconds")
