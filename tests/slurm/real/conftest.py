@@ -1,0 +1,39 @@
+"""A Slurm of the tests' own: started once, and whole again after each test."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.real.real_cluster import SCRIPTS, RealCluster, run
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
+    """The cluster. It is taken down at the end, unless ALASIN_TEST_SLURM_KEEP=1."""
+    if os.environ.get("ALASIN_TEST_SLURM_RUN") != "1":
+        pytest.skip("needs a Slurm of its own: make test-slurm")
+    # There is one Slurm on a machine, and tests let its nodes crash. The file is one that up.sh changes.
+    with Path("/etc/hosts").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            terminal = request.config.pluginmanager.getplugin("terminalreporter")
+            terminal.write_line("waiting for other tests that use Slurm on this machine")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        cluster = RealCluster()
+        cluster.heal()
+        yield cluster
+        if os.environ.get("ALASIN_TEST_SLURM_KEEP") != "1":
+            run(SCRIPTS / "down.sh", "--purge")
+
+
+@pytest.fixture(autouse=True)
+def whole_cluster(slurm_cluster: RealCluster) -> Iterator[None]:
+    """Every test leaves an empty queue and healthy nodes; what cannot be cleared away makes it fail."""
+    yield
+    slurm_cluster.heal()
