@@ -40,6 +40,11 @@ class _Executor(submitit.SlurmExecutor):  # type: ignore[misc]
     def affinity(cls) -> int:
         return 1  # the script can be made where there is no Slurm
 
+    def _make_submission_file_text(self, command: str, uid: str) -> str:
+        text: str = super()._make_submission_file_text(command, uid)
+        # submitit would book all its users' jobs under a key of that name, which some sites refuse.
+        return text.replace("#SBATCH --wckey=submitit\n", "")
+
     def script(self) -> str:
         """Return the batch script that `submit` would hand in."""
         text: str = self._make_submission_file_text(self._submitit_command_str, "")
@@ -107,8 +112,6 @@ def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str
         **_share(request, cluster),
         **_accounting(request, cluster),
     )
-    # submitit would group all its users' jobs under a key of that name, which some sites refuse.
-    del executor.parameters["wckey"]
     return executor
 
 
