@@ -37,7 +37,7 @@ columns
   tokens      done/all, in slots of packed rows: up to the last step while it runs, otherwise up to the
               newest checkpoint, from which it would go on
   loss        of the last step, nats per masked token
-  tokens/s    real tokens on all devices together, median of the last 20 steps
+  tok/s       real tokens on all devices together, median of the last 20 steps
   left        training time at that speed; queues, starts and checkpoints come on top
   saved       age of the newest checkpoint
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from slurm.phase_status import PhaseStatus
 
 WIDTH = 110
-_HEADER = ["", "state", "job", "partition", "tokens", "%", "loss", "tokens/s", "left", "saved"]
+_HEADER = ["", "state", "job", "partition", "tokens", "%", "loss", "tok/s", "left", "saved"]
 _LEFT_ALIGNED = 4
 """So many columns are text and begin at the left; the others are numbers."""
 
@@ -71,10 +71,10 @@ def amount(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in its largest unit, with the next smaller one from hours on: 40 s, 12 min, 3 h 10, 2 d 4 h."""
+    """Return a time in its largest unit, hours and few days with the next one too: 40 s, 12 min, 3 h 10, 2 d 4 h."""
     minutes, hours, days = (int(seconds // size) for size in (60, 3600, 86400))
     if days:
-        return f"{days} d {hours % 24} h"
+        return f"{days} d {hours % 24} h" if days < 10 else f"{days} d"
     if hours:
         return f"{hours} h {minutes % 60:02}"
     return f"{minutes} min" if minutes else f"{int(seconds)} s"

@@ -26,9 +26,10 @@ from model.schedule import stage_rows
 from slurm.history import Run, append_run
 from slurm.job import Job, write_job
 from slurm.lock import try_lock
+from slurm.phase_status import PhaseStatus
 from slurm.process import start_ticks
 from slurm.progress import read_pace
-from slurm.status_text import WIDTH, amount, duration
+from slurm.status_text import amount, duration, render
 from tests.slurm.standin import ROOT, wait_for
 from workflow.dag import Dag
 from workflow.recipe import read_recipe
@@ -209,7 +210,34 @@ def test_a_running_phase_shows_job_progress_speed_and_the_age_of_its_checkpoint(
     line = next(line for line in site.table().splitlines() if line.startswith("  stable "))
     assert line.split()[:5] == ["stable", "running", "4711", "standard-g", f"24k/{amount(TOTAL)}"]
     assert "6.000" in line
-    assert all(len(line) <= WIDTH for line in site.table().splitlines())
+
+
+def test_a_table_of_long_names_and_numbers_fits_the_width() -> None:
+    status = PhaseStatus(
+        run="large-short-edu",
+        phase="annealing-edu-large",
+        state="continuing",
+        notes=["job 12345678 ended: node failure; it made steps 1234567 to 1245678.", "12 restarts: " + "x " * 60],
+        waits_for=None,
+        cluster="lumi",
+        job_id="12345678",
+        partition="standard-g",
+        nodes=None,
+        job_seconds_left=None,
+        tokens_done=123 * 10**9,
+        tokens_total=350 * 10**9,
+        step=1245678,
+        loss=12.345,
+        tokens_per_second=1.23e6,
+        seconds_left=9.9 * 86400,
+        restarts=12,
+        checkpoint_step=1245678,
+        checkpoint_age_seconds=9.9 * 86400,
+        history=[],
+    )
+    lines = render([status]).splitlines()
+    assert len(lines) >= 5
+    assert max(map(len, lines)) <= 110
 
 
 def test_a_question_to_slurm_covers_all_jobs_and_no_setting_of_the_user_changes_it(site: Site) -> None:
@@ -491,7 +519,8 @@ def test_amounts_keep_three_digits_and_never_show_an_exponent(number: float) -> 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0 s"), (59.9, "59 s"), (725, "12 min"), (11_400, "3 h 10"), (187_200, "2 d 4 h")]
+    ("seconds", "words"),
+    [(0, "0 s"), (59.9, "59 s"), (725, "12 min"), (11_400, "3 h 10"), (187_200, "2 d 4 h"), (1e6, "11 d")],
 )
 def test_durations_name_their_largest_units(seconds: float, words: str) -> None:
     assert duration(seconds) == words
