@@ -75,9 +75,9 @@ def ask(job_ids: Iterable[str]) -> dict[str, Queued]:
     except OSError as error:
         raise NoAnswerError(f"Slurm was not asked: {program} cannot be run ({error.strerror}).") from None
     # That is how it says that it has forgotten the only job asked for.
-    if answer.returncode and "Invalid job id" not in answer.stderr:
+    if answer.returncode and "Invalid job id specified" not in answer.stderr:
         words = answer.stderr.strip().splitlines() or [f"squeue ended with status {answer.returncode}"]
-        raise NoAnswerError(f"Slurm did not answer: {words[-1]}")
+        raise NoAnswerError(f"Slurm did not answer: {words[-1].rstrip('.')}.")
     return dict(_parse(line) for line in answer.stdout.splitlines() if line.count("|") == 6)
 
 

@@ -376,12 +376,19 @@ def test_without_squeue_the_files_are_shown_and_one_line_says_so(site: Site) -> 
     assert "3.2k/" in table
 
 
-def test_a_squeue_that_fails_is_told_in_its_own_words(site: Site) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        "slurm_load_jobs error: Unable to contact slurm controller (connect failure)",
+        "squeue: error: Invalid job id: one",  # a record is wrong, and the other jobs' states are not known either
+    ],
+)
+def test_a_squeue_that_fails_is_told_in_its_own_words(site: Site, words: str) -> None:
     submit(site.folder())
     submit(site.folder("annealing-edu", "small-edu"), "4712")
     ended(site.folder(), "cancelled")
-    site.squeue(status=1, error="slurm_load_jobs error: Unable to contact slurm controller (connect failure)")
-    assert "Slurm did not answer: slurm_load_jobs error: Unable to contact slurm controller" in site.table()
+    site.squeue(status=1, error=words)
+    assert f"Slurm did not answer: {words}. What follows is from the files alone." in site.table()
     done = site.run("--json")
     assert done.returncode == 0
     assert "Slurm did not answer" in done.stderr
