@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.slurm.real.real_cluster import CPU_NODES, GPU_NODES, RealCluster, run
+
+SNAKEFILE = """
+rule second:
+    input:
+        "first.txt",
+    output:
+        "second.txt",
+    shell:
+        "hostname | cat {input} - > {output}"
+
+rule first:
+    output:
+        "first.txt",
+    shell:
+        "hostname > {output}"
+"""
 
 
 def srun(cluster: RealCluster, *arguments: str) -> list[str]:
@@ -119,3 +137,14 @@ def test_a_node_that_does_not_answer_is_used_again_when_it_does(slurm_cluster: R
     slurm_cluster.wait_for(
         lambda: slurm_cluster.node_state(CPU_NODES[0]) in ("idle", "mix", "plnd"), "the node is back"
     )
+
+
+def test_snakemakes_jobs_run_on_the_nodes(slurm_cluster: RealCluster, tmp_path: Path) -> None:
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    snakemake = [sys.executable, Path(__file__).with_name("snakemake_fast.py"), "--directory", tmp_path]
+    options = ["--executor", "slurm", "--jobs", "2", "--slurm-init-seconds-before-status-checks", "1"]
+    resources = ["--default-resources", "slurm_partition=small", "runtime=2", "mem_mb=500"]
+    snakefile = ["--snakefile", tmp_path / "Snakefile"]
+    run(*snakemake, *snakefile, *options, *resources, environment=slurm_cluster.environment)
+    first, second = (tmp_path / "second.txt").read_text().split()
+    assert {first, second} <= set(CPU_NODES)
