@@ -85,7 +85,7 @@ def test_a_phase_is_launched_outside_of_the_container(tmp_path: Path, calls: Pat
         work,
         "--set-resources",
         "train:cluster=no-such-cluster",
-        "train:partition=any",
+        "train:partition=gpu",
         "--allowed-rules",
         "train",
         "--retries",
