@@ -50,10 +50,15 @@ class _Executor(submitit.SlurmExecutor):  # type: ignore[misc]
         text: str = self._make_submission_file_text(self._submitit_command_str, "")
         return text
 
+    def sbatch(self, flag: str, script: Path) -> list[str]:
+        """Return the command that hands in `script`; SBATCH_PARTITION would outdo what the script says."""
+        partition = self.parameters.get("partition")
+        return ["sbatch", flag, *([f"--partition={partition}"] if partition else []), str(script)]
+
     def _submit_command(self, command: str) -> Any:
         staged = self.folder / f".submission.{os.getpid()}.sh"
         staged.write_text(self._make_submission_file_text(command, ""), encoding="utf-8")
-        job_id = self._get_job_id_from_submission_command(self._submit_with(["sbatch", "--hold", str(staged)]))
+        job_id = self._get_job_id_from_submission_command(self._submit_with(self.sbatch("--hold", staged)))
         staged.rename(self.folder / f"{job_id}_submission.sh")
         return submitit.SlurmJob(self.folder, job_id, tasks=range(self._num_tasks()))
 
@@ -79,12 +84,12 @@ def submit_held(request: Request, cluster: Cluster) -> str:
 
 def check_with_slurm(request: Request, cluster: Cluster) -> None:
     """Ask Slurm whether it would take the job, submitting nothing. Raises `SlurmError`, `AwayError`."""
-    jobs = request.folder / "jobs"
-    jobs.mkdir(parents=True, exist_ok=True)
-    script = jobs / f".test.{os.getpid()}.sh"
-    script.write_text(batch_script(request, cluster), encoding="utf-8")
+    executor = _executor(request, cluster, ask_once)
+    script = executor.folder / f".test.{os.getpid()}.sh"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(executor.script(), encoding="utf-8")
     try:
-        ask_once(["sbatch", "--test-only", str(script)])
+        ask_once(executor.sbatch("--test-only", script))
     finally:
         script.unlink()
 
