@@ -40,7 +40,7 @@ rule train:
     message:
         "Training {wildcards.run}, phase {wildcards.phase}"
     shell:
-        "python -m slurm.launch --cluster {resources.cluster:q} --partition {resources.partition:q}"
+        "python -m slurm.launch --cluster {resources.cluster:q} --partition={resources.partition:q}"
         " --nodes {resources.nodes} --processes-per-node {resources.processes_per_node}"
         " --minutes {resources.runtime} --start-seconds {resources.start_seconds}"
         " --step-seconds {resources.step_seconds} --folder {params.folder:q} --done {output.checkpoint:q} --"
