@@ -1,11 +1,13 @@
 # `make demo` trains the demonstration; `make test` and `make check` are what continuous integration runs.
+# `make test-slurm` runs the tests that `make test` skips: it starts a Slurm on this machine, as root on Debian or Ubuntu.
 # A machine with GPUs: make REQUIREMENTS=envs/cuda.txt … (or envs/rocm.txt).
 
 PYTHON ?= python3
 REQUIREMENTS ?= envs/cpu.txt
 ROOMS := corpus model evaluation slurm workflow benchmarks
+CLUSTER := tests/slurm/cluster
 
-.PHONY: demo test check environment clean-demo
+.PHONY: demo test test-slurm check environment clean-demo
 
 demo: environment
 	@.venv/bin/snakemake --profile profiles/local --configfile config/demo.yaml --directory demo
@@ -13,6 +15,11 @@ demo: environment
 
 test: environment
 	@.venv/bin/python -m pytest
+
+# ALASIN_TEST_SLURM_KEEP=1 leaves the cluster up, for the next time.
+test-slurm: environment
+	@[ "$$ALASIN_TEST_SLURM_KEEP" = 1 ] || trap '$(CLUSTER)/down.sh --purge' EXIT; trap 'exit 130' INT TERM; \
+	$(CLUSTER)/up.sh --install && ALASIN_TEST_SLURM_RUN=1 .venv/bin/python -m pytest tests/slurm/real
 
 check: environment
 	.venv/bin/ruff check .

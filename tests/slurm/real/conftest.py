@@ -12,11 +12,19 @@ import pytest
 from tests.slurm.real.real_cluster import SCRIPTS, RealCluster, run
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is below this directory, unless a Slurm may be started."""
+    if os.environ.get("ALASIN_TEST_SLURM_RUN") == "1":
+        return
+    skip = pytest.mark.skip(reason="needs a Slurm of its own: make test-slurm")
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(skip)
+
+
 @pytest.fixture(scope="session")
 def slurm_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
     """The cluster. It is taken down at the end, unless ALASIN_TEST_SLURM_KEEP=1."""
-    if os.environ.get("ALASIN_TEST_SLURM_RUN") != "1":
-        pytest.skip("needs a Slurm of its own: make test-slurm")
     # There is one Slurm on a machine, and tests let its nodes crash. The file is one that up.sh changes.
     with Path("/etc/hosts").open() as lock:
         try:
