@@ -83,7 +83,10 @@ class Log:
         from torch.utils.tensorboard import SummaryWriter
 
         self._path = folder / "metrics.jsonl"
-        kept = [line for line in _lines(self._path) if json.loads(line)["step"] <= step]
+        lines = _lines(self._path)
+        kept = [line for line in lines if json.loads(line)["step"] <= step]
+        self.repeated = len(lines) - len(kept)
+        """Steps of an earlier attempt that came after its last checkpoint and are trained again."""
         with atomic_file(self._path, "w") as stream:
             stream.writelines(kept)
         self._stream: TextIO = self._path.open("a", encoding="utf-8", buffering=1)

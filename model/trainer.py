@@ -178,6 +178,8 @@ class Phase:
         total = sum(stage_rows(stage) * stage.length for stage in self.slice.stages)
         self.progress = Progress(f"{self.slice.run}/{self.slice.phase}", total, self.position.phase_tokens)
         self.log = Log(self.folder, self.position.step) if self.rank == 0 else None
+        if self.log and self.log.repeated:
+            self.say(f"training {self.log.repeated} steps again that the last attempt made after its last checkpoint")
         self.saved = time.monotonic()
         self.save_seconds = 0.0
         for number in range(self.position.stage + self.position.stage_end, len(self.slice.stages)):
