@@ -16,10 +16,12 @@ demo: environment
 test: environment
 	@.venv/bin/python -m pytest
 
-# ALASIN_TEST_SLURM_KEEP=1 leaves the cluster up, for the next time.
+# ALASIN_TEST_SLURM_KEEP=1 leaves the cluster up, for the next time. Tests lock /etc/hosts while they use the cluster.
 test-slurm: environment
-	@[ "$$ALASIN_TEST_SLURM_KEEP" = 1 ] || trap '$(CLUSTER)/down.sh --purge' EXIT; trap 'exit 130' INT TERM; \
-	$(CLUSTER)/up.sh --install && ALASIN_TEST_SLURM_RUN=1 .venv/bin/python -m pytest tests/slurm/real
+	@[ "$$ALASIN_TEST_SLURM_KEEP" = 1 ] || trap 'flock --close --nonblock /etc/hosts $(CLUSTER)/down.sh --purge' EXIT; \
+	trap 'exit 130' INT TERM; \
+	flock --close /etc/hosts $(CLUSTER)/up.sh --install && \
+	ALASIN_TEST_SLURM_RUN=1 .venv/bin/python -m pytest tests/slurm/real
 
 check: environment
 	.venv/bin/ruff check .

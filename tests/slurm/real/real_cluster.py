@@ -61,8 +61,9 @@ class RealCluster:
 
     def __init__(self) -> None:
         """Start the cluster, or what is missing of it."""
-        temporary = os.environ.get("TMPDIR", "/tmp")
-        self.folder = Path(os.environ.get("ALASIN_TEST_SLURM", f"{temporary}/alasin-test-slurm")).resolve()
+        temporary = os.environ.get("TMPDIR") or "/tmp"
+        self.folder = Path(os.environ.get("ALASIN_TEST_SLURM") or f"{temporary}/alasin-test-slurm").resolve()
+        self.namespaces: set[Path] = set()
         run(SCRIPTS / "up.sh")
 
     @property
@@ -176,6 +177,7 @@ class RealCluster:
     def processes_of_jobs(self) -> list[int]:
         """Return the processes on the nodes, besides slurmd."""
         slurmds = self.slurmds()
-        nodes = {uts_namespace(pid) for pid in slurmds}
+        # What outlives its slurmd stays in the namespace of that one.
+        self.namespaces |= {namespace for pid in slurmds if (namespace := uts_namespace(pid))}
         pids = [int(process.name) for process in Path("/proc").glob("[0-9]*")]
-        return [pid for pid in pids if pid not in slurmds and uts_namespace(pid) in nodes]
+        return [pid for pid in pids if pid not in slurmds and uts_namespace(pid) in self.namespaces]
