@@ -50,6 +50,7 @@ from workflow.slices import PhaseSlice, read_slice
 
 STOPPED = os.EX_TEMPFAIL
 """Exit status after a checkpoint that was asked for: run the same command again to go on."""
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
 OUT_OF_MEMORY = os.EX_OSERR
 """Exit status where a device has too little memory. Another error that a person must mend gives `os.EX_DATAERR`; the
 launcher tries neither again."""
@@ -85,7 +86,7 @@ class Phase:
         self.checkpoint_seconds: float = arguments.checkpoint_seconds
         self.micro_tokens: int = arguments.micro_batch_tokens
         self.stop_asked = False
-        for number in (signal.SIGTERM, signal.SIGUSR2):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._ask_to_stop)
         self.device = start_process_group()
         print(describe_place(self.device), flush=True)
@@ -184,6 +185,9 @@ class Phase:
         self.save_seconds = 0.0
         for number in range(self.position.stage + self.position.stage_end, len(self.slice.stages)):
             self._train_stage(number)
+        # The phase is trained: whoever asks for a stop now gets the end, and Python must not die of it on its way out.
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         if self.log:
             self.log.close()
             if self._fingerprint() != self.inputs:

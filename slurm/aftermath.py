@@ -20,7 +20,7 @@ from slurm.outcome import describe_run
 from slurm.policy import decide
 
 
-def conclude(folder: Path, job_id: str, restart: int, signal_seconds: int) -> bool:
+def conclude(folder: Path, done: Path, job_id: str, restart: int, signal_seconds: int) -> bool:
     """Record what became of this run of the job, and tell whether the job is to be put back into the queue.
 
     Raises `UserError` if job.json in `folder` is not this job's record.
@@ -33,6 +33,9 @@ def conclude(folder: Path, job_id: str, restart: int, signal_seconds: int) -> bo
         print("aftermath: Slurm is ending this job", flush=True)
         return False
     append_run(folder, run)
+    if done.exists():
+        print(f"aftermath: job {job_id} finished", flush=True)
+        return False
     verdict = decide(read_history(folder))
     print(f"aftermath: {verdict.text}{'; putting it back into the queue' if verdict.go_on else ''}", flush=True)
     return verdict.go_on
@@ -47,13 +50,16 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, required=True, help="the phase's folder")
     parser.add_argument(
+        "--done", type=Path, required=True, help="the file that the job's command makes when all is done"
+    )
+    parser.add_argument(
         "--signal-seconds", type=int, required=True, help="how long before its time limit the job is signalled"
     )
     arguments = parser.parse_args()
     if "SLURM_JOB_ID" not in os.environ:
         raise UserError("this is the last act of a job's batch script; it finds no SLURM_JOB_ID here.")
     restart = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-    if conclude(arguments.folder, os.environ["SLURM_JOB_ID"], restart, arguments.signal_seconds):
+    if conclude(arguments.folder, arguments.done, os.environ["SLURM_JOB_ID"], restart, arguments.signal_seconds):
         sys.exit(RESUMABLE)
 
 

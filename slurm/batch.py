@@ -111,7 +111,7 @@ def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str
         ntasks_per_node=request.processes_per_node,
         signal_delay_s=signal_at,
         setup=_setup(cluster),
-        teardown=_teardown(request.folder, python, signal_at),
+        teardown=_teardown(request, python, signal_at),
         srun_args=["--kill-on-bad-exit=1", *_binding(request, cluster)],
         additional_parameters={"requeue": True},
         **_share(request, cluster),
@@ -173,10 +173,11 @@ def _setup(cluster: Cluster) -> list[str]:
     ]
 
 
-def _teardown(folder: Path, python: str, signal_at: int) -> list[str]:
+def _teardown(request: Request, python: str, signal_at: int) -> list[str]:
+    folder, done = shlex.quote(str(request.folder)), shlex.quote(str(request.done))
     return [
         "status=$?",
-        f"{python} -m slurm.aftermath --folder {shlex.quote(str(folder))} --signal-seconds {signal_at}",
+        f"{python} -m slurm.aftermath --folder {folder} --done {done} --signal-seconds {signal_at}",
         "if [ $? -eq 75 ]; then",
         "  # The controller may be away for some minutes.",
         f"  for attempt in $(seq {_REQUEUE_ATTEMPTS}); do",

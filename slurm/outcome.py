@@ -101,11 +101,11 @@ def _from_ranks(jobs: Path, job: Job, ended: list[Ended]) -> tuple[Outcome, str]
             return _BY_STATUS.get(rank.status, "rank died"), f"{rank}; {log} ends with:\n{last_lines(log)}"
     if len(ended) < job.processes:
         return "unknown", f"{job.processes - len(ended)} of {job.processes} ranks left no word"
+    if all(rank.status == 0 for rank in ended):
+        return "finished", ""
     if any(signal.SIGTERM in rank.signals for rank in ended):
         return "stopped", "asked to checkpoint and end"
-    if any(rank.status == RESUMABLE for rank in ended):
-        return "time limit", ""
-    return "finished", ""
+    return "time limit", ""
 
 
 def _why_signalled(job: Job, started: float, signal_at: int) -> tuple[Outcome, str]:

@@ -21,9 +21,15 @@ class Received:
     def __init__(self, *watched: signal.Signals) -> None:
         """Take over the handling of `watched`; those that a parent had blocked meanwhile are let through now."""
         self.signals: list[signal.Signals] = []
+        self._watched = watched
         for number in watched:
             signal.signal(number, self._note)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
+
+    def ignore(self) -> None:
+        """From now on let the signals pass without effect, until this process ends."""
+        for number in self._watched:
+            signal.signal(number, signal.SIG_IGN)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signals.append(signal.Signals(number))

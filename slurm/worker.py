@@ -86,6 +86,8 @@ class Worker:
         except UserError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             status = REFUSED
+        # Python would restore their deadly defaults on its way out.
+        received.ignore()
         write_status(self.folder / "jobs", place.job_id, place.restart, place.rank, status, received.signals)
         if place.slurm and status == RESUMABLE:
             sys.exit(0)
