@@ -1,0 +1,135 @@
+"""The whole pipeline with profiles/slurm: stages through the executor plugin, phases as jobs of two nodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from corpus.made_text import made_documents
+from slurm.history import read_history
+from tests.slurm.real.real_cluster import RealCluster
+from tests.slurm.real.small_phase import COMMON, ROOT
+
+STAGE: dict[str, Any] = {"batch": {"tokens": 2048}, "mixture": "m"}
+RECIPE: dict[str, Any] = {
+    "title": "three phases",
+    "sources": {"en": {"language": "en", "files": ["en.jsonl"]}},
+    "tokenizers": {"t": {"vocabulary": 600, "sample_bytes": 200_000, "mixture": "m"}},
+    "models": {"m": {"tokenizer": "t", "layers": 3, "hidden": 32, "heads": 2, "intermediate": 48}},
+    "mixtures": {"m": {"factors": {"en": 1}}},
+    "phases": {
+        "stable": {
+            "stages": [
+                STAGE
+                | {"length": 64, "tokens": 40_000, "rope_theta": 10_000}
+                | {"learning_rate": {"peak": 3e-3, "warmup_tokens": 4096}}
+            ]
+        },
+        "extension": {
+            "stages": [STAGE | {"length": 128, "tokens": 20_000, "rope_theta": 1e6, "learning_rate": {"peak": 1e-3}}]
+        },
+        "annealing": {
+            "stages": [
+                STAGE
+                | {"length": 128, "tokens": 20_000, "rope_theta": 1e6}
+                | {"learning_rate": {"peak": 1e-3, "shape": "1-sqrt"}}
+            ]
+        },
+    },
+    "runs": {"r": {"model": "m", "phases": ["stable", "extension", "annealing"]}},
+    "evaluation": {"lengths": [64]},
+}
+PHASES = ("stable", "extension", "annealing")
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    """A working directory with text and a recipe; blanks and quotes in a name must do no harm."""
+    folder = tmp_path / "it's a corpus"
+    folder.mkdir()
+    documents = list(made_documents("en", "en", COMMON))[:60]
+    (folder / "en.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for _, text in documents))
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
+    return folder
+
+
+@pytest.fixture
+def start(slurm_cluster: RealCluster, workplace: Path) -> Iterator[Any]:
+    """Start Snakemake on the recipe, as often as wanted; the lines it says go to a file."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin() -> tuple[subprocess.Popen[bytes], Path]:
+        output = workplace / f"snakemake-{len(started)}.txt"
+        command = [sys.executable, ROOT / "tests/slurm/real/snakemake_fast.py", "--profile", ROOT / "profiles/slurm"]
+        command += [
+            "--configfile",
+            workplace / "recipe.yaml",
+            "--directory",
+            workplace,
+            "--snakefile",
+            ROOT / "Snakefile",
+        ]
+        command += ["--slurm-init-seconds-before-status-checks", "1", "--jobs", "3"]
+        environment = slurm_cluster.environment | {"SBATCH_PARTITION": "small-g", "PYTHONPATH": str(ROOT)}
+        with output.open("wb") as stream:
+            process = subprocess.Popen(
+                list(map(str, command)), cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT, env=environment
+            )
+        started.append(process)
+        return process, output
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_three_phases_of_two_nodes_and_every_stage_between(
+    slurm_cluster: RealCluster, workplace: Path, start: Any
+) -> None:
+    first, _ = start()
+    job = workplace / "results" / "runs" / "r" / "stable" / "job.json"
+    slurm_cluster.wait_for(job.exists, "the first phase is submitted", 300)
+    slurm_cluster.wait_for_state(json.loads(job.read_text())["job_id"], "RUNNING")
+    # The login node goes down: Snakemake and whatever it started there is gone, the job is not.
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"slurm.launch" in words and str(workplace).encode() in b" ".join(words):
+            os.kill(int(process.name), signal.SIGKILL)
+    second, output = start()
+    third, refusal = start()
+    assert third.wait(timeout=60) != 0
+    assert "another snakemake" in refusal.read_text()
+    assert second.wait(timeout=600) == 0, output.read_text()
+    assert (workplace / "results" / "report.html").exists()
+    for phase in PHASES:
+        folder = workplace / "results" / "runs" / "r" / phase
+        history = read_history(folder)
+        assert [run.outcome for run in history] == ["finished"], history
+        assert history[0].nodes == 2
+        starts = {path.name.split("-")[0] for path in folder.glob("jobs/*_start.json")}
+        print(f"{phase}: job {starts}, steps {history[0].first_step} to {history[0].last_step}")
+        assert len(starts) == 1
+    assert "Nothing to be done" in _again(start)
+
+
+def _again(start: Any) -> str:
+    process, output = start()
+    assert process.wait(timeout=120) == 0
+    text: str = output.read_text()
+    return text

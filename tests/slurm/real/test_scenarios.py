@@ -1,0 +1,235 @@
+"""Phases on a real Slurm, met by what ends jobs: the same job goes on where it can, and no counted row is repeated."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.real.real_cluster import RealCluster, run
+from tests.slurm.real.small_phase import SmallPhase, make_data, report
+
+MakePhase = Callable[..., SmallPhase]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_data(tmp_path_factory.mktemp("it's data"), steps=400)
+
+
+@pytest.fixture
+def phase(slurm_cluster: RealCluster, data: Path, tmp_path: Path) -> Iterator[SmallPhase]:
+    made = SmallPhase(slurm_cluster, data, tmp_path / "results" / "runs" / "r" / "one")
+    yield made
+    made.clean_up()
+
+
+@pytest.fixture(scope="module")
+def whole(slurm_cluster: RealCluster, data: Path, tmp_path_factory: pytest.TempPathFactory) -> SmallPhase:
+    """The phase, trained without interruption."""
+    made = SmallPhase(slurm_cluster, data, tmp_path_factory.mktemp("whole") / "one")
+    made.finish(made.launch())
+    made.check_rows()
+    return made
+
+
+def same_weights(one: SmallPhase, other: SmallPhase) -> bool:
+    mine, others = one.weights(), other.weights()
+    return mine.keys() == others.keys() and all((mine[name] == others[name]).all() for name in mine)
+
+
+def test_a_phase_cut_twice_by_its_walltime_ends_with_the_same_weights(phase: SmallPhase, whole: SmallPhase) -> None:
+    launch = phase.launch(minutes=1)
+    phase.finish(launch, seconds=600)
+    report(phase, "walltime")
+    assert [run.outcome for run in phase.history()].count("time limit") >= 2
+    assert len(phase.job_ids()) == 1
+    assert phase.repeated() == 0
+    phase.check_rows()
+    assert same_weights(phase, whole)
+
+
+def test_a_killed_launch_is_followed_by_one_that_attaches_to_the_same_job(phase: SmallPhase, whole: SmallPhase) -> None:
+    first = phase.launch()
+    phase.wait_for_step(20)
+    first.kill()
+    first.wait()
+    said = phase.finish(phase.launch())
+    report(phase, "launch killed")
+    assert f"attached to job {phase.job()['job_id']}" in said
+    assert len(phase.job_ids()) == 1
+    assert phase.repeated() == 0
+    phase.check_rows()
+    assert same_weights(phase, whole)
+
+
+def test_a_phase_without_anybody_to_watch_it_outlives_its_walltime(phase: SmallPhase) -> None:
+    launch = phase.launch(minutes=1)
+    phase.wait_for_step(5)
+    launch.kill()
+    phase.cluster.wait_for((phase.folder / "checkpoint.json").exists, "the phase is done", 300)
+    phase.check_rows()
+    assert len(phase.job_ids()) == 1
+    assert "is there" in phase.finish(phase.launch())
+
+
+def test_a_node_that_crashes_sends_the_same_job_back_into_the_queue(phase: SmallPhase, whole: SmallPhase) -> None:
+    launch = phase.launch()
+    phase.wait_for_step(60)
+    last, event = phase.steps(), time.time()
+    phase.cluster.crash("nid005002")
+    time.sleep(1)
+    phase.cluster.start("nid005002")
+    seconds = phase.seconds_until_trained_on(event, last)
+    phase.finish(launch)
+    report(phase, "node crashed", seconds)
+    assert len(phase.job_ids()) == 1
+    phase.check_rows()
+    assert same_weights(phase, whole)
+
+
+def test_a_slurmd_that_dies_alone_does_no_harm(phase: SmallPhase) -> None:
+    launch = phase.launch()
+    phase.wait_for_step(20)
+    os.kill(int((phase.cluster.folder / "run/slurmd.nid005002.pid").read_text()), signal.SIGKILL)
+    time.sleep(3)
+    phase.cluster.start("nid005002")
+    phase.finish(launch)
+    report(phase, "slurmd killed")
+    phase.check_rows()
+
+
+@pytest.mark.parametrize("grace", [0, 20])
+def test_a_preempted_phase_goes_on_when_its_nodes_are_free(phase: SmallPhase, grace: int) -> None:
+    phase.cluster.set_grace(grace)
+    launch = phase.launch()
+    phase.wait_for_step(40)
+    last, event = phase.steps(), time.time()
+    urgent = phase.cluster.submit("srun sleep 5", "-p", "urgent-g", "-N", "2", "--exclusive", "-t", "2")
+    phase.cluster.wait_for_state(urgent, "RUNNING", 90)
+    seconds = phase.seconds_until_trained_on(event, last)
+    phase.finish(launch)
+    report(phase, f"preempted, grace {grace} s", seconds)
+    assert [run.outcome for run in phase.history()] == ["preempted", "finished"]
+    assert len(phase.job_ids()) == 1
+    phase.check_rows()
+
+
+def test_scancel_ends_the_phase_with_a_message_and_the_same_command_continues_it(phase: SmallPhase) -> None:
+    launch = phase.launch()
+    phase.wait_for_step(40)
+    first = phase.job()["job_id"]
+    run("scancel", first)
+    said = phase.finish(launch, status=1)
+    assert f"job {first} ended: cancelled (by user 0). The same command continues from the last checkpoint." in said
+    event, last = time.time(), phase.steps()
+    launch = phase.launch()
+    seconds = phase.seconds_until_trained_on(event, last)
+    phase.finish(launch)
+    report(phase, "scancel, then the same command", seconds)
+    assert len(phase.job_ids()) == 2
+    phase.check_rows()
+
+
+@pytest.mark.parametrize(("number", "outcome"), [(signal.SIGKILL, "rank died"), (signal.SIGSTOP, "hung")])
+def test_a_rank_that_dies_or_hangs_ends_the_job_which_is_tried_again(
+    phase: SmallPhase, number: signal.Signals, outcome: str
+) -> None:
+    launch = phase.launch(step_seconds=8)
+    phase.wait_for_step(40)
+    last, event = phase.steps(), time.time()
+    os.kill(phase.ranks("nid005002")[0], number)
+    seconds = phase.seconds_until_trained_on(event, last)
+    phase.finish(launch)
+    report(phase, f"rank {outcome}", seconds)
+    assert [run.outcome for run in phase.history()] == [outcome, "finished"]
+    assert len(phase.job_ids()) == 1
+    phase.check_rows()
+
+
+def test_a_worker_that_is_killed_takes_its_rank_along_and_the_job_is_tried_again(phase: SmallPhase) -> None:
+    launch = phase.launch()
+    phase.wait_for_step(40)
+    rank = phase.ranks("nid005002")[0]
+    os.kill(int(Path(f"/proc/{rank}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    phase.finish(launch)
+    report(phase, "worker killed")
+    assert len(phase.job_ids()) == 1
+    phase.check_rows()
+
+
+def test_a_controller_that_restarts_is_waited_for(phase: SmallPhase) -> None:
+    launch = phase.launch()
+    phase.wait_for_step(20)
+    phase.cluster.restart_controller(down_seconds=8)
+    said = phase.finish(launch)
+    report(phase, "controller restarted")
+    assert "Slurm does not answer" in said
+    assert "Slurm answers again" in said
+    assert [run.outcome for run in phase.history()] == ["finished"]
+    phase.check_rows()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"partition": "small-g", "minutes": 73 * 60}, "72"),
+        ({"partition": "small-g", "nodes": 5}, "4 nodes"),
+        ({"partition": "small-g", "processes": 9}, "8"),
+        ({"partition": "nowhere-g"}, "nowhere-g"),
+        ({"partition": "lost-g"}, "invalid partition specified"),
+        ({"account": "project_1"}, "Invalid account"),
+        ({"account": ""}, "SBATCH_ACCOUNT is not set"),
+        ({"partition": "standard-g", "nodes": 3}, "Slurm would not take the job"),
+    ],
+)
+def test_what_the_cluster_cannot_run_is_one_sentence_and_nothing_is_submitted(
+    phase: SmallPhase, options: dict[str, object], sentence: str
+) -> None:
+    before = run("squeue", "--noheader", "--states=all", "--format=%i").split()
+    said = phase.finish(phase.launch(**options), status=1)  # type: ignore[arg-type]
+    assert sentence in said
+    assert said.startswith("error: ")
+    assert len(said.splitlines()) == 1
+    assert run("squeue", "--noheader", "--states=all", "--format=%i").split() == before
+
+
+def test_an_interrupted_launch_lets_go_of_the_job(phase: SmallPhase) -> None:
+    launch = phase.launch()
+    phase.wait_for_step(10)
+    launch.send_signal(signal.SIGINT)
+    said = phase.finish(launch, status=130)
+    job_id = phase.job()["job_id"]
+    assert f"letting go of job {job_id}, which goes on; `scancel {job_id}` ends it" in said
+    phase.cluster.wait_for_state(job_id, "RUNNING", 5)
+    phase.finish(phase.launch())
+    assert phase.job_ids() == [job_id]
+
+
+def test_two_launches_at_once_train_once(phase: SmallPhase) -> None:
+    launches = [phase.launch(), phase.launch()]
+    said = [phase.finish(launch) for launch in launches]
+    assert any("another launch" in text for text in said)
+    assert len(phase.job_ids()) == 1
+    phase.check_rows()
+
+
+def test_a_job_submitted_twice_on_other_nodes_does_not_train_twice(phase: SmallPhase) -> None:
+    launch = phase.launch(nodes=1)
+    phase.wait_for_step(10)
+    script = next(phase.folder.glob("jobs/*_submission.sh"))
+    pickled = phase.folder / "jobs" / f"{phase.job()['job_id']}_submitted.pkl"
+    command = ["sbatch", "--parsable", "--hold", str(script)]
+    second = subprocess.run(
+        command, env=phase.cluster.environment, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    pickled.with_name(f"{second}_submitted.pkl").write_bytes(pickled.read_bytes())
+    run("scontrol", "release", second)
+    phase.finish(launch)
+    assert "is training in" in (phase.folder / "jobs" / f"{second}_0_log.err").read_text()
+    phase.check_rows()
