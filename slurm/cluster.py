@@ -116,8 +116,11 @@ def read_cluster(name: str) -> Cluster:
         raise UserError(f"there is no cluster {name!r}; choose one of {known}, or describe it in {path}.")
     try:
         cluster = Cluster.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise UserError(f"{path} does not describe a cluster: {error}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+    except ValidationError as error:
+        found = (f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors())
+        raise UserError(f"{path} does not describe a cluster ({'; '.join(found)}); see docs/clusters.md.") from None
     for partition, limits in cluster.partitions.items():
         if limits.node not in cluster.nodes:
             raise UserError(f"{path}: partition {partition} has node {limits.node!r}, but `nodes` has no such shape.")

@@ -52,15 +52,8 @@ def check_request(cluster: Cluster, partition: str, nodes: int, processes_per_no
         processes_per_node: ranks on each, one for each device.
         minutes: walltime of the job.
     """
-    _refuse(broken_limits(cluster, training_request(cluster, partition, nodes, processes_per_node, minutes)))
-
-
-def check_stage(cluster: Cluster, partition: str, cores: int, memory_mb: int, minutes: float) -> None:
-    """Raise `UserError` as `check_request` does if the partition cannot run a stage's job on one of its nodes.
-
-    `memory_mb` is in MiB; 0 says nothing about memory.
-    """
-    _refuse(broken_limits(cluster, Resources(partition, 1, cores, minutes, memory_mb)))
+    if broken := broken_limits(cluster, training_request(cluster, partition, nodes, processes_per_node, minutes)):
+        raise UserError("\n".join(broken))
 
 
 def broken_limits(cluster: Cluster, request: Resources) -> list[str]:
@@ -70,7 +63,12 @@ def broken_limits(cluster: Cluster, request: Resources) -> list[str]:
     if request.partition not in cluster.partitions:
         what = f"there is no partition {request.partition!r}" if request.partition else "no partition is given"
         return [f"{what}; choose one of {', '.join(cluster.partitions)}."]
-    others = [name for name in cluster.partitions if not _broken(cluster, request, name)]
+    others = [
+        name
+        for name, limits in cluster.partitions.items()
+        # Work without GPUs could run where there are some, but should not take their nodes.
+        if bool(cluster.nodes[limits.node].devices) == bool(request.devices) and not _broken(cluster, request, name)
+    ]
     instead = f", or choose {' or '.join(others)}" if others else ""
     return [f"{sentence}{instead}." for sentence in _broken(cluster, request, request.partition)]
 
@@ -161,8 +159,3 @@ def _broken(cluster: Cluster, request: Resources, name: str) -> list[str]:
 def _count(number: int, what: str) -> str:
     """Return a number of things: no GPUs, 1 core, 8 nodes."""
     return f"no {what}s" if number == 0 else f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _refuse(sentences: list[str]) -> None:
-    if sentences:
-        raise UserError("\n".join(sentences))

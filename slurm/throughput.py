@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import ceil, log
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 from corpus.files import UserError, read_json
 
@@ -51,15 +51,20 @@ def measure(folder: Path, cluster: str) -> Measured | None:
     The number of ranks is that of the checkpoint; the metrics do not tell it.
     """
     states = sorted(folder.glob("checkpoints/step-*/state.json"))
-    if not states or not (folder / "job.json").exists() or read_json(folder / "job.json").get("cluster") != cluster:
+    if not states:
         return None
-    state = read_json(states[-1])
-    lines = [line for line in _last_lines(folder / "metrics.jsonl") if line["step"] <= state["position"]["step"]]
-    lines = [line for line in lines[-_STEPS:] if line["length"] == lines[-1]["length"]]
-    if not lines:
-        return None
-    speeds = [ceil(line["batch_rows"] / state["world_size"]) * line["length"] / line["step_seconds"] for line in lines]
-    return Measured(lines[-1]["length"], median(speeds), f"{len(speeds)} steps in {folder / 'metrics.jsonl'}")
+    # A plan is made without what cannot be read: whoever continues the phase will be told.
+    with suppress(UserError, KeyError, TypeError):
+        state = read_json(states[-1])
+        newest, ranks = int(state["position"]["step"]), int(state["world_size"])
+        if read_json(folder / "job.json")["cluster"] != cluster:
+            return None
+        steps = [step for step in _last_steps(folder / "metrics.jsonl", ranks) if step.number <= newest][-_STEPS:]
+        speeds = [step.tokens_per_second for step in steps if step.length == steps[-1].length]
+        if speeds:
+            source = f"{len(speeds)} steps in {folder / 'metrics.jsonl'}"
+            return Measured(steps[-1].length, median(speeds), source)
+    return None
 
 
 def nearest(measured: list[Measured], length: int) -> Measured | None:
@@ -90,14 +95,22 @@ def parse_given(texts: list[str], names: set[str]) -> dict[str, float]:
     return given
 
 
-def _last_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the last objects of a JSON Lines file; a line cut off by a kill, or an unreadable one, is left out."""
+class _Step(NamedTuple):
+    number: int
+    length: int
+    tokens_per_second: float
+
+
+def _last_steps(path: Path, ranks: int) -> list[_Step]:
+    """Return the last steps in a metrics.jsonl; a line cut off by a kill, or one that is no step, is left out."""
     if not path.exists():
         return []
     with open(path, encoding="utf-8", errors="replace") as stream:
-        texts = deque(stream, maxlen=_LINES)
-    lines = []
-    for text in texts:
-        with suppress(json.JSONDecodeError):
-            lines.append(json.loads(text))
-    return lines
+        lines = deque(stream, maxlen=_LINES)
+    steps = []
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError, ZeroDivisionError):
+            row = json.loads(line)
+            slots = ceil(row["batch_rows"] / ranks) * row["length"]
+            steps.append(_Step(row["step"], row["length"], slots / row["step_seconds"]))
+    return steps
