@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 
 from corpus.files import atomic_file
+from corpus.quantities import amount
 from model.data import MicroBatch
 
 
@@ -136,14 +137,6 @@ class Progress:
             f"loss {loss:.3f}  {amount(tokens_per_second)} tokens/s  {duration(left)} left",
             flush=True,
         )
-
-
-def amount(number: float) -> str:
-    """Return a number with three digits or so and k, M, B or T."""
-    for limit, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= limit:
-            return f"{number / limit:.3g}{unit}"
-    return f"{number:.0f}"
 
 
 def duration(seconds: float) -> str:

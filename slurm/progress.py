@@ -55,23 +55,33 @@ class Saved:
     """Seconds since the epoch."""
 
 
-def read_pace(folder: Path) -> Pace | None:
-    """Return the last steps that metrics.jsonl in a phase's folder tells of, or None if there are none.
+def last_metrics(folder: Path) -> list[dict[str, Any]]:
+    """Return the last steps that metrics.jsonl in a phase's folder tells of, oldest first; none if there is none.
 
-    Lines that are no steps are passed over: the last may be cut off, or be half written at this moment.
+    Lines that are no objects are passed over: the last may be cut off, or be half written at this moment.
     """
     try:
         with open(folder / "metrics.jsonl", "rb") as stream:
-            status = os.fstat(stream.fileno())
-            begin = max(0, status.st_size - _TAIL)
+            begin = max(0, stream.seek(0, os.SEEK_END) - _TAIL)
             stream.seek(begin)
             lines = stream.read().splitlines()
     except FileNotFoundError:
-        return None
-    steps: list[_Step] = []
+        return []
+    rows = []
     for line in lines[1 if begin else 0 :]:
-        with suppress(ValueError, KeyError, TypeError, ZeroDivisionError):
-            steps.append(_step(json.loads(line)))
+        with suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict):
+                rows.append(row)
+    return rows
+
+
+def read_pace(folder: Path) -> Pace | None:
+    """Return the last steps of a phase, or None if there are none; lines that are no steps are passed over."""
+    steps: list[_Step] = []
+    for row in last_metrics(folder):
+        with suppress(KeyError, TypeError, ZeroDivisionError):
+            steps.append(_step(row))
     if not steps:
         return None
     recent, last = steps[-_RECENT:], steps[-1]
@@ -81,7 +91,7 @@ def read_pace(folder: Path) -> Pace | None:
         last.loss,
         median(step.tokens_per_second for step in recent),
         median(step.slots_per_second for step in recent),
-        status.st_mtime,
+        (folder / "metrics.jsonl").stat().st_mtime,
     )
 
 

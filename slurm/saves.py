@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from math import ceil
 from pathlib import Path
-from typing import Any
 
-_TAIL_BYTES = 65_536
+from slurm.progress import last_metrics
+
 _SIGNAL_AT_FIRST = 300
 """Seconds for the first checkpoint of a phase, whose time nobody has measured yet."""
 _MARGIN = 60
@@ -27,22 +26,8 @@ def signal_seconds(folder: Path, minutes: int) -> int:
     Long enough for the step in progress, three times the longest measured save, and Slurm's own half-minute grid; at
     most half of the time limit.
     """
-    lines = _last_metrics(folder)
+    lines = last_metrics(folder)
     saves = [line["save_seconds"] for line in lines if line.get("save_seconds")]
-    steps = [line["step_seconds"] for line in lines]
+    steps = [line["step_seconds"] for line in lines if "step_seconds" in line]
     wanted = _MARGIN + ceil(2 * max(steps) + 3 * max(saves)) if saves else _SIGNAL_AT_FIRST
     return min(wanted, minutes * 60 // 2)
-
-
-def _last_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Return the whole lines within the last part of a phase's metrics, oldest first."""
-    path = folder / "metrics.jsonl"
-    if not path.exists():
-        return []
-    with open(path, "rb") as stream:
-        size = stream.seek(0, 2)
-        stream.seek(max(0, size - _TAIL_BYTES))
-        lines = stream.read().split(b"\n")
-    # What follows the last line feed is still being written; the first line is cut unless it is the file's first.
-    whole = lines[:-1] if size <= _TAIL_BYTES else lines[1:-1]
-    return [json.loads(line) for line in whole]

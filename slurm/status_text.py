@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from corpus.quantities import amount
 from slurm.phase_status import PhaseStatus
 
 WIDTH = 110
@@ -59,15 +60,6 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
         for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
     return "  ".join(aligned).rstrip()
-
-
-def amount(number: float) -> str:
-    """Return a number with three digits and k, M, B or T."""
-    for unit in ("", "k", "M", "B"):
-        if number < 999.5:
-            return f"{number:.3g}{unit}"
-        number /= 1000
-    return f"{number:.3g}T"
 
 
 def duration(seconds: float) -> str:

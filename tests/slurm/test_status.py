@@ -20,6 +20,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus.quantities import amount
 from model.checkpoint import TENSOR_FILES, write_checkpoint, write_pointer
 from model.metrics import Log
 from model.schedule import stage_rows
@@ -29,7 +30,7 @@ from slurm.lock import try_lock
 from slurm.phase_status import PhaseStatus
 from slurm.process import start_ticks
 from slurm.progress import read_pace
-from slurm.status_text import amount, duration, render
+from slurm.status_text import duration, render
 from tests.slurm.standin import ROOT, wait_for
 from workflow.dag import Dag
 from workflow.recipe import read_recipe

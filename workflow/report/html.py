@@ -16,8 +16,9 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from corpus.files import atomic_file, run_command
+from corpus.quantities import amount
 from model.data import component_weights
-from model.metrics import amount, duration
+from model.metrics import duration
 from workflow.report import figures
 from workflow.report.results import CLEAR, ENDS, FREQUENT, HeldOut, PhaseResult, Results, shown, unique_phases
 from workflow.slices import parse_rowset

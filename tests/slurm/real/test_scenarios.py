@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.slurm.real.real_cluster import RealCluster, run
 from tests.slurm.real.small_phase import SmallPhase, make_data, report
@@ -19,7 +21,7 @@ MakePhase = Callable[..., SmallPhase]
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_data(tmp_path_factory.mktemp("it's data"), steps=400)
+    return make_data(tmp_path_factory.mktemp("it's data"), steps=320)
 
 
 @pytest.fixture
@@ -43,11 +45,18 @@ def same_weights(one: SmallPhase, other: SmallPhase) -> bool:
     return mine.keys() == others.keys() and all((mine[name] == others[name]).all() for name in mine)
 
 
-def test_a_phase_cut_twice_by_its_walltime_ends_with_the_same_weights(phase: SmallPhase, whole: SmallPhase) -> None:
+def test_a_phase_that_nobody_watches_outlives_its_walltimes_and_ends_with_the_same_weights(
+    phase: SmallPhase, whole: SmallPhase
+) -> None:
     launch = phase.launch(minutes=1)
-    phase.finish(launch, seconds=600)
+    phase.wait_for_step(5)
+    launch.kill()
+    phase.cluster.wait_for((phase.folder / "checkpoint.json").exists, "the phase is done", 420)
+    phase.cluster.wait_for(lambda: not phase.cluster.jobs(), "the job has ended", 30)
+    phase.finish(phase.launch())
     report(phase, "walltime")
     assert [run.outcome for run in phase.history()].count("time limit") >= 2
+    assert phase.history()[-1].outcome == "finished"
     assert len(phase.job_ids()) == 1
     assert phase.repeated() == 0
     phase.check_rows()
@@ -66,16 +75,6 @@ def test_a_killed_launch_is_followed_by_one_that_attaches_to_the_same_job(phase:
     assert phase.repeated() == 0
     phase.check_rows()
     assert same_weights(phase, whole)
-
-
-def test_a_phase_without_anybody_to_watch_it_outlives_its_walltime(phase: SmallPhase) -> None:
-    launch = phase.launch(minutes=1)
-    phase.wait_for_step(5)
-    launch.kill()
-    phase.cluster.wait_for((phase.folder / "checkpoint.json").exists, "the phase is done", 300)
-    phase.check_rows()
-    assert len(phase.job_ids()) == 1
-    assert "is there" in phase.finish(phase.launch())
 
 
 def test_a_node_that_crashes_sends_the_same_job_back_into_the_queue(phase: SmallPhase, whole: SmallPhase) -> None:
@@ -209,6 +208,30 @@ def test_an_interrupted_launch_lets_go_of_the_job(phase: SmallPhase) -> None:
     phase.cluster.wait_for_state(job_id, "RUNNING", 5)
     phase.finish(phase.launch())
     assert phase.job_ids() == [job_id]
+
+
+def test_in_a_container_without_slurms_commands_a_signalled_phase_goes_on_as_the_same_job(
+    phase: SmallPhase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = tmp_path / "an image.sif"
+    image.touch()
+    monkeypatch.setenv("ALASIN_IMAGE", str(image))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    described = yaml.safe_load(Path(__file__).with_name("cluster.yaml").read_text())
+    program = str(Path(__file__).with_name("container.sh"))
+    described["container"] = {"program": program, "image": "$ALASIN_IMAGE", "binds": ["/tmp:/tmp"]}
+    (tmp_path / "contained.yaml").write_text(yaml.safe_dump(described))
+    launch = phase.launch(where=str(tmp_path / "contained.yaml"))
+    phase.wait_for_step(20)
+    last, event = phase.steps(), time.time()
+    run("scancel", "--signal=USR2", phase.job()["job_id"])
+    seconds = phase.seconds_until_trained_on(event, last)
+    phase.finish(launch)
+    report(phase, "signalled in a container", seconds)
+    assert [run.outcome for run in phase.history()] == ["preempted", "finished"]
+    assert len(phase.job_ids()) == 1
+    assert phase.repeated() == 0
+    phase.check_rows()
 
 
 def test_two_launches_at_once_train_once(phase: SmallPhase) -> None:
