@@ -18,7 +18,7 @@ from slurm.profile import Profile
 from slurm.stage_plan import count_jobs
 from tests.slurm.test_throughput import trained
 from workflow.dag import Dag
-from workflow.recipe import read_recipe
+from workflow.recipe import load_recipe, read_recipe
 from workflow.schema import lineage
 
 ROOT = Path(__file__).parents[2]
@@ -93,12 +93,15 @@ def test_totals_of_the_finnish_recipe_are_those_of_its_phases(tmp_path: Path) ->
 
 
 def test_the_longest_run_counts_the_phases_before_it_branched_off(tmp_path: Path) -> None:
-    made = plan(tmp_path, FINNISH)
+    content = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    content["phases"]["annealing-edu"]["stages"][0]["tokens"] = 300_000
+    recipe = load_recipe(content, "demo")
+    made = plan(tmp_path, recipe)
     assert made.longest is not None
     run, hours = made.longest
-    assert run in ("large-short", "large-short-edu")
-    way = [phase(made, *step).hours or 0.0 for step in lineage(FINNISH, run)]
-    assert hours == pytest.approx(sum(way))
+    assert run == "small-edu"
+    way = [("small", "stable"), ("small", "extension"), ("small-edu", "annealing-edu")]
+    assert hours == pytest.approx(sum(phase(made, *step).hours or 0.0 for step in way))
 
 
 def test_the_table_fits_100_columns(tmp_path: Path) -> None:
