@@ -27,6 +27,10 @@ from slurm.worker import Worker
 
 _ROOT = Path(__file__).parents[1]
 _REQUEUE_ATTEMPTS = 20
+_BLOCKED = ("env", "--block-signal=USR2,TERM")
+"""A signal that comes before a rank can handle it waits, instead of being lost on some ranks and deadly to others."""
+_WAIT_SECONDS = 120
+"""Ranks that are left so long after the first one ended wait for it in vain."""
 
 
 class _Executor(submitit.SlurmExecutor):  # type: ignore[misc]
@@ -103,7 +107,7 @@ def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str
     jobs = request.folder / "jobs"
     python = _python(cluster.container)
     signal_at = signal_seconds(request.folder, request.minutes)
-    executor = _Executor(jobs, python, submit)
+    executor = _Executor(jobs, _python(cluster.container, *_BLOCKED), submit)
     executor.update_parameters(
         job_name=job_name(request.folder),
         time=request.minutes,
@@ -112,7 +116,7 @@ def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str
         signal_delay_s=signal_at,
         setup=_setup(cluster),
         teardown=_teardown(request, python, signal_at),
-        srun_args=["--kill-on-bad-exit=1", *_binding(request, cluster)],
+        srun_args=["--kill-on-bad-exit=1", f"--wait={_WAIT_SECONDS}", *_binding(request, cluster)],
         additional_parameters={"requeue": True},
         **_share(request, cluster),
         **_accounting(request, cluster),
@@ -189,15 +193,15 @@ def _teardown(request: Request, python: str, signal_at: int) -> list[str]:
     ]
 
 
-def _python(container: Container | None) -> str:
-    """Return the command that starts Python on a node, as the batch script has it.
+def _python(container: Container | None, *before: str) -> str:
+    """Return the command that starts Python on a node, as the batch script has it, with words `before` it.
 
     Variables in the description are those of whoever submits; a bind whose variable is not set is left out. Raises
     `UserError` if the image is not there.
     """
     image = _expand(container.image) if container else None
     if container is None or image is None:
-        return shlex.quote(sys.executable)
+        return shlex.join([*before, sys.executable])
     if not Path(image).exists():
         raise UserError(
             f"the container image {image} (from {container.image}) is not there; set the variable to its path."
@@ -206,7 +210,7 @@ def _python(container: Container | None) -> str:
     words = [*container.program.split(), *container.options]
     for bind in binds:
         words += ["--bind", bind]
-    return shlex.join([*words, image, "python"])
+    return shlex.join([*words, image, *before, "python"])
 
 
 def _expand(value: str) -> str | None:

@@ -165,7 +165,7 @@ def test_a_worker_that_is_killed_takes_its_rank_along_and_the_job_is_tried_again
 def test_a_controller_that_restarts_is_waited_for(phase: SmallPhase) -> None:
     launch = phase.launch()
     phase.wait_for_step(20)
-    phase.cluster.restart_controller(down_seconds=8)
+    phase.cluster.restart_controller(down_seconds=20)
     said = phase.finish(launch)
     report(phase, "controller restarted")
     assert "Slurm does not answer" in said
@@ -181,7 +181,7 @@ def test_a_controller_that_restarts_is_waited_for(phase: SmallPhase) -> None:
         ({"partition": "small-g", "nodes": 5}, "4 nodes"),
         ({"partition": "small-g", "processes": 9}, "8"),
         ({"partition": "nowhere-g"}, "nowhere-g"),
-        ({"partition": "lost-g"}, "invalid partition specified"),
+        ({"partition": "lost-g"}, "Invalid partition"),
         ({"account": "project_1"}, "Invalid account"),
         ({"account": ""}, "SBATCH_ACCOUNT is not set"),
         ({"partition": "standard-g", "nodes": 3}, "Slurm would not take the job"),
@@ -231,6 +231,20 @@ def test_in_a_container_without_slurms_commands_a_signalled_phase_goes_on_as_the
     assert [run.outcome for run in phase.history()] == ["preempted", "finished"]
     assert len(phase.job_ids()) == 1
     assert phase.repeated() == 0
+    phase.check_rows()
+
+
+def test_a_signal_at_the_very_start_is_lost_on_no_rank(phase: SmallPhase) -> None:
+    launch = phase.launch()
+    phase.cluster.wait_for((phase.folder / "job.json").exists, "a job")
+    phase.cluster.wait_for_state(phase.job()["job_id"], "RUNNING")
+    steps = phase.folder / "jobs"
+    phase.cluster.wait_for(lambda: len(list(steps.glob("*_log.out"))) == 4, "four ranks have started", 30)
+    run("scancel", "--signal=USR2", phase.job()["job_id"])
+    phase.finish(launch)
+    report(phase, "signalled at the start")
+    assert [run.outcome for run in phase.history()] == ["preempted", "finished"]
+    assert len(phase.job_ids()) == 1
     phase.check_rows()
 
 
