@@ -24,5 +24,6 @@ alive() { [ -s "$1" ] && [ -e "/proc/$(<"$1")/exe" ]; }
 start_slurmd() {
     rm -f "$RUN/slurmd.$1.pid"
     mkdir -p "$ROOT/spool/$1"
+    # shellcheck disable=SC2016  # for the inner shell
     unshare --uts sh -c 'hostname "$1"; exec slurmd -N "$1"' sh "$1"
 }

@@ -36,12 +36,12 @@ stop() { # SECONDS NAME PID_FILE... all at once; those that do not end are kille
 }
 
 cancel_jobs() {
-    local jobs try
+    local jobs
     jobs=$(timeout 10 squeue --noheader --format=%A | sort -u)
     [ -n "$jobs" ] || return 0
     # shellcheck disable=SC2086  # job ids
     timeout 10 scancel $jobs
-    for try in {1..60}; do
+    for _ in {1..60}; do
         [ -n "$(timeout 5 squeue --noheader --format=%A)" ] || return 0
         sleep 0.1
     done

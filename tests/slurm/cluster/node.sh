@@ -15,14 +15,14 @@ pid_file=$RUN/slurmd.$node.pid
 if [ "$action" != start ] && ! alive "$pid_file"; then die "slurmd of $node does not run."; fi
 
 crash() {
-    local pid space own entry round
+    local pid space own entry
     pid=$(<"$pid_file")
     space=$(readlink "/proc/$pid/ns/uts")
     own=$(readlink /proc/self/ns/uts)
     kill -KILL "$pid"
     [ "$space" != "$own" ] || die "slurmd of $node has no host name of its own, so that only it was killed."
     # Once more for what a dying process has started meanwhile.
-    for round in 1 2 3; do
+    for _ in 1 2 3; do
         for entry in /proc/[0-9]*; do
             [ "$(readlink "$entry/ns/uts" 2>/dev/null)" != "$space" ] || kill -KILL "${entry#/proc/}" 2>/dev/null || true
         done

@@ -61,7 +61,7 @@ install_packages() {
 
 write_configuration() {
     mkdir -p "$CONFIGURATION" "$RUN" "$LOG" "$ROOT/dev" "$ROOT/spool" /etc/slurm
-    mkdir -p -m 700 "$ROOT/state"
+    mkdir -p "$ROOT/state"
     touch "$ROOT/.alasin"
     local host proctrack=cgroup file node gpu
     host=$(hostname -s)
@@ -93,7 +93,7 @@ start_munge() {
     munge_works && return
     [ -s "$RUN/munge.key" ] || (umask 077 && head -c 1024 /dev/urandom >"$RUN/munge.key")
     # sacctmgr and slurmdbd look nowhere but at the default socket.
-    mkdir -p -m 755 /run/munge
+    mkdir -p /run/munge
     munged --force --key-file="$RUN/munge.key" --socket=/run/munge/munge.socket.2 --pid-file="$RUN/munged.pid" \
         --log-file="$LOG/munged.log" --seed-file="$RUN/munged.seed" --num-threads=10
     wait_for 10 munged munge_works
