@@ -6,6 +6,7 @@ import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from corpus.quantities import amount
 from slurm.cost import in_words
 from slurm.estimate import SAVE_MINUTES, START_UP_MINUTES
 
@@ -39,7 +40,7 @@ def _phases(plan: Plan) -> str:
 
 def _cells(phase: Training) -> list[str]:
     return [
-        _tokens(phase.tokens),
+        amount(phase.tokens),
         f"{phase.steps:,}",
         # With hours known, operations are of no further use.
         f"{phase.gigaflops:.3f}" if phase.hours is None else _UNKNOWN,
@@ -58,7 +59,7 @@ def _totals(phases: list[Training]) -> list[str]:
         return sum(known) if len(known) == len(phases) else None
 
     return [
-        _tokens(sum(phase.tokens for phase in phases)),
+        amount(sum(phase.tokens for phase in phases)),
         f"{sum(phase.steps for phase in phases):,}",
         _UNKNOWN,
         _UNKNOWN,
@@ -135,7 +136,7 @@ def _stages(plan: Plan) -> str:
     rows = [_stage(stage) for stage in plan.stages]
     units = dict.fromkeys(stage.unit for stage in plan.stages if stage.unit)
     sums = [(unit, sum(stage.billed or 0.0 for stage in plan.stages if stage.unit == unit)) for unit in units]
-    amounts = " and ".join(f"{amount:,.0f} {unit}" for unit, amount in sums)
+    amounts = " and ".join(f"{billed:,.0f} {unit}" for unit, billed in sums)
     total = f"\nall together at most {amounts}, if every job takes all its time" if sums else ""
     heading = "Other stages, if nothing is there yet; cores, memory and limit of each job"
     return f"{heading}\n{_table(header, rows)}{total}"
@@ -176,13 +177,6 @@ def _figure(value: float | None) -> str:
     if value >= 10 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 1 else f"{value:.2f}"
-
-
-def _tokens(count: float) -> str:
-    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
-        if count >= size:
-            return f"{count / size:.1f}{letter}"
-    return f"{count:,.0f}"
 
 
 def _bytes(count: float | None) -> str:

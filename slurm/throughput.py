@@ -7,8 +7,6 @@ compute is no slowness of the device.
 
 from __future__ import annotations
 
-import json
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil, log
@@ -17,11 +15,7 @@ from statistics import median
 from typing import Literal, NamedTuple
 
 from corpus.files import UserError, read_json
-
-_STEPS = 200
-"""Steps before the newest checkpoint whose median is taken."""
-_LINES = 20_000
-"""Lines read from the end of metrics.jsonl; more steps than this after the newest checkpoint, and it is too old."""
+from slurm.progress import last_metrics
 
 
 @dataclass(frozen=True)
@@ -46,24 +40,22 @@ class Measured:
 
 
 def measure(folder: Path, cluster: str) -> Measured | None:
-    """Return the speed of the steps before a phase's newest checkpoint; None if it has none, or another cluster ran it.
+    """Return the speed of a phase's last steps; None if there are none, or another cluster made them.
 
-    The number of ranks is that of the checkpoint; the metrics do not tell it.
+    The metrics do not tell the number of ranks. The last job and the newest checkpoint do, and must agree: a job that
+    is wider than the one before may still be waiting.
     """
     states = sorted(folder.glob("checkpoints/step-*/state.json"))
-    if not states:
+    if not states or not (folder / "job.json").exists():
         return None
     # A plan is made without what cannot be read: whoever continues the phase will be told.
     with suppress(UserError, KeyError, TypeError):
-        state = read_json(states[-1])
-        newest, ranks = int(state["position"]["step"]), int(state["world_size"])
-        if read_json(folder / "job.json")["cluster"] != cluster:
+        job, ranks = read_json(folder / "job.json"), read_json(states[-1])["world_size"]
+        steps = _steps(folder, ranks)
+        if job["cluster"] != cluster or job["processes"] != ranks or not steps:
             return None
-        steps = [step for step in _last_steps(folder / "metrics.jsonl", ranks) if step.number <= newest][-_STEPS:]
         speeds = [step.tokens_per_second for step in steps if step.length == steps[-1].length]
-        if speeds:
-            source = f"{len(speeds)} steps in {folder / 'metrics.jsonl'}"
-            return Measured(steps[-1].length, median(speeds), source)
+        return Measured(steps[-1].length, median(speeds), f"{len(speeds)} steps in {folder / 'metrics.jsonl'}")
     return None
 
 
@@ -96,21 +88,15 @@ def parse_given(texts: list[str], names: set[str]) -> dict[str, float]:
 
 
 class _Step(NamedTuple):
-    number: int
     length: int
     tokens_per_second: float
 
 
-def _last_steps(path: Path, ranks: int) -> list[_Step]:
-    """Return the last steps in a metrics.jsonl; a line cut off by a kill, or one that is no step, is left out."""
-    if not path.exists():
-        return []
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        lines = deque(stream, maxlen=_LINES)
+def _steps(folder: Path, ranks: int) -> list[_Step]:
+    """Return a phase's last steps, oldest first; lines that are no steps are passed over."""
     steps = []
-    for line in lines:
-        with suppress(ValueError, KeyError, TypeError, ZeroDivisionError):
-            row = json.loads(line)
+    for row in last_metrics(folder):
+        with suppress(KeyError, TypeError, ZeroDivisionError):
             slots = ceil(row["batch_rows"] / ranks) * row["length"]
-            steps.append(_Step(row["step"], row["length"], slots / row["step_seconds"]))
+            steps.append(_Step(row["length"], slots / row["step_seconds"]))
     return steps

@@ -121,7 +121,7 @@ def test_a_given_speed_counts_at_the_first_length_and_falls_with_operations(tmp_
 
 
 def test_a_measured_speed_comes_before_the_assumption_and_after_the_given_one(tmp_path: Path) -> None:
-    trained(tmp_path / "results/runs/tiny/stable-tiny", [(3072, 1024, 1.0)] * 5, step=5, ranks=64)
+    trained(tmp_path / "results/runs/tiny/stable-tiny", [(3072, 1024, 1.0)] * 5, ranks=64)
     made = plan(tmp_path, FINNISH)
     stable, annealing = phase(made, "tiny", "stable-tiny"), phase(made, "tiny-edu", "annealing-edu-tiny")
     assert (stable.how, stable.tokens_per_second) == ("measured", pytest.approx(48 * 1024))
