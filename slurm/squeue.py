@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from slurm.states import LIVE
+from slurm.states import ENDED
 
 _TIMEOUT = 10.0
 """Seconds that Slurm has to answer: its controller may be restarting."""
@@ -45,7 +45,7 @@ class Queued:
     @property
     def ended(self) -> bool:
         """Whether it is over; Slurm keeps such jobs in mind for some minutes."""
-        return self.state not in LIVE
+        return self.state in ENDED
 
 
 def ask(job_ids: Iterable[str]) -> dict[str, Queued]:

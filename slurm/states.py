@@ -11,23 +11,23 @@ from dataclasses import dataclass
 
 from slurm.commands import AwayError, Pause, SlurmError, ask, ask_once
 
-LIVE = {
-    "PENDING",
-    "CONFIGURING",
-    "RUNNING",
-    "COMPLETING",
-    "SUSPENDED",
-    "STOPPED",
-    "SIGNALING",
-    "STAGE_OUT",
-    "RESIZING",
-    "REQUEUED",
-    "REQUEUE_FED",
-    "REQUEUE_HOLD",
-    "RESV_DEL_HOLD",
-    "SPECIAL_EXIT",
+ENDED = {
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "LAUNCH_FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "RECONFIG_FAIL",
+    "REVOKED",
+    "TIMEOUT",
+    "UNKNOWN",
 }
-"""States of a job that has not ended (squeue(1), JOB STATE CODES)."""
+"""Final states (squeue(1), JOB STATE CODES). A job in any other has not ended, even if this Slurm's version has given
+it a new one: taken for ended, it would get a twin."""
 MAY_RETURN = {"NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "LAUNCH_FAILED", "RECONFIG_FAIL"}
 """Final states that Slurm may follow with a requeue of the same job."""
 UNKNOWN = "UNKNOWN"
@@ -47,7 +47,7 @@ class Seen:
     @property
     def live(self) -> bool:
         """Whether it has not ended."""
-        return self.state in LIVE
+        return self.state not in ENDED
 
     @property
     def held(self) -> bool:
@@ -80,14 +80,14 @@ def _account(job_id: str, pause: Pause) -> Seen:
     lines = answer.splitlines()
     state, _, rest = (lines[-1] if lines else UNKNOWN).partition(" ")
     # A job that the controller has forgotten has ended, whatever the database has not heard yet.
-    return Seen(UNKNOWN if state in LIVE else state, rest)
+    return Seen(state if state in ENDED else UNKNOWN, rest)
 
 
 def jobs_named(name: str, pause: Pause) -> list[tuple[str, Seen]]:
     """Return this user's jobs of that name which have not ended: (job id, what Slurm sees)."""
     answer = ask(["squeue", "--me", "--noheader", f"--name={name}", "--format=%i|%T|%r"], pause)
     jobs = [line.split("|") for line in answer.splitlines() if line.count("|") == 2]
-    return [(job_id, Seen(state, reason)) for job_id, state, reason in jobs if state in LIVE]
+    return [(job_id, Seen(state, reason)) for job_id, state, reason in jobs if state not in ENDED]
 
 
 def who_cancelled(job_id: str) -> str:
