@@ -111,11 +111,13 @@ def test_three_phases_of_two_nodes_and_every_stage_between(
             continue
         if b"slurm.launch" in words and str(workplace).encode() in b" ".join(words):
             os.kill(int(process.name), signal.SIGKILL)
-    second, output = start()
-    third, refusal = start()
-    assert third.wait(timeout=60) != 0
+    both = [start(), start()]
+    slurm_cluster.wait_for(lambda: any(process.poll() is not None for process, _ in both), "one is refused", 60)
+    both.sort(key=lambda started: started[0].poll() is None)
+    (refused, refusal), (working, output) = both
+    assert refused.poll() != 0
     assert "another snakemake" in refusal.read_text()
-    assert second.wait(timeout=600) == 0, output.read_text()
+    assert working.wait(timeout=600) == 0, output.read_text()
     assert (workplace / "results" / "report.html").exists()
     for phase in PHASES:
         folder = workplace / "results" / "runs" / "r" / phase
