@@ -86,14 +86,14 @@ def submit_held(request: Request, cluster: Cluster) -> str:
     return str(_executor(request, cluster, ask_once).submit(worker(request)).job_id)
 
 
-def check_with_slurm(request: Request, cluster: Cluster) -> None:
-    """Ask Slurm whether it would take the job, submitting nothing. Raises `SlurmError`, `AwayError`."""
+def check_with_slurm(request: Request, cluster: Cluster) -> str:
+    """Return what Slurm says to the job without submitting it. Raises `SlurmError`, `AwayError`."""
     executor = _executor(request, cluster, ask_once)
     script = executor.folder / f".test.{os.getpid()}.sh"
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(executor.script(), encoding="utf-8")
     try:
-        ask_once(executor.sbatch("--test-only", script))
+        return ask_once(executor.sbatch("--test-only", script))
     finally:
         script.unlink()
 

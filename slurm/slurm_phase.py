@@ -13,6 +13,9 @@ from __future__ import annotations
 import shlex
 import socket
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from corpus.files import UserError
 from slurm.batch import check_with_slurm, job_name, submit_held
@@ -43,6 +46,7 @@ class SlurmPhase:
         check_request(cluster, request.partition, request.nodes, request.processes_per_node, request.minutes)
         self._request, self._cluster, self._received = request, cluster, received
         self._jobs = request.folder / "jobs"
+        self._watched: Job | None = None
 
     def run_job(self) -> None:
         """See the phase's job to its end, or, if there is none to watch, submit one and see it to its end.
@@ -54,7 +58,9 @@ class SlurmPhase:
             job = self._attach(job)
         if job is None:
             job = self._submit()
+        self._watched = job
         seen = self._follow(job)
+        self._watched = None
         self._conclude(job, seen)
 
     def _pause(self, seconds: float) -> None:
@@ -62,7 +68,7 @@ class SlurmPhase:
         while not self._received.signals and time.monotonic() < deadline:
             time.sleep(min(_SLICE, seconds))
         if self._received.signals:
-            job = read_job(self._request.folder)
+            job = self._watched
             raise StoppedError(
                 (f"letting go of job {job.job_id}, which goes on; `scancel {job.job_id}` ends it. " if job else "")
                 + "The same command attaches again."
@@ -91,7 +97,8 @@ class SlurmPhase:
     def _submit(self) -> Job:
         """Submit a job, record it, and only then let it start. Raises `UserError` if Slurm refuses it."""
         request, name = self._request, job_name(self._request.folder)
-        ask([], self._pause, lambda _: self._refused_by_slurm())
+        check = partial(check_with_slurm, request, self._cluster)
+        ask([], self._pause, lambda _: self._unless_refused(check))
 
         def attempt(_: object) -> str:
             # A held job of this name is one whose launch died before it was recorded; it has never run.
@@ -102,7 +109,7 @@ class SlurmPhase:
                         f"end it with `scancel {stray}`, or wait, then run again."
                     )
                 ask(["scancel", stray], self._pause)
-            return submit_held(request, self._cluster)
+            return self._unless_refused(partial(submit_held, request, self._cluster))
 
         job_id = ask([], self._pause, attempt)
         processes = request.nodes * request.processes_per_node
@@ -123,17 +130,16 @@ class SlurmPhase:
         say(f"logs: {log_path(self._jobs, job_id, 0, 'out')}")
         return job
 
-    def _refused_by_slurm(self) -> str:
+    def _unless_refused(self, submit: Callable[[], str]) -> str:
         try:
-            check_with_slurm(self._request, self._cluster)
+            return submit()
         except SlurmError as error:
-            first = str(error).splitlines()[-1].removeprefix("allocation failure: ").removeprefix("sbatch: error: ")
+            why = str(error).splitlines()[-1].removeprefix("sbatch: error: ").removeprefix("allocation failure: ")
             raise UserError(
-                f"Slurm would not take the job ({first}): {self._request.nodes} nodes of "
+                f"Slurm would not take the job ({why}): {self._request.nodes} nodes of "
                 f"{self._request.partition or 'the default partition'} for {self._request.minutes} minutes. Nothing "
                 "was submitted; change the profile, the partition or SBATCH_ACCOUNT."
             ) from None
-        return ""
 
     def _release(self, job: Job, seen: Seen) -> None:
         if seen.held:
@@ -163,7 +169,8 @@ class SlurmPhase:
     def _record(self, job: Job, seen: Seen) -> None:
         """Write into the history what became of a job that has ended, if the job has not done so itself."""
         if seen.state in MAY_RETURN:
-            ask(["scancel", job.job_id], self._pause)  # it must not come back beside the next one
+            with suppress(SlurmError):  # the controller may have forgotten it
+                ask(["scancel", job.job_id], self._pause)  # it must not come back beside the next one
         detail = who_cancelled(job.job_id) if seen.state == "CANCELLED" else seen.reason
         restart = max(seen.restarts, last_restart(self._jobs, job.job_id))
         signal_at = signal_seconds(self._request.folder, job.minutes)
