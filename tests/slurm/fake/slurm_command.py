@@ -88,7 +88,7 @@ def sbatch(state, arguments):
 def save(state):
     with open(f"{FOLDER}/state.json.new", "w") as stream:
         json.dump(state, stream)
-    os.replace(f"{FOLDER}/state.json.new", f"{FOLDER}/state.json")
+    os.rename(f"{FOLDER}/state.json.new", f"{FOLDER}/state.json")  # noqa: PTH104 (importing pathlib takes longest)
 
 
-main(os.path.basename(sys.argv[0]), sys.argv[1:])
+main(sys.argv[0].split("/")[-1], sys.argv[1:])
