@@ -60,7 +60,12 @@ def test_without_limits_nothing_expires(tmp_path: Path, clock: list[float]) -> N
 def test_many_ranks_look_seldom(tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch(tmp_path / "metrics.jsonl", start_seconds=1e6, step_seconds=1e6, watchers=512)
     looks: list[float] = []
-    monkeypatch.setattr(watch, "_look", lambda: looks.append(clock[0]))
+
+    def look() -> int:
+        looks.append(clock[0])
+        return 0
+
+    monkeypatch.setattr(watch, "_look", look)
     for _ in range(1300):
         clock[0] += 0.1
         watch.expired()
