@@ -67,13 +67,12 @@ def append_run(folder: Path, run: Run) -> None:
         for other in read_history(folder)
     ):
         return
-    line = (json.dumps(asdict(run)) + "\n").encode()
-    descriptor = os.open(history_path(folder), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        os.write(descriptor, line)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with open(history_path(folder), "ab") as stream:
+        # A line that was cut off must not be glued to the next one.
+        stream.truncate(history_path(folder).read_bytes().rfind(b"\n") + 1)
+        stream.write((json.dumps(asdict(run)) + "\n").encode())
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def read_history(folder: Path) -> list[Run]:
@@ -85,7 +84,7 @@ def read_history(folder: Path) -> list[Run]:
     path = history_path(folder)
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    *lines, _ = path.read_text(encoding="utf-8").split("\n")  # what follows the last line feed was cut off
     runs = []
     for number, line in enumerate(lines, 1):
         try:
@@ -93,8 +92,6 @@ def read_history(folder: Path) -> list[Run]:
             if run.outcome not in get_args(Outcome):
                 raise ValueError(f"no outcome {run.outcome!r}")
         except (ValueError, TypeError) as error:
-            if number == len(lines) and not line.endswith("\n"):
-                break
             raise UserError(f"{path}, line {number} is not a run of a job ({error}); delete that line.") from None
         runs.append(run)
     return runs
