@@ -115,7 +115,7 @@ class Worker:
 
 
 class Watch:
-    """Looks now and then whether a phase makes steps: whether its metrics change."""
+    """Looks now and then whether a phase makes steps: whether its metrics grow."""
 
     def __init__(self, metrics: Path, start_seconds: float, step_seconds: float, watchers: int) -> None:
         """Begin to watch; `watchers` processes do so, each as seldom as it takes together to spare the file system."""
@@ -124,21 +124,23 @@ class Watch:
         self._seen = self._look()
         self._changed = self._looked = time.monotonic()
 
-    def _look(self) -> tuple[int, int] | None:
+    def _look(self) -> int:
         try:
-            found = self._metrics.stat()
+            return self._metrics.stat().st_size
         except OSError:
-            return None
-        return found.st_size, found.st_mtime_ns
+            return 0
 
     def expired(self) -> bool:
         """Tell whether the limit has passed without a step."""
         now = time.monotonic()
-        if now - self._looked >= self._period:
-            self._looked = now
-            seen = self._look()
-            if seen != self._seen:
-                self._seen, self._changed, self._limit = seen, now, self._step_seconds
+        if now - self._looked < self._period:
+            return False  # steps since the last look are not known yet
+        self._looked = now
+        # At its start a command rewrites its metrics without the steps that it repeats: that is no step.
+        seen, before = self._look(), self._seen
+        self._seen = seen
+        if seen > before:
+            self._changed, self._limit = now, self._step_seconds
         return bool(self._limit) and now - self._changed > self._limit
 
 
