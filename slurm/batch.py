@@ -105,6 +105,11 @@ def worker(request: Request) -> Worker:
 
 def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str]], str]) -> _Executor:
     jobs = request.folder / "jobs"
+    if set(str(jobs)) & set("%\\\n"):
+        raise UserError(
+            f"{jobs} has a %, a backslash or a line break in its path, which Slurm would read as something else; work "
+            "in another directory."
+        )
     python = _python(cluster.container)
     signal_at = signal_seconds(request.folder, request.minutes)
     executor = _Executor(jobs, _python(cluster.container, *_BLOCKED), submit)

@@ -444,6 +444,7 @@ def test_where_an_account_is_needed_its_absence_is_told_before_slurm_is_asked(fa
 def test_an_image_that_is_not_there_is_told_before_slurm_is_asked(
     fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fake_slurm.request = replace(fake_slurm.request, cluster="generic")
     monkeypatch.setenv("ALASIN_IMAGE", "/nowhere/image.sif")
     with pytest.raises(UserError, match=r"image /nowhere/image.sif \(from \$ALASIN_IMAGE\) is not there"):
         fake_slurm.launch()
