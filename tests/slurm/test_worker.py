@@ -51,6 +51,33 @@ def test_each_step_begins_the_limit_anew(tmp_path: Path, clock: list[float]) -> 
     assert watch.expired()
 
 
+def test_a_log_that_is_rewritten_without_the_steps_to_be_repeated_is_no_step(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text("step\n" * 3)
+    watch = Watch(metrics, start_seconds=100, step_seconds=10, watchers=1)
+    metrics.write_text("step\n" * 2)
+    clock[0] += 1
+    assert not watch.expired()
+    clock[0] += 50
+    assert not watch.expired()
+    metrics.write_text("step\n" * 3)
+    clock[0] += 1
+    assert not watch.expired()
+    clock[0] += 11
+    assert watch.expired()
+
+
+def test_steps_between_two_looks_count_where_looks_are_rarer_than_steps(tmp_path: Path, clock: list[float]) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    watch = Watch(metrics, start_seconds=60, step_seconds=60, watchers=512)
+    for step in range(30):
+        metrics.write_text("step\n" * (step + 1))
+        clock[0] += 20
+        assert not watch.expired()
+
+
 def test_without_limits_nothing_expires(tmp_path: Path, clock: list[float]) -> None:
     watch = Watch(tmp_path / "metrics.jsonl", start_seconds=0, step_seconds=0, watchers=1)
     clock[0] += 1e9
