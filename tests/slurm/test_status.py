@@ -10,86 +10,19 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from corpus.quantities import amount
-from model.checkpoint import TENSOR_FILES, write_checkpoint, write_pointer
-from model.metrics import Log
-from model.schedule import stage_rows
-from slurm.history import Run, append_run
-from slurm.job import Job, write_job
+from model.checkpoint import write_pointer
 from slurm.lock import try_lock
-from slurm.phase_status import PhaseStatus
 from slurm.process import start_ticks
 from slurm.progress import read_pace
-from slurm.status_text import duration, render
+from tests.slurm.site import QUEUED, RECIPE, STABLE, TOTAL, Site, ended, log_steps, pending, running, save, submit
 from tests.slurm.standin import ROOT, wait_for
 from workflow.dag import Dag
-from workflow.recipe import read_recipe
-from workflow.slices import phase_slice
-
-RECIPE = read_recipe(ROOT / "config" / "demo.yaml")
-STABLE = phase_slice(RECIPE, "small", "stable")
-TOTAL = sum(stage_rows(stage) * stage.length for stage in STABLE.stages)
-QUEUED = "4711|{state}|standard-g|{reason}|{left}|{starts}|nid[005001-005002]"
-
-
-@dataclass
-class Site:
-    """A working directory of Snakemake, and what is on PATH there."""
-
-    directory: Path
-    programs: Path
-
-    def folder(self, phase: str = "stable", run: str = "small") -> Path:
-        return self.directory / "results" / "runs" / run / phase
-
-    def squeue(self, *lines: str, status: int = 0, error: str = "") -> None:
-        """Put a squeue on PATH that answers so, and notes what it was asked."""
-        (self.programs / "answer").write_text("".join(f"{line}\n" for line in lines))
-        script = self.programs / "squeue"
-        script.write_text(
-            f'#!/bin/sh\necho "$SQUEUE_STATES$SLURM_TIME_FORMAT $*" >> "{self.programs}/asked"\n'
-            f'/bin/cat "{self.programs}/answer"\necho "{error}" >&2\nexit {status}\n'
-        )
-        script.chmod(0o755)
-
-    def asked(self) -> list[str]:
-        path = self.programs / "asked"
-        return path.read_text().splitlines() if path.exists() else []
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "slurm.status", "--directory", str(self.directory), *arguments]
-
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, "PATH": str(self.programs), "SQUEUE_STATES": "PENDING", "SLURM_TIME_FORMAT": "relative"}
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments), env=self.environment(), cwd=ROOT, capture_output=True, text=True, check=False
-        )
-
-    def table(self, *arguments: str) -> str:
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
-        return done.stdout
-
-    def phases(self) -> dict[str, dict[str, Any]]:
-        done = self.run("--json")
-        assert done.returncode == 0, done.stderr
-        return {f"{phase['run']}/{phase['phase']}": phase for phase in json.loads(done.stdout)}
-
-    def stable(self) -> dict[str, Any]:
-        return self.phases()["small/stable"]
 
 
 @pytest.fixture
@@ -99,55 +32,6 @@ def site(tmp_path: Path) -> Site:
     made.programs.mkdir()
     Dag(RECIPE).write_slices(made.directory / "results" / "recipe")
     return made
-
-
-def submit(folder: Path, job_id: str = "4711", **fields: Any) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    fields = {"submitted": "2026-01-31T12:00:00+00:00", "host": "uan01", "partition": "standard-g", **fields}
-    write_job(folder, Job(cluster="lumi", job_id=job_id, processes=16, command=["train"], **fields))
-
-
-def ended(folder: Path, outcome: Any, restart: int = 0, steps: tuple[int, int] = (0, 8), reason: str = "") -> None:
-    append_run(folder, Run("4711", restart, "standard-g", 2, 100.0 + restart, 200.0, outcome, reason, *steps))
-
-
-def log_steps(folder: Path, steps: range) -> None:
-    """Steps of 8 rows of 100 slots, of which 700 hold tokens, in 2 s each; step 3 took a hundred times as long."""
-    log = Log(folder, steps.start - 1)
-    for step in steps:
-        seconds = 200.0 if step == 3 else 2.0
-        log.write(
-            {
-                "step": step,
-                "phase_tokens": 800 * step,
-                "batch_rows": 8,
-                "length": 100,
-                "loss": 9.0 - step / 10,
-                "tokens_per_second": 700 / seconds,
-                "step_seconds": seconds,
-                "language_loss": {},
-            }
-        )
-    log.close()
-
-
-def save(folder: Path, step: int, age: float = 0.0, **changes: Any) -> Path:
-    directory = folder / "checkpoints" / f"step-{step:08}"
-    position = {"step": step, "phase_tokens": 800 * step}
-    content = json.loads(STABLE.model_copy(update=changes).model_dump_json())
-    tensors = {name: {"weight": torch.zeros(1)} for name in TENSOR_FILES}
-    write_checkpoint(directory, tensors, {"position": position, "slice": content})
-    written = time.time() - age
-    os.utime(directory / "manifest.json", (written, written))
-    return directory
-
-
-def running(started: str = "2026-01-31T12:00:00", left: str = "1-02:03:04") -> str:
-    return QUEUED.format(state="RUNNING", reason="None", left=left, starts=started)
-
-
-def pending(reason: str, starts: str = "N/A") -> str:
-    return QUEUED.format(state="PENDING", reason=reason, left="2-00:00:00", starts=starts)
 
 
 def test_phases_that_have_not_begun_are_shown_with_what_they_wait_for(site: Site) -> None:
@@ -211,34 +95,6 @@ def test_a_running_phase_shows_job_progress_speed_and_the_age_of_its_checkpoint(
     line = next(line for line in site.table().splitlines() if line.startswith("  stable "))
     assert line.split()[:5] == ["stable", "running", "4711", "standard-g", f"24k/{amount(TOTAL)}"]
     assert "6.000" in line
-
-
-def test_a_table_of_long_names_and_numbers_fits_the_width() -> None:
-    status = PhaseStatus(
-        run="large-short-edu",
-        phase="annealing-edu-large",
-        state="continuing",
-        notes=["job 12345678 ended: node failure; it made steps 1234567 to 1245678.", "12 restarts: " + "x " * 60],
-        waits_for=None,
-        cluster="lumi",
-        job_id="12345678",
-        partition="standard-g",
-        nodes=None,
-        job_seconds_left=None,
-        tokens_done=123 * 10**9,
-        tokens_total=350 * 10**9,
-        step=1245678,
-        loss=12.345,
-        tokens_per_second=1.23e6,
-        seconds_left=9.9 * 86400,
-        restarts=12,
-        checkpoint_step=1245678,
-        checkpoint_age_seconds=9.9 * 86400,
-        history=[],
-    )
-    lines = render([status]).splitlines()
-    assert len(lines) >= 5
-    assert max(map(len, lines)) <= 110
 
 
 def test_a_question_to_slurm_covers_all_jobs_and_no_setting_of_the_user_changes_it(site: Site) -> None:
@@ -515,20 +371,3 @@ def test_watching_in_a_terminal_clears_it(site: Site) -> None:
 def test_the_command_needs_no_torch(site: Site) -> None:
     code = "import sys, slurm.status; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
-
-
-@given(st.floats(0, 9.99e14))
-def test_amounts_keep_three_digits_and_never_show_an_exponent(number: float) -> None:
-    text = amount(number)
-    factor = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}.get(text[-1], 1.0)
-    assert float(text.rstrip("kMBT")) * factor == pytest.approx(number, rel=0.0051)
-    if number >= 1e-3:
-        assert "e" not in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "0 s"), (59.9, "59 s"), (725, "12 min"), (11_400, "3 h 10"), (187_200, "2 d 4 h"), (1e6, "11 d")],
-)
-def test_durations_name_their_largest_units(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
