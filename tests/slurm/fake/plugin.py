@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 import sys
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
         (commands / name).write_text(f"#!{sys.executable} -IS\n{program}")
         (commands / name).chmod(0o755)
     state = {"next_id": 101, "jobs": {}, "troubles": [], "accounting": True}
-    (folder / "state.json").write_text(json.dumps(state))
+    (folder / "state").write_bytes(marshal.dumps(state))
     for name in ("SBATCH_ACCOUNT", "ALASIN_IMAGE", "ALASIN_PACKAGES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FAKE_SLURM", str(folder))

@@ -12,7 +12,7 @@ what Slurm and the job's ranks would do, and yields the seconds until its next a
 
 from __future__ import annotations
 
-import json
+import marshal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,18 +93,18 @@ class FakeSlurm:
     _planned: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _going: dict[str, tuple[float, Iterator[float]]] = field(default_factory=dict)
     _version: int = 0
-    """Of state.json when it was last read: most of the time nothing happens."""
+    """Of the file when it was last read: most of the time nothing happens."""
 
     @property
     def jobs(self) -> Path:
         return self.request.folder / "jobs"
 
     def read(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
+        content: dict[str, Any] = marshal.loads((self.folder / "state").read_bytes())
         return content
 
     def write(self, **changes: Any) -> None:
-        (self.folder / "state.json").write_text(json.dumps(self.read() | changes))
+        (self.folder / "state").write_bytes(marshal.dumps(self.read() | changes))
 
     def change_job(self, job_id: str, **changes: Any) -> None:
         jobs = self.read()["jobs"]
@@ -116,8 +116,8 @@ class FakeSlurm:
 
     def calls(self, command: str = "") -> list[str]:
         """Command lines that Slurm has been given, those that begin with `command`."""
-        path = self.folder / "calls.jsonl"
-        lines = [" ".join(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+        path = self.folder / "calls"
+        lines = path.read_text().splitlines() if path.exists() else []
         return [line for line in lines if line.startswith(command)]
 
     def trouble(self, command: str, text: str = NOT_THERE, seconds: float = 1200.0, lost: bool = False) -> None:
@@ -133,11 +133,12 @@ class FakeSlurm:
     def sleep(self, seconds: float) -> None:
         """Let time pass at once, with all that happens meanwhile."""
         self.now += seconds
+        assert self.now < 6 * 3600, "launch waits for what will not happen"
         due = [act for when, act in self._planned if when <= self.now]
         self._planned = [(when, act) for when, act in self._planned if when > self.now]
         for act in due:
             act()
-        version = (self.folder / "state.json").stat().st_mtime_ns
+        version = (self.folder / "state").stat().st_mtime_ns
         if version == self._version and self.now < min((when for when, _ in self._going.values()), default=0.0):
             return
         self._version = version
