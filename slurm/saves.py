@@ -24,10 +24,10 @@ def signal_seconds(folder: Path, minutes: int) -> int:
     """Return how long before its time limit of `minutes` a job of this phase must hear of it.
 
     Long enough for the step in progress, three times the longest measured save, and Slurm's own half-minute grid; at
-    most half of the time limit.
+    most a quarter of the time limit.
     """
     lines = last_metrics(folder)
     saves = [line["save_seconds"] for line in lines if line.get("save_seconds")]
     steps = [line["step_seconds"] for line in lines if "step_seconds" in line]
     wanted = _MARGIN + ceil(2 * max(steps) + 3 * max(saves)) if saves else _SIGNAL_AT_FIRST
-    return min(wanted, minutes * 60 // 2)
+    return min(wanted, minutes * 60 // 4)
