@@ -148,7 +148,7 @@ def _claim(folder: Path, number: int, owner: dict[str, Any]) -> Lease | None:
     """Make lease `number` unless somebody else does so first; remove those before it."""
     folder.mkdir(parents=True, exist_ok=True)
     owner = {**owner, "since": now()}
-    staged = folder / f".RUNNING.{number}.{socket.gethostname()}.{os.getpid()}"
+    staged = folder / f".RUNNING.{number}.{socket.gethostname()}.{threading.get_native_id()}"
     staged.write_text(json.dumps(owner), encoding="utf-8")
     try:
         os.link(staged, _path(folder, number))
