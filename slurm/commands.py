@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from corpus.files import UserError
+from slurm.telling import say
 
 _TIMEOUT_SECONDS = 90.0
 _AWAY = re.compile(
@@ -23,6 +26,7 @@ _AWAY = re.compile(
 _PATIENCE_SECONDS = (5.0, 10.0, 20.0, 30.0)
 """Between attempts; the last one from then on."""
 
+Answer = TypeVar("Answer")
 Pause = Callable[[float], None]
 """Sleeps for so many seconds; may raise to end the waiting."""
 
@@ -57,21 +61,26 @@ def ask_once(command: Sequence[str]) -> str:
     raise (AwayError if _AWAY.search(text) else SlurmError)(text)
 
 
-def ask(command: Sequence[str], pause: Pause, attempt: Callable[[Sequence[str]], str] = ask_once) -> str:
-    """Return what `attempt(command)` returns, trying again for as long as Slurm is away.
+def wait_out(attempt: Callable[[], Answer], pause: Pause) -> Answer:
+    """Return what `attempt` returns, trying again for as long as it raises `AwayError`.
 
-    The first failure and the answer after it are told. Raises `SlurmError` at a refusal, and what `pause` raises.
+    The first failure and the answer after it are told. Raises whatever else `attempt` or `pause` raises.
     """
     failures = 0
     while True:
         try:
-            answer = attempt(command)
+            answer = attempt()
         except AwayError as error:
             if failures == 0:
-                print(f"launch: Slurm does not answer ({error}); asking again until it does", flush=True)
+                say(f"Slurm does not answer ({error}); asking again until it does")
             pause(_PATIENCE_SECONDS[min(failures, len(_PATIENCE_SECONDS) - 1)])
             failures += 1
             continue
         if failures:
-            print("launch: Slurm answers again", flush=True)
+            say("Slurm answers again")
         return answer
+
+
+def ask(command: Sequence[str], pause: Pause) -> str:
+    """Return what one of Slurm's commands prints, waiting while Slurm is away. Raises `SlurmError` at a refusal."""
+    return wait_out(partial(ask_once, command), pause)

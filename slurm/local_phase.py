@@ -13,8 +13,8 @@ from corpus.files import UserError
 from slurm import local
 from slurm.batch import worker
 from slurm.follow import Mirror
-from slurm.history import append_run
-from slurm.job import RESUMABLE, Job, log_path, read_job, read_statuses, write_job
+from slurm.history import Run, append_run
+from slurm.job import Job, log_path, read_job, write_job
 from slurm.outcome import describe_run
 from slurm.process import Received
 from slurm.request import Request
@@ -44,10 +44,11 @@ class LocalPhase:
         began = time.monotonic()
         job, mirror = self._attach_or_submit()
         self._follow(job, mirror)
-        append_run(self._request.folder, describe_run(self._request.folder, job, 0))
+        run = describe_run(self._request.folder, job, 0)
+        append_run(self._request.folder, run)
         if len(self._received.signals) > 1:
             raise StoppedError("killed; the same command continues from the last complete checkpoint")
-        self._check_ended(job)
+        self._check_ended(run)
         if self._request.done.exists():
             return
         if self._received.signals:
@@ -93,23 +94,21 @@ class LocalPhase:
             mirror.copy()
         mirror.copy()
 
-    def _check_ended(self, job: Job) -> None:
+    def _check_ended(self, run: Run) -> None:
         """Raise `UserError` about the rank that failed first, or if the job left no result and no wish to go on."""
-        run = describe_run(self._request.folder, job, 0)
-        if run.outcome not in ("finished", "time limit", "stopped", "unknown"):
-            raise UserError(f"job {job.job_id}: {run.reason}")
-        if run.outcome == "unknown" or len(read_statuses(self._jobs, job.job_id, 0, job.processes)) < job.processes:
+        if run.outcome == "unknown":
             raise UserError(
-                f"job {job.job_id} was killed from outside, or its disk is full; the same command continues from the "
+                f"job {run.job_id} was killed from outside, or its disk is full; the same command continues from the "
                 f"last complete checkpoint. Its logs are in {self._jobs}, its last words in "
                 f"{self._jobs / 'controller.log'}."
             )
-        resumable = any(rank.status == RESUMABLE for rank in read_statuses(self._jobs, job.job_id, 0, job.processes))
-        if not resumable and not self._request.done.exists():
+        if run.outcome == "finished" and not self._request.done.exists():
             raise UserError(
-                f"job {job.job_id} ended without an error, but did not make {self._request.done}; does the command "
+                f"job {run.job_id} ended without an error, but did not make {self._request.done}; does the command "
                 f"write it? Its logs are in {self._jobs}."
             )
+        if run.outcome not in ("finished", "stopped"):
+            raise UserError(f"job {run.job_id}: {run.reason}")
 
     def _check_short(self, seconds: float) -> None:
         self._short = self._short + 1 if seconds < _SHORT else 0

@@ -109,7 +109,8 @@ def _from_ranks(jobs: Path, job: Job, ended: list[Ended]) -> tuple[Outcome, str]
 
 
 def _why_signalled(job: Job, started: float, signal_at: int) -> tuple[Outcome, str]:
-    left = started + job.minutes * 60 - signal_at - time.time()
-    if job.minutes and left > _NEAR_LIMIT_SECONDS:
+    if not job.minutes:
+        return "stopped", "asked to checkpoint and end"
+    if started + job.minutes * 60 - signal_at - time.time() > _NEAR_LIMIT_SECONDS:
         return "preempted", "asked to checkpoint before its time limit"
     return "time limit", ""

@@ -20,7 +20,7 @@ from functools import partial
 from corpus.files import UserError
 from slurm.batch import check_with_slurm, job_name, submit_held
 from slurm.cluster import Cluster
-from slurm.commands import SlurmError, ask
+from slurm.commands import Answer, SlurmError, ask, wait_out
 from slurm.cost import check_request
 from slurm.follow import Mirror
 from slurm.history import append_run, read_history
@@ -91,16 +91,17 @@ class SlurmPhase:
                 f"for it, or end it with `scancel {job.job_id}`, then run again."
             )
         say(f"attached to job {job.job_id}, submitted {job.submitted}: {_told(seen)}")
-        self._release(job, seen)
+        if seen.held:
+            self._release(job)
         return job
 
     def _submit(self) -> Job:
         """Submit a job, record it, and only then let it start. Raises `UserError` if Slurm refuses it."""
         request, name = self._request, job_name(self._request.folder)
         check = partial(check_with_slurm, request, self._cluster)
-        ask([], self._pause, lambda _: self._unless_refused(check))
+        wait_out(partial(self._unless_refused, check), self._pause)
 
-        def attempt(_: object) -> str:
+        def attempt() -> str:
             # A held job of this name is one whose launch died before it was recorded; it has never run.
             for stray, seen in jobs_named(name, self._pause):
                 if not seen.held:
@@ -111,7 +112,7 @@ class SlurmPhase:
                 ask(["scancel", stray], self._pause)
             return self._unless_refused(partial(submit_held, request, self._cluster))
 
-        job_id = ask([], self._pause, attempt)
+        job_id = wait_out(attempt, self._pause)
         processes = request.nodes * request.processes_per_node
         job = Job(
             request.cluster,
@@ -125,12 +126,12 @@ class SlurmPhase:
             minutes=request.minutes,
         )
         write_job(request.folder, job)
-        self._release(job, Seen("PENDING", "JobHeldUser"))
+        self._release(job)
         say(f"submitted job {job_id}: {processes} x {shlex.join(request.command)}")
         say(f"logs: {log_path(self._jobs, job_id, 0, 'out')}")
         return job
 
-    def _unless_refused(self, submit: Callable[[], str]) -> str:
+    def _unless_refused(self, submit: Callable[[], Answer]) -> Answer:
         try:
             return submit()
         except SlurmError as error:
@@ -141,9 +142,8 @@ class SlurmPhase:
                 "was submitted; change the profile, the partition or SBATCH_ACCOUNT."
             ) from None
 
-    def _release(self, job: Job, seen: Seen) -> None:
-        if seen.held:
-            ask(["scontrol", "release", job.job_id], self._pause)
+    def _release(self, job: Job) -> None:
+        ask(["scontrol", "release", job.job_id], self._pause)
 
     def _follow(self, job: Job) -> Seen:
         """Watch a job until it has ended for good, telling whenever its state changes."""

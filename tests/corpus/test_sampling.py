@@ -333,7 +333,8 @@ def test_a_killed_worker_is_told_in_one_sentence(tmp_path, slow_source):
 def test_a_full_disk_is_told_in_one_sentence_that_names_the_file(small_disk, slow_source, workers):
     done = run(slow_source, small_disk / "manifest.json", "--workers", workers)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: No space left on device ({small_disk}/train-")
+    assert done.stderr.startswith(f"error: No space left on device ({small_disk}/")
+    assert ".jsonl.zst). Free some space" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(small_disk.iterdir())
 

@@ -8,7 +8,7 @@ import pytest
 
 from corpus.files import UserError
 from slurm import commands
-from slurm.commands import AwayError, SlurmError, ask, ask_once
+from slurm.commands import AwayError, SlurmError, ask, ask_once, wait_out
 from slurm.states import Seen, jobs_named, look, who_cancelled
 
 AWAY = [
@@ -91,12 +91,12 @@ def test_a_command_that_is_not_there_is_told_with_where_it_would_be(slurm: Path)
 def test_it_asks_less_and_less_often_and_never_gives_up(capsys: pytest.CaptureFixture[str]) -> None:
     pauses: list[float] = []
 
-    def attempt(_: object) -> str:
+    def attempt() -> str:
         if len(pauses) < 200:
             raise AwayError("connect failure")
         return "here"
 
-    assert ask([], pauses.append, attempt) == "here"
+    assert wait_out(attempt, pauses.append) == "here"
     assert pauses == sorted(pauses)
     assert (pauses[0], pauses[-1]) == (5.0, 30.0)
     assert capsys.readouterr().out.count("\n") == 2

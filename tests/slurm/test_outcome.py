@@ -91,9 +91,9 @@ def test_a_signal_long_before_the_time_limit_was_not_because_of_it(
     assert describe_run(folder, JOB, 0, signal_at=300).outcome == outcome
 
 
-def test_a_job_without_time_limit_was_not_signalled_by_one_but_goes_on(folder: Path) -> None:
+def test_a_job_without_time_limit_was_stopped_by_somebody(folder: Path) -> None:
     ranks_end(folder, 75, 75, 75, 75)
-    assert describe_run(folder, replace(JOB, minutes=0), 0).outcome == "time limit"
+    assert describe_run(folder, replace(JOB, minutes=0), 0).outcome == "stopped"
 
 
 def test_slurms_word_goes_before_the_ranks_where_it_says_why(folder: Path) -> None:
