@@ -22,9 +22,9 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from corpus.documents import read_manifest, split_texts
 from corpus.encoding import CLS, FORMAT, SEP, SPECIAL_TOKENS, TOKENIZER
 from corpus.files import UserError, atomic_file, run_command, sha256_of, write_json
-from corpus.sampling import read_manifest, split_texts
 from workflow.slices import TokenizerSlice, read_slice
 
 COMMAND = "python -m corpus.bpe"

@@ -1,6 +1,6 @@
 """A source's raw files become documents in three splits, with an account of every document read.
 
-The way of a document: `corpus.sources` reads it -> `corpus.filters` keeps or drops it and chooses its split -> it is
+The way of a document: `corpus.sources` reads it -> `corpus.cleaning` keeps or drops it and chooses its split -> it is
 written to the part of its file and split, `{split}-{number of the input file}.jsonl.zst`, beside the manifest. Parts
 without documents are not written. Each input file is one task of a process pool; parts do not depend on the number of
 processes. The manifest is written last: without it nothing here is valid, and a new attempt first removes what an
@@ -13,51 +13,23 @@ import argparse
 import multiprocessing
 import os
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from corpus.files import UserError, read_json, run_command, sha256_of, write_json
-from corpus.filters import SPLITS, count_words, drop_reason, in_fraction, split_of
+from corpus.account import Account
+from corpus.cleaning import Cleaner
+from corpus.documents import FORMAT
+from corpus.files import UserError, run_command, sha256_of, write_json
+from corpus.filters import SPLITS
 from corpus.sources import Document, Reject, read_documents, source_files
 from corpus.zstd import Write, atomic_jsonl_zst
 from workflow.slices import SourceSlice, read_slice
 
-FORMAT = 1
-MAX_EXAMPLES = 20
-OUTSIDE_FRACTION = "not in the fraction"
 COMMAND = "python -m corpus.sampling"
-
-
-@dataclass
-class Account:
-    """What became of the records of some files. Accounts of several files add up with `add`."""
-
-    read: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
-    examples: list[Reject] = field(default_factory=list)
-    documents: Counter[str] = field(default_factory=Counter)
-    """Split -> documents; `bytes` of UTF-8 text and whitespace-separated `words` likewise."""
-    bytes: Counter[str] = field(default_factory=Counter)
-    words: Counter[str] = field(default_factory=Counter)
-    histogram: Counter[int] = field(default_factory=Counter)
-    """Decimal digits of the number of words -> kept documents."""
-    parts: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {split: [] for split in SPLITS})
-
-    def add(self, other: Account) -> None:
-        """Add the account of later files."""
-        self.read += other.read
-        self.examples = (self.examples + other.examples)[:MAX_EXAMPLES]
-        for name in ("dropped", "rejected", "documents", "bytes", "words", "histogram"):
-            getattr(self, name).update(getattr(other, name))
-        for split in SPLITS:
-            self.parts[split] += other.parts[split]
 
 
 def sample(source: SourceSlice, files: list[Path], manifest: Path, workers: int) -> Account:
@@ -78,44 +50,6 @@ def sample(source: SourceSlice, files: list[Path], manifest: Path, workers: int)
         raise UserError(_nothing_left(account, source, files))
     write_json(manifest, _manifest(account, source))
     return account
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Read a manifest of documents. Raises `UserError` if it is absent or something else."""
-    manifest = read_json(path)
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or not {"source", "splits"} <= set(manifest):
-        raise UserError(f"{path} is not a manifest of documents of format {FORMAT}; remake it with {COMMAND}.")
-    return manifest
-
-
-def split_texts(manifest_path: Path, split: str) -> Iterator[str]:
-    """Yield the texts of a split ("train", "validation" or "test") in order.
-
-    Each part is checked against the size and SHA-256 in the manifest before its first text is given.
-
-    Raises:
-        UserError: the manifest is absent or of another format, or a part is absent or not as it was written.
-    """
-    manifest = read_manifest(manifest_path)
-    if split not in manifest["splits"]:
-        raise UserError(f"{manifest_path} has no split {split!r}; it has {', '.join(SPLITS)}.")
-    for part in manifest["splits"][split]["files"]:
-        path = manifest_path.parent / part["name"]
-        _refuse_changed(path, part, manifest_path)
-        for record in read_documents([path]):
-            assert isinstance(record, Document), f"{path} passed its checksum, so no record in it is malformed"
-            yield record.text
-
-
-def _refuse_changed(path: Path, part: dict[str, Any], manifest_path: Path) -> None:
-    advice = f"delete {manifest_path} and run {COMMAND} again"
-    if not path.is_file():
-        raise UserError(f"{path} is missing; {advice}.")
-    size = path.stat().st_size
-    if size != part["bytes"]:
-        raise UserError(f"{path} has {size} bytes, not {part['bytes']} as when it was written; {advice}.")
-    if sha256_of(path) != part["sha256"]:
-        raise UserError(f"{path} is not as it was written (its SHA-256 differs); {advice}.")
 
 
 def _remove_leftovers(manifest: Path) -> None:
@@ -159,17 +93,17 @@ def _die_with_parent() -> None:
 def _sample_file(task: tuple[SourceSlice, int, Path, Path]) -> Account:
     source, number, path, directory = task
     account = Account()
+    cleaner = Cleaner(source)
     with ExitStack() as stack:
         writers: dict[str, Write] = {}
         for record in read_documents([path], source.text_field):
             if isinstance(record, Reject):
-                account.rejected[record.reason] += 1
-                if len(account.examples) < MAX_EXAMPLES:
-                    account.examples.append(record)
-            elif split := _account_document(record, source, account):
+                account.reject(record)
+            elif taken := cleaner.take(record, account):
+                split, document = taken
                 if split not in writers:
                     writers[split] = stack.enter_context(atomic_jsonl_zst(directory / _part_name(split, number)))
-                writers[split](_written(record))
+                writers[split](_written(document))
     for split in writers:
         part = directory / _part_name(split, number)
         account.parts[split].append(
@@ -185,24 +119,6 @@ def _sample_file(task: tuple[SourceSlice, int, Path, Path]) -> Account:
 
 def _part_name(split: str, number: int) -> str:
     return f"{split}-{number:05d}.jsonl.zst"
-
-
-def _account_document(document: Document, source: SourceSlice, account: Account) -> str | None:
-    """Count the document, and return its split, or None if it is dropped."""
-    account.read += 1
-    if not in_fraction(document.text, source.fraction, source.seed):
-        account.dropped[OUTSIDE_FRACTION] += 1
-        return None
-    words = count_words(document.text)
-    if reason := drop_reason(document, words, source.filters):
-        account.dropped[reason] += 1
-        return None
-    split = split_of(document.text, source.held_out, source.seed)
-    account.documents[split] += 1
-    account.bytes[split] += len(document.text.encode())
-    account.words[split] += words
-    account.histogram[len(str(words))] += 1
-    return split
 
 
 def _written(document: Document) -> dict[str, Any]:
@@ -243,23 +159,7 @@ def _manifest(account: Account, source: SourceSlice) -> dict[str, Any]:
         "format": FORMAT,
         "source": source.name,
         "language": source.language,
-        "splits": {
-            split: {
-                "documents": account.documents[split],
-                "bytes": account.bytes[split],
-                "words": account.words[split],
-                "files": account.parts[split],
-            }
-            for split in SPLITS
-        },
-        "read": account.read,
-        "dropped": dict(account.dropped),
-        "rejected": dict(account.rejected),
-        "examples": [
-            {"file": reject.file, "line": reject.line, "reason": reject.reason, "excerpt": reject.excerpt}
-            for reject in account.examples
-        ],
-        "word_histogram": [account.histogram[digits] for digits in range(1, max(account.histogram) + 1)],
+        **account.manifest(),
     }
 
 

@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from corpus.documents import read_manifest, split_texts
 from corpus.encoding import CLS, SEP, TextEncoder, read_encoder
 from corpus.files import UserError, atomic_file, run_command, write_json
 from corpus.filters import SPLITS, count_words
 from corpus.packing import SPECIALS, Pieces, Rows, cut_documents, pack
 from corpus.permutation import Permutation, derive_key
 from corpus.rows import BATCH_ROWS, FORMAT, RowBatch, RowReader, describe, read_unigram, remove_rows, verify, write_rows
-from corpus.sampling import read_manifest, split_texts
 
 __all__ = ["RowReader", "ShardPlan", "make", "read_unigram", "verify"]
 

@@ -17,9 +17,9 @@ from typing import Any
 import regex  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from corpus.bpe import manifests_by_source
+from corpus.documents import split_texts
 from corpus.encoding import TextEncoder, read_encoder
 from corpus.files import UserError, run_command, write_json
-from corpus.sampling import split_texts
 from workflow.slices import EvaluationSlice, read_slice
 
 COMMAND = "python -m evaluation.fertility"

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpus.documents import split_texts
 from corpus.files import UserError, read_json
 from corpus.filters import SPLITS, count_words, drop_reason, in_fraction, split_of
-from corpus.sampling import sample, split_texts
+from corpus.sampling import sample
 from corpus.sources import Document, read_documents
 from workflow.slices import SourceSlice
 
@@ -255,7 +256,7 @@ def test_a_changed_part_is_an_error_that_names_it_before_any_of_its_own_texts(tm
     content[len(content) // 2] ^= 1
     part.unlink() if harm == "remove" else part.write_bytes(content if harm == "flip" else content[:-1])
     texts = []
-    with pytest.raises(UserError, match=r"train-00001\.jsonl\.zst .*run python -m corpus\.sampling again"):
+    with pytest.raises(UserError, match=r"train-00001\.jsonl\.zst .*run again to remake it"):
         texts.extend(split_texts(manifest, "train"))
     assert len(list(split_texts(manifest, "validation"))) == 0
     assert len(texts) == 50

@@ -21,9 +21,10 @@ import zstandard
 import corpus.rows
 import corpus.shards
 from corpus.bpe import make as make_tokenizer
+from corpus.documents import split_texts
 from corpus.encoding import CLS, SEP, read_encoder
 from corpus.files import UserError, read_json
-from corpus.sampling import sample, split_texts
+from corpus.sampling import sample
 from corpus.shards import BATCH_ROWS, RowReader, ShardPlan, Totals, make, packed_batches, read_unigram, verify
 from workflow.slices import SourceSlice, TokenizerSlice
 

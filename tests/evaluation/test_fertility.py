@@ -11,9 +11,10 @@ import pytest
 from tokenizers import Tokenizer
 
 from corpus.bpe import make
+from corpus.documents import split_texts
 from corpus.encoding import read_encoder
 from corpus.files import read_json
-from corpus.sampling import sample, split_texts
+from corpus.sampling import sample
 from evaluation.fertility import count, count_pattern_words, measure
 from workflow.slices import EvaluationSlice, SourceSlice, TokenizerSlice
 
