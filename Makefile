@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 REQUIREMENTS ?= envs/cpu.txt
-ROOMS := corpus model evaluation slurm workflow benchmarks
+ROOMS := common recipe corpus slurm model evaluation workflow benchmarks
 CLUSTER := tests/slurm/cluster
 
 .PHONY: demo test test-slurm check environment clean-demo

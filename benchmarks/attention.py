@@ -1,6 +1,6 @@
 """Time attention inside the pieces of packed rows, forward and backward, in five ways that give the same result.
 
-    plan            model/attention.py
+    plan            model/attention/slabs.py
     one by one      a call of scaled_dot_product_attention for each piece, in windowed layers with a mask
     slab by slab    a call for each slab of the plan: what the plan would be without batching
     row masks       a call for all rows, each with a mask of its pieces, bool[rows, 1, length, length]
@@ -33,8 +33,8 @@ from benchmarks.measure import (
     take_turns,
     train_encoder,
 )
-from corpus.files import run_command
-from model.attention import QUERIES_PER_SLAB, attend, plan_attention
+from common.errors import run_command
+from model.attention.slabs import QUERIES_PER_SLAB, attend, plan_attention
 
 WINDOW = 128
 VOCABULARY = 8192

@@ -19,10 +19,10 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.measure import DEMO_TEXT
-from corpus.files import UserError, run_command
-from corpus.package_text import COLLECTIONS
-from corpus.sources import Document, read_documents
-from corpus.zstd import atomic_jsonl_zst
+from common.errors import UserError, run_command
+from corpus.demo.package_text import COLLECTIONS
+from corpus.sources.readers import Document, read_documents
+from corpus.sources.zstd import atomic_jsonl_zst
 
 RARITY = 10
 """One word in so many is made."""

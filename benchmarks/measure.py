@@ -21,13 +21,13 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from corpus import bpe
-from corpus.encoding import TextEncoder
-from corpus.files import UserError
-from corpus.package_text import COLLECTIONS
-from corpus.packing import cut_documents, pack
-from corpus.shards import join_pieces
-from corpus.sources import Document, read_documents, source_files
+from common.errors import UserError
+from corpus.demo.package_text import COLLECTIONS
+from corpus.rows.packing import cut_documents, pack
+from corpus.rows.shards import join_pieces
+from corpus.sources.readers import Document, read_documents, source_files
+from corpus.tokens import bpe
+from corpus.tokens.encoding import TextEncoder
 
 DEMO_TEXT = ("words-fi", "words-sv", "words-en", "pydoc-en")
 PATTERNS = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.parquet")

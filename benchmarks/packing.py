@@ -1,9 +1,9 @@
-"""Measure packing: slots that hold tokens and documents that are cut, and the speed of python -m corpus.shards.
+"""Measure packing: slots that hold tokens and documents that are cut, and the speed of python -m corpus.rows.shards.
 
-The first table compares rows of `corpus.packing` with padding, one document a row, the rest of a longer one left out.
-The second times `corpus.shards.make`, which reads, tokenizes, packs and writes, against `encode_batch` of `tokenizers`
-on the same documents, in batches of 1,000, with nothing else. Both tokenize on all cores; the processor time of all
-threads counts.
+The first table compares rows of `corpus.rows.packing` with padding, one document a row, the rest of a longer one left
+out. The second times `corpus.rows.shards.make`, which reads, tokenizes, packs and writes, against `encode_batch` of
+`tokenizers` on the same documents, in batches of 1,000, with nothing else. Both tokenize on all cores; the processor
+time of all threads counts.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import Text, conditions, parser, print_table, ratio, read_text, take_turns, train_encoder
-from corpus.bpe import write_tokenizer
-from corpus.encoding import FORMAT, MANIFEST, TOKENIZER, TextEncoder
-from corpus.files import run_command, sha256_of, write_json
-from corpus.packing import SPECIALS, cut_documents, fill, pack
-from corpus.sampling import sample
-from corpus.shards import ShardPlan, make
-from corpus.zstd import atomic_jsonl_zst
-from workflow.slices import SourceSlice
+from common.errors import run_command
+from common.files import sha256_of, write_json
+from corpus.rows.packing import SPECIALS, cut_documents, fill, pack
+from corpus.rows.shards import ShardPlan, make
+from corpus.sampling.sample import sample
+from corpus.sources.zstd import atomic_jsonl_zst
+from corpus.tokens.bpe import write_tokenizer
+from corpus.tokens.encoding import FORMAT, MANIFEST, TOKENIZER, TextEncoder
+from recipe.slices import SourceSlice
 
 VOCABULARY = 27_224
 LENGTHS = (128, 1024, 8192)
@@ -54,7 +55,7 @@ def speed_rows(text: Text, encoder: TextEncoder, rounds: int) -> list[list[str]]
         index = Path(folder) / "rows" / "index.json"
         ways = {
             "encode_batch": lambda: _encode(text, encoder),
-            "corpus.shards": lambda: _make(documents, tokenizer, index),
+            "corpus.rows.shards": lambda: _make(documents, tokenizer, index),
         }
         seconds = take_turns(ways, rounds)
     plain = seconds["encode_batch"]

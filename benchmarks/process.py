@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from corpus.files import UserError
+from common.errors import UserError
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_SECONDS = 0.1

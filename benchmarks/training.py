@@ -35,8 +35,8 @@ from benchmarks.measure import (
     take_turns,
     train_encoder,
 )
-from corpus.encoding import CLS, MASK, PAD, SEP, UNK
-from corpus.files import run_command
+from common.errors import run_command
+from corpus.tokens.encoding import CLS, MASK, PAD, SEP, UNK
 from model.masking import mask_row
 from model.modernbert import ModernBert, Shape
 

@@ -80,7 +80,7 @@ import pathlib
 
 import torch
 
-import model.trainer
+import model.training.trainer
 
 pins = dict(line.split("==") for line in pathlib.Path("envs/common.txt").read_text().split() if "==" in line)
 found = {name: importlib.metadata.version(name) for name in pins}

@@ -21,11 +21,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from corpus.encoding import CLS, PAD, SEP, read_encoder
-from corpus.files import UserError, atomic_file, read_json, run_command, write_json
-from model.checkpoint import open_checkpoint
+from common.errors import UserError, run_command
+from common.files import atomic_file, read_json, write_json
+from corpus.tokens.encoding import CLS, PAD, SEP, read_encoder
 from model.modernbert import ModernBert, Shape
-from workflow.slices import PhaseSlice, read_slice
+from model.training.checkpoint import open_checkpoint
+from recipe.slices import PhaseSlice, read_slice
 
 COMMAND = "python -m model.export"
 WEIGHTS = "model.safetensors"

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.attention import Plan, attend, plan_attention
+from model.attention.slabs import Plan, attend, plan_attention
 
 INITIALIZER_STD = 0.02
 INITIALIZER_CUTOFF = 2.0

@@ -21,14 +21,14 @@ import sys
 import time
 from pathlib import Path
 
-from corpus.files import UserError, run_command
-from slurm.cluster import read_cluster
-from slurm.local_phase import LocalPhase
-from slurm.lock import Lock, holder_of, try_lock
-from slurm.process import Received
-from slurm.request import Request
-from slurm.slurm_phase import SlurmPhase
-from slurm.telling import StoppedError, say
+from common.errors import UserError, run_command
+from common.locks import Lock, holder_of, try_lock
+from common.processes import Received
+from common.telling import StoppedError, say
+from slurm.cluster.description import read_cluster
+from slurm.phase.on_slurm import SlurmPhase
+from slurm.phase.on_this_machine import LocalPhase
+from slurm.records.request import Request
 
 _POLL = 0.2
 """Seconds between looks at the lock."""
@@ -66,7 +66,7 @@ def parse_arguments() -> Request:
         "Slurm job goes on, and scancel ends it.",
     )
     parser.add_argument(
-        "--cluster", default="local", help="where: a name in slurm/clusters, or a .yaml file (default: local)"
+        "--cluster", default="local", help="where: a name in slurm/cluster, or a .yaml file (default: local)"
     )
     parser.add_argument("--nodes", type=int, default=1, help="number of machines (default: 1)")
     parser.add_argument("--processes-per-node", type=int, default=1, help="ranks on each machine (default: 1)")

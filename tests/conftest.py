@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-from corpus.bpe import train, write_tokenizer
-from corpus.files import sha256_of, write_json
+from common.files import sha256_of, write_json
+from corpus.tokens.bpe import train, write_tokenizer
 from model.export import export
 from model.modernbert import ModernBert, Shape
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from workflow.recipe import load_recipe
+from recipe.reading import load_recipe
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("corpus", "model", "evaluation", "slurm", "workflow")

@@ -10,11 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from corpus.files import atomic_file
-from corpus.package_text import COLLECTIONS
-from workflow.recipe import expand_files, missing_files
-from workflow.schema import Recipe, lineage
-from workflow.slices import (
+from common.files import atomic_file
+from corpus.demo.package_text import COLLECTIONS
+from recipe.reading import expand_files, missing_files
+from recipe.schema import Recipe, lineage
+from recipe.slices import (
     evaluation_slice,
     parse_rowset,
     phase_slice,

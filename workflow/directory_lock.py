@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from corpus.files import UserError
-from slurm.lock import Lock, holder_of, try_lock
+from common.errors import UserError
+from common.locks import Lock, holder_of, try_lock
 
 _held: dict[Path, Lock] = {}
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.corpus_text import RARITY, source_texts, varied_texts, vary, write_corpus
-from corpus.files import UserError
-from corpus.sources import Document, read_documents
-from corpus.zstd import atomic_jsonl_zst
+from common.errors import UserError
+from corpus.sources.readers import Document, read_documents
+from corpus.sources.zstd import atomic_jsonl_zst
 
 TEXTS = [
     "\n".join(f"Rivi {row} kertoo sepästä joka takoo rautaa pajassa {text} kertaa" for row in range(9))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.process import directory_bytes
-from corpus.files import UserError
+from common.errors import UserError
 
 BURN = "import time\nend = time.process_time() + 0.4\nwhile time.process_time() < end: pass\n"
 HOLD = "data = bytearray(b'x') * 100_000_000; import time; time.sleep(0.6)"

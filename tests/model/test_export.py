@@ -12,10 +12,10 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 
-from corpus.files import UserError
-from model.checkpoint import TENSOR_FILES, write_checkpoint, write_pointer
+from common.errors import UserError
 from model.export import export, load_encoder
 from model.modernbert import ModernBert
+from model.training.checkpoint import TENSOR_FILES, write_checkpoint, write_pointer
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 
-from model.checkpoint import TENSOR_FILES, write_checkpoint
-from model.metrics import Log
-from model.schedule import stage_rows
-from slurm.history import Run, append_run
-from slurm.job import Job, write_job
+from model.training.checkpoint import TENSOR_FILES, write_checkpoint
+from model.training.metrics import Log
+from recipe.reading import read_recipe
+from recipe.schedule import stage_rows
+from recipe.slices import phase_slice
+from slurm.records.history import Run, append_run
+from slurm.records.job import Job, write_job
 from tests.slurm.standin import ROOT
-from workflow.recipe import read_recipe
-from workflow.slices import phase_slice
 
 RECIPE = read_recipe(ROOT / "config" / "demo.yaml")
 STABLE = phase_slice(RECIPE, "small", "stable")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slurm.process import start_ticks
+from common.processes import start_ticks
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from slurm.job import Job, write_job
-from slurm.process import start_ticks
+from common.processes import start_ticks
+from slurm.records.job import Job, write_job
 from tests.slurm.standin import ROOT, Phase, end_of, wait_for
 
 MakePhase = Callable[..., Phase]
@@ -292,8 +292,9 @@ def test_a_job_whose_launch_died_before_it_was_recorded_never_starts(make_phase:
     phase = make_phase()
     phase.finish()
     dying = (
-        "import os, sys; from pathlib import Path; from slurm import local; from slurm.worker import Worker\n"
-        "held = local.submit('local', Worker(tuple(sys.argv[2:]), Path(sys.argv[1])), 1, 1)\n"
+        "import os, sys; from pathlib import Path\n"
+        "from slurm.node import local_job; from slurm.node.worker import Worker\n"
+        "held = local_job.submit('local', Worker(tuple(sys.argv[2:]), Path(sys.argv[1])), 1, 1)\n"
         "print(held.job.pid, flush=True); os._exit(0)"
     )
     arguments = [sys.executable, "-c", dying, str(phase.folder), *phase.command]

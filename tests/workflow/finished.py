@@ -8,9 +8,9 @@ import numpy as np
 import yaml
 from safetensors.numpy import save_file
 
-from corpus.files import sha256_of, write_json
+from common.files import sha256_of, write_json
+from recipe.reading import load_recipe
 from workflow.dag import Dag
-from workflow.recipe import load_recipe
 
 DEMO = Path(__file__).parents[2] / "config" / "demo.yaml"
 STEPS = 40

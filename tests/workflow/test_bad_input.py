@@ -11,9 +11,9 @@ import time
 import pytest
 import yaml
 
+from recipe.reading import load_recipe
 from tests.workflow.test_whole_recipe import RECIPE, ROOT, House, changed
 from workflow.dag import Dag
-from workflow.recipe import load_recipe
 
 TEXT = "".join(json.dumps({"text": f"document {n} says {n * n}"}) + "\n" for n in range(60))
 
@@ -83,7 +83,7 @@ def test_ctrl_c_in_a_stage_says_that_the_same_command_goes_on(tmp_path):
     os.mkfifo(tmp_path / "slow.jsonl")
     content = {"name": "slow", "language": "en", "files": [str(tmp_path / "slow.jsonl")], "seed": 1}
     (tmp_path / "slice.json").write_text(json.dumps(content))
-    command = [sys.executable, "-m", "corpus.sampling", "--slice", tmp_path / "slice.json"]
+    command = [sys.executable, "-m", "corpus.sampling.sample", "--slice", tmp_path / "slice.json"]
     command += ["--output", tmp_path / "out" / "manifest.json"]
     stage = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     with open(tmp_path / "slow.jsonl", "w") as stream:  # opens when the stage has begun to read
@@ -99,9 +99,12 @@ def test_ctrl_c_in_a_stage_says_that_the_same_command_goes_on(tmp_path):
 @pytest.mark.parametrize(
     ("stage", "sentence"),
     [
-        ("model.trainer --slice s --shards d --tokenizer t --folder f", "put `python -m slurm.launch --folder f"),
-        ("corpus.shards --documents {other} --tokenizer t --split train --length 8 --output o", "not a manifest"),
-        ("corpus.bpe --slice {tokenizer} --documents {other} --output o", "not a manifest of documents"),
+        (
+            "model.training.trainer --slice s --shards d --tokenizer t --folder f",
+            "put `python -m slurm.launch --folder f",
+        ),
+        ("corpus.rows.shards --documents {other} --tokenizer t --split train --length 8 --output o", "not a manifest"),
+        ("corpus.tokens.bpe --slice {tokenizer} --documents {other} --output o", "not a manifest of documents"),
     ],
 )
 def test_a_stage_given_the_wrong_files_says_so(tmp_path, stage, sentence):

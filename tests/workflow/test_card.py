@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.files import read_json
+from common.files import read_json
 from tests.workflow.finished import change, finish
 from workflow.report import html as report
 from workflow.report.card import cell, drawn_tokens, front_matter, render

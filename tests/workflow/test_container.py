@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus.files import write_json
+from common.files import write_json
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = """#!/bin/sh
@@ -58,7 +58,7 @@ def test_a_rule_runs_with_the_python_of_the_image_and_the_packages_bound_to_it(t
     assert done.returncode == 0, done.stderr
     started, ran = calls.read_text().splitlines()
     assert "--bind packages.sqsh:/user-software:image-src=/" in started
-    assert ran.startswith(f"{ROOT}: -m corpus.package_text")
+    assert ran.startswith(f"{ROOT}: -m corpus.demo.package_text")
 
 
 def test_without_packages_nothing_is_bound(tmp_path: Path, calls: Path, monkeypatch: pytest.MonkeyPatch):

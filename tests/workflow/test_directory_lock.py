@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus.files import UserError
+from common.errors import UserError
 from workflow.directory_lock import hold, holder_elsewhere
 
 HOLD = (

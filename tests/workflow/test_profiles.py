@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from slurm.cluster import Partition, read_cluster
+from recipe.reading import read_recipe
+from slurm.cluster.description import Partition, read_cluster
 from workflow.dag import Dag
-from workflow.recipe import read_recipe
 
 ROOT = Path(__file__).parents[2]
 PROFILES = {path.parent.name: path for path in sorted((ROOT / "profiles").glob("*/profile.yaml"))}

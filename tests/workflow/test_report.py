@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from corpus.files import UserError, read_json
+from common.errors import UserError
+from common.files import read_json
 from tests.workflow.finished import PARAMETERS, RUNS, STEPS, change, finish
 from workflow.report.figures import POINTS, thinned
 from workflow.report.html import fill_rows, mixture_rows, render

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from corpus.files import UserError, read_json
+from common.errors import UserError
+from common.files import read_json
 from tests.workflow.finished import RUNS, change, finish
 from workflow.report.results import Results
 from workflow.report.summary import summary

@@ -13,8 +13,8 @@ import psutil
 import pytest
 import yaml
 
-from corpus.made_text import made_documents
-from slurm.lock import try_lock
+from common.locks import try_lock
+from corpus.demo.made_text import made_documents
 
 ROOT = Path(__file__).parents[2]
 COMMON = {"en": ["the", "of", "and", "everyone", "has"], "la": ["et", "in", "omnis", "homo", "ius"]}

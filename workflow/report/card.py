@@ -13,7 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from corpus.files import atomic_file, run_command
+from common.errors import run_command
+from common.files import atomic_file
 from workflow.report.html import environment
 from workflow.report.results import ENDS, FillMask, PhaseResult, Results
 

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from corpus.files import atomic_file, run_command
-from corpus.quantities import amount
-from model.data import component_weights
-from model.metrics import duration
+from common.errors import run_command
+from common.files import atomic_file
+from common.quantities import amount, duration
+from corpus.rows.weights import component_weights
+from recipe.slices import parse_rowset
 from workflow.report import figures
 from workflow.report.results import CLEAR, ENDS, FREQUENT, HeldOut, PhaseResult, Results, shown, unique_phases
-from workflow.slices import parse_rowset
 
 Table = list[dict[str, Any]]
 

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
-from corpus.files import UserError, read_json
-from workflow.slices import EvaluationSlice, PhaseSlice, read_slice
+from common.errors import UserError
+from common.files import read_json
+from recipe.slices import EvaluationSlice, PhaseSlice, read_slice
 
 Columns = NDArray[np.float64]
 

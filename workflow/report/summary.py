@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from corpus.files import run_command
+from common.errors import run_command
 from workflow.report.results import HeldOut, Results
 
 SIGNS = {"yes": "", "unclear": " ?", "no": " !"}

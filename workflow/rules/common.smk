@@ -6,10 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
-from corpus.files import UserError
+from common.errors import UserError
 from workflow.dag import Dag
 from workflow.directory_lock import hold, holder_elsewhere
-from workflow.recipe import load_recipe, read_yaml, unusable_files
+from recipe.reading import load_recipe, read_yaml, unusable_files
 
 try:
     # Snakemake has read these files; where one gives a key twice it took the last and said nothing.

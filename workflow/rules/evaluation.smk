@@ -15,7 +15,7 @@ rule fertility:
     message:
         "Counting tokens per word for {wildcards.run}"
     shell:
-        "python -m evaluation.fertility --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
+        "python -m evaluation.tokenizer.fertility --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
         " --documents {input.documents:q} --output {output.result:q} > {log:q} 2>&1"
 
 
@@ -34,7 +34,7 @@ rule masked_language_modelling:
     message:
         "Measuring held-out loss and accuracy of {wildcards.run}"
     shell:
-        "python -m evaluation.mlm --slice {input.slice:q} --model {input.model:q}"
+        "python -m evaluation.masked.mlm --slice {input.slice:q} --model {input.model:q}"
         " --validation {input.validation:q} --train {input.train:q}"
         " --output {output.result:q} > {log:q} 2>&1"
 
@@ -52,5 +52,5 @@ rule fill_mask:
     message:
         "Letting {wildcards.run} fill in the blanks"
     shell:
-        "python -m evaluation.fill_mask --slice {input.slice:q} --model {input.model:q}"
+        "python -m evaluation.masked.fill_mask --slice {input.slice:q} --model {input.model:q}"
         " --output {output.result:q} > {log:q} 2>&1"

@@ -44,7 +44,7 @@ rule train:
         " --nodes {resources.nodes} --processes-per-node {resources.processes_per_node}"
         " --minutes {resources.runtime} --start-seconds {resources.start_seconds}"
         " --step-seconds {resources.step_seconds} --folder {params.folder:q} --done {output.checkpoint:q} --"
-        " python -m model.trainer --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
+        " python -m model.training.trainer --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
         " --shards results/shards --folder {params.folder:q} {params.previous}"
         " --micro-batch-tokens {resources.micro_batch_tokens}"
         " --checkpoint-seconds {resources.checkpoint_seconds} 2>&1 | tee -ai {log:q}"

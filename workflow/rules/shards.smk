@@ -18,6 +18,6 @@ rule shards:
     message:
         "Packing {wildcards.source} ({wildcards.split}) into rows of {wildcards.rowset}"
     shell:
-        "RAYON_NUM_THREADS={threads} python -m corpus.shards --documents {input.documents:q}"
+        "RAYON_NUM_THREADS={threads} python -m corpus.rows.shards --documents {input.documents:q}"
         " --tokenizer {params.tokenizer:q} --split {wildcards.split} {params.rows}"
         " --output {output.index:q} > {log:q} 2>&1"

@@ -15,5 +15,5 @@ rule tokenizer:
     message:
         "Training the tokenizer {wildcards.tokenizer}"
     shell:
-        "RAYON_NUM_THREADS={threads} python -m corpus.bpe --slice {input.slice:q}"
+        "RAYON_NUM_THREADS={threads} python -m corpus.tokens.bpe --slice {input.slice:q}"
         " --documents {input.documents:q} --output {output.manifest:q} > {log:q} 2>&1"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from slurm import slurm_phase
-from slurm.request import Request
+from slurm.phase import on_slurm
+from slurm.records.request import Request
 from tests.slurm.fake.scheduler import FakeSlurm
 
 COMMANDS = ("sbatch", "squeue", "sacct", "scontrol", "scancel")
@@ -37,5 +37,5 @@ def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
         "generic", "", 2, 2, 2880, 0.0, 0.0, phase, phase / "checkpoint.json", ("train", "--slice", "a b")
     )
     slurm = FakeSlurm(folder, request)
-    monkeypatch.setattr(slurm_phase, "time", slurm)
+    monkeypatch.setattr(on_slurm, "time", slurm)
     return slurm

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slurm.aftermath import conclude
-from slurm.history import Run, read_history
-from slurm.job import read_job, write_start, write_status
+from common.processes import Received
 from slurm.launch import run_to_the_end
-from slurm.process import Received
-from slurm.request import Request
-from slurm.saves import newest_step
+from slurm.node.aftermath import conclude
+from slurm.records.history import Run, read_history
+from slurm.records.job import read_job, write_start, write_status
+from slurm.records.request import Request
+from slurm.records.saves import newest_step
 
 NOT_THERE = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
 

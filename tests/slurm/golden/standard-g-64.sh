@@ -49,7 +49,7 @@ srun --unbuffered --output /scratch/project_465000001/finnish/results/runs/large
 
 # teardown
 status=$?
-singularity exec --bind /projappl/project_465000001/alasin/packages.sqsh:/user-software:image-src=/ /projappl/project_465000001/alasin/image.sif python -m slurm.aftermath --folder /scratch/project_465000001/finnish/results/runs/large/stable --done /scratch/project_465000001/finnish/results/runs/large/stable/checkpoint.json --signal-seconds 300
+singularity exec --bind /projappl/project_465000001/alasin/packages.sqsh:/user-software:image-src=/ /projappl/project_465000001/alasin/image.sif python -m slurm.node.aftermath --folder /scratch/project_465000001/finnish/results/runs/large/stable --done /scratch/project_465000001/finnish/results/runs/large/stable/checkpoint.json --signal-seconds 300
 if [ $? -eq 75 ]; then
   # The controller may be away for some minutes.
   for attempt in $(seq 20); do

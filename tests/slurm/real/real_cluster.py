@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-SCRIPTS = Path(__file__).parents[1] / "cluster"
+SCRIPTS = Path(__file__).with_name("cluster")
 GPU_NODES = ("nid005001", "nid005002")
 CPU_NODES = ("nid001001", "nid001002", "nid001003")
 NODES = GPU_NODES + CPU_NODES

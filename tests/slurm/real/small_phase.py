@@ -15,15 +15,15 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-from corpus.bpe import make as make_tokenizer
-from corpus.made_text import made_documents
-from corpus.sampling import sample
-from corpus.shards import ShardPlan
-from corpus.shards import make as make_shards
-from slurm.history import Run, read_history
+from corpus.demo.made_text import made_documents
+from corpus.rows.shards import ShardPlan
+from corpus.rows.shards import make as make_shards
+from corpus.sampling.sample import sample
+from corpus.tokens.bpe import make as make_tokenizer
+from recipe.reading import load_recipe
+from recipe.slices import phase_slice, source_slice, to_json, tokenizer_slice
+from slurm.records.history import Run, read_history
 from tests.slurm.real.real_cluster import RealCluster
-from workflow.recipe import load_recipe
-from workflow.slices import phase_slice, source_slice, to_json, tokenizer_slice
 
 ROOT = Path(__file__).parents[3]
 COMMON = ["the", "of", "and", "everyone", "has", "right", "to", "in"]
@@ -90,7 +90,7 @@ class SmallPhase:
         account: str | None = None,
     ) -> subprocess.Popen[str]:
         """Start `slurm.launch` of the phase; its output goes to a file."""
-        trainer = [sys.executable, "-m", "model.trainer", "--slice", self.data / "one.json"]
+        trainer = [sys.executable, "-m", "model.training.trainer", "--slice", self.data / "one.json"]
         trainer += ["--shards", self.data / "shards", "--tokenizer", self.data / "tokenizers" / "t" / "manifest.json"]
         trainer += ["--folder", self.folder, "--checkpoint-seconds", checkpoint_seconds, "--micro-batch-tokens", 2048]
         command = [sys.executable, "-m", "slurm.launch", "--cluster", where, "--partition", partition]
@@ -188,7 +188,11 @@ class SmallPhase:
                 environment = (process / "environ").read_bytes().split(b"\0")
             except OSError:
                 continue
-            trains = b"model.trainer" in words and str(self.folder).encode() in words and b"slurm.launch" not in words
+            trains = (
+                b"model.training.trainer" in words
+                and str(self.folder).encode() in words
+                and b"slurm.launch" not in words
+            )
             here = node is None or f"SLURMD_NODENAME={node}".encode() in environment
             if trains and here and any(word.startswith(b"RANK=") for word in environment):
                 found.append(int(process.name))

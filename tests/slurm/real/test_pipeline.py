@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from corpus.made_text import made_documents
-from slurm.history import read_history
+from corpus.demo.made_text import made_documents
+from slurm.records.history import read_history
 from tests.slurm.real.real_cluster import RealCluster
 from tests.slurm.real.small_phase import COMMON, ROOT
 

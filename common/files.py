@@ -1,0 +1,77 @@
+"""Files that are either whole or absent, and their checksums."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from common.errors import NO_SPACE, UserError
+
+
+def matching_files(pattern: str) -> list[str]:
+    """Return what a path or a glob pattern names, sorted. A path that exists is itself, whatever brackets it holds."""
+    if os.path.lexists(pattern):
+        return [pattern]
+    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (may be absolute)
+
+
+@contextmanager
+def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path`; on success fsync it and rename it to `path`, else remove it.
+
+    `mode` is "wb" or "w" (UTF-8). A reader of `path` sees the old file or the whole new one, never a part. The
+    `OSError` of a full disk names `path`, though the system's does not.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(staged, mode, encoding=None if "b" in mode else "utf-8") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        staged.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno in NO_SPACE:
+            error.filename = str(path)
+        raise
+    finally:
+        staged.unlink(missing_ok=True)
+    fsync_directory(path.parent)
+
+
+def fsync_directory(directory: Path) -> None:
+    """Make renames inside `directory` durable."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented UTF-8 JSON with sorted keys, atomically: equal content gives equal bytes."""
+    with atomic_file(path, "w") as stream:
+        json.dump(content, stream, indent=1, sort_keys=True, ensure_ascii=False)
+        stream.write("\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file. Raises `UserError` naming the file if it is absent or not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; the stage that makes it has not run.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid JSON ({error}); delete it and run again to remake it.") from None
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file's bytes, read in pieces."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

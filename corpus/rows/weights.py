@@ -1,0 +1,22 @@
+"""How strongly each component of a mixture is drawn: from its factor, its word bin and the tokens that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from recipe.slices import Component
+
+
+def component_weights(components: Sequence[Component], tokens: Sequence[int]) -> list[Fraction]:
+    """Return each component's share of the tokens drawn, exact: factor x tokens, within its word bin if there are bins.
+
+    A bin that no document falls into gives its share to the others in proportion.
+    """
+    sizes = [Fraction(str(part.factor)) * count for part, count in zip(components, tokens, strict=True)]
+    total: dict[int | None, Fraction] = {}
+    for part, size in zip(components, sizes, strict=True):
+        total[part.bin] = total.get(part.bin, Fraction(0)) + size
+    share = {part.bin: Fraction(str(part.bin_share or 1)) for part in components if total[part.bin]}
+    weight = {bin_: value / total[bin_] / sum(share.values()) for bin_, value in share.items()}
+    return [size * weight.get(part.bin, Fraction(0)) for part, size in zip(components, sizes, strict=True)]

@@ -1,0 +1,57 @@
+"""Manifests of documents, and reading the texts they name: the only way a later stage reads text.
+
+A part is a `.jsonl.zst` of documents; a manifest names the parts of each split, with their sizes and checksums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from common.errors import UserError
+from common.files import read_json, sha256_of
+from corpus.sampling.filters import SPLITS
+from corpus.sources.readers import Document, read_documents
+
+FORMAT = 1
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read a manifest of documents. Raises `UserError` if it is absent or something else."""
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or not {"source", "splits"} <= set(manifest):
+        raise UserError(
+            f"{path} is not a manifest of documents of format {FORMAT}; delete it and run again to remake it."
+        )
+    return manifest
+
+
+def split_texts(manifest_path: Path, split: str) -> Iterator[str]:
+    """Yield the texts of a split ("train", "validation" or "test") in order.
+
+    Each part is checked against the size and SHA-256 in the manifest before its first text is given.
+
+    Raises:
+        UserError: the manifest is absent or of another format, or a part is absent or not as it was written.
+    """
+    manifest = read_manifest(manifest_path)
+    if split not in manifest["splits"]:
+        raise UserError(f"{manifest_path} has no split {split!r}; it has {', '.join(SPLITS)}.")
+    for part in manifest["splits"][split]["files"]:
+        path = manifest_path.parent / part["name"]
+        _refuse_changed(path, part, manifest_path)
+        for record in read_documents([path]):
+            assert isinstance(record, Document), f"{path} passed its checksum, so no record in it is malformed"
+            yield record.text
+
+
+def _refuse_changed(path: Path, part: dict[str, Any], manifest_path: Path) -> None:
+    advice = f"delete {manifest_path} and run again to remake it"
+    if not path.is_file():
+        raise UserError(f"{path} is missing; {advice}.")
+    size = path.stat().st_size
+    if size != part["bytes"]:
+        raise UserError(f"{path} has {size} bytes, not {part['bytes']} as when it was written; {advice}.")
+    if sha256_of(path) != part["sha256"]:
+        raise UserError(f"{path} is not as it was written (its SHA-256 differs); {advice}.")

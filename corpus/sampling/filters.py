@@ -1,0 +1,74 @@
+"""Which documents are kept, and in which split each lies: decided from the document alone.
+
+The fraction, the split, and every filter look at one document and at nothing around it, so the decision is the same in
+whatever order and by however many processes a source is read, and equal texts always lie in the same split.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from corpus.sources.readers import Document
+from recipe.schema import Filters
+
+SPLITS = ("train", "validation", "test")
+PIECE_CHARACTERS = 65_536
+
+
+def count_words(text: str) -> int:
+    """Return `len(text.split())` without holding the words: a long text has more of them than memory."""
+    words, in_word = 0, False
+    for start in range(0, len(text), PIECE_CHARACTERS):
+        piece = text[start : start + PIECE_CHARACTERS]
+        words += len(piece.split()) - (in_word and not piece[0].isspace())
+        in_word = not piece[-1].isspace()
+    return words
+
+
+def split_of(text: str, held_out: float, seed: int) -> str:
+    """Return "validation" and "test" for a share `held_out` of all texts each, else "train"; equal texts, equal split.
+
+    A larger `held_out` keeps every validation text in a held-out split.
+    """
+    point = _point(text, b"alasin.split", seed)
+    if point < held_out:
+        return "validation"
+    return "test" if point < 2 * held_out else "train"
+
+
+def in_fraction(text: str, fraction: float, seed: int) -> bool:
+    """Return whether the text is in a share `fraction` of all texts; a smaller fraction is a part of a larger one."""
+    return fraction == 1 or _point(text, b"alasin.fraction", seed) < fraction
+
+
+def drop_reason(document: Document, words: int, filters: Filters) -> str | None:
+    """Return the first filter that refuses the document, or None to keep it.
+
+    The order is fixed: characters, words, then scores by name; the ends of ranges are inclusive. `words` is
+    `count_words(document.text)`.
+    """
+    return next(_refusals(document, words, filters), None)
+
+
+def _refusals(document: Document, words: int, filters: Filters) -> Iterator[str]:
+    for unit, count, low, high in (
+        ("characters", len(document.text), filters.min_characters, filters.max_characters),
+        ("words", words, filters.min_words, filters.max_words),
+    ):
+        if count < low:
+            yield f"{unit} < {low}"
+        if high is not None and count > high:
+            yield f"{unit} > {high}"
+    for name, smallest in sorted(filters.min_scores.items()):
+        score = document.fields.get(name)
+        if isinstance(score, bool | str | None):
+            yield f"{name} is no number"
+        elif score < smallest:
+            yield f"{name} < {smallest:g}"
+
+
+def _point(text: str, person: bytes, seed: int) -> float:
+    """A point in [0, 1) from a keyed BLAKE2b (RFC 7693) of the text, independent for each `person`."""
+    digest = hashlib.blake2b(text.encode(), digest_size=8, key=seed.to_bytes(8, "little"), person=person).digest()
+    return (int.from_bytes(digest, "big") >> 11) / 2**53

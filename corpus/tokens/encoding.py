@@ -1,0 +1,108 @@
+"""Text to token ids with a trained tokenizer: the way every stage reads text.
+
+A text is encoded alone, without [CLS] and [SEP], and text that looks like a special token ("[MASK]" in a manual, say)
+becomes ordinary tokens: a document can never write a special id. Long texts are encoded in chunks that give the ids of
+the whole, so that the encoder's memory does not grow with a document, and the chunks of a book are encoded in parallel.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from common.errors import UserError
+from common.files import read_json, sha256_of
+
+FORMAT = 1
+MANIFEST, TOKENIZER = "manifest.json", "tokenizer.json"
+MASK, CLS, PAD, UNK, SEP = range(5)
+SPECIAL_TOKENS = ("[MASK]", "[CLS]", "[PAD]", "[UNK]", "[SEP]")
+"""Content of ids 0 to 4."""
+CHUNK_CHARACTERS = 1 << 16
+BATCH_CHARACTERS = 1 << 21
+
+# A single space between two characters that are no white space always begins a pre-token of its own (the ByteLevel
+# pattern is ` ?\p{L}+| ?\p{N}+|...`), is no part of a run of spaces, and takes no part in NFC: cutting here is exact.
+_BOUNDARY = re.compile(r"(?<=\S)(?= \S)")
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """A tokenizer as `corpus.tokens.bpe` writes it, set to read special tokens as text."""
+
+    tokenizer: Tokenizer
+    vocabulary: int
+    """Entries of the tokenizer: ids are below it."""
+    padded_vocabulary: int
+    """Rows of the model's embedding."""
+    fingerprint: str
+    """SHA-256 of tokenizer.json."""
+
+    def encode(self, texts: Iterable[str]) -> Iterator[tuple[str, NDArray[np.uint32]]]:
+        """Yield each text, in order, with its ids uint32[n]: content only, no special token among them."""
+        parts: list[NDArray[np.uint32]] = []
+        for batch in _batches(texts):
+            encodings = self.tokenizer.encode_batch_fast([chunk for chunk, _ in batch], add_special_tokens=False)
+            for encoding, (_, whole) in zip(encodings, batch, strict=True):
+                parts.append(np.array(encoding.ids, dtype=np.uint32))
+                if whole is not None:
+                    yield whole, parts[0] if len(parts) == 1 else np.concatenate(parts)
+                    parts = []
+
+
+def read_encoder(path: Path) -> TextEncoder:
+    """Read a tokenizer, given the path of its manifest.json or of the tokenizer.json beside it.
+
+    Raises:
+        UserError: one of them is absent or unreadable, or the tokenizer is not the one the manifest describes.
+    """
+    if path.name not in (MANIFEST, TOKENIZER):
+        raise UserError(
+            f"{path} is no tokenizer; give the {MANIFEST} or {TOKENIZER} that python -m corpus.tokens.bpe wrote."
+        )
+    manifest_path, path = path.with_name(MANIFEST), path.with_name(TOKENIZER)
+    remake = f"delete {manifest_path} and run python -m corpus.tokens.bpe again"
+    manifest = read_json(manifest_path)
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise UserError(f"{manifest_path} is not the manifest of a tokenizer of format {FORMAT}; {remake}.")
+    if not path.is_file():
+        raise UserError(f"{path} is missing; {remake}.")
+    if sha256_of(path) != manifest["fingerprint"]:
+        raise UserError(f"{path} is not as it was written (its SHA-256 differs from {manifest_path}); {remake}.")
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.encode_special_tokens = True
+    return TextEncoder(tokenizer, manifest["vocabulary"], manifest["padded_vocabulary"], manifest["fingerprint"])
+
+
+def chunks(text: str, characters: int = CHUNK_CHARACTERS) -> Iterator[str]:
+    """Yield parts of `text` that make it up, each as short as can be above `characters` without changing an id.
+
+    A text without single spaces, such as a long line of Chinese, stays whole.
+    """
+    start = 0
+    while len(text) - start > characters and (boundary := _BOUNDARY.search(text, start + characters)):
+        yield text[start : boundary.start()]
+        start = boundary.start()
+    yield text[start:]
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[tuple[str, str | None]]]:
+    """Yield lists of (chunk, the whole text if this is its last chunk), about `BATCH_CHARACTERS` in each."""
+    batch: list[tuple[str, str | None]] = []
+    characters = 0
+    for text in texts:
+        parts = list(chunks(text))
+        for number, part in enumerate(parts, start=1):
+            batch.append((part, text if number == len(parts) else None))
+            characters += len(part)
+            if characters >= BATCH_CHARACTERS:
+                yield batch
+                batch, characters = [], 0
+    if batch:
+        yield batch

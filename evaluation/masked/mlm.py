@@ -1,0 +1,320 @@
+"""Held-out masked-language-modelling loss and accuracy, per language and row length, beside a unigram baseline.
+
+The way of a measurement: the validation shards of a language's sources at one length -> rows taken from the sources in
+turn, at most as many as the recipe says -> masked, as a function of (seed, source, length, row) -> the exported encoder
+-> the loss of every masked token -> their mean, the share guessed right, and the spread over rows.
+
+Losses are in nats per masked token, every masked token counting the same. They compare between models of one tokenizer
+only; between tokenizers compare how far each is below its own baseline, the loss of guessing by frequency alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from common.errors import UserError, run_command
+from common.files import sha256_of, write_json
+from corpus.rows.permutation import derive_key
+from corpus.rows.store import RowReader, read_index, read_unigram, verify
+from model.export import load_encoder
+from model.masking import SPECIAL_TOKENS, MaskedRow, mask_row
+from model.modernbert import ModernBert
+from recipe.slices import EvaluationSlice, read_slice
+
+COMMAND = "python -m evaluation.masked.mlm"
+FORMAT = 1
+TOKENS_PER_FORWARD = 8192
+"""Rows are computed together up to about this many tokens; bounds the memory that logits take."""
+
+
+class HeldOutRow(NamedTuple):
+    """A validation row as the encoder sees it."""
+
+    masked: MaskedRow
+    lengths: NDArray[np.int64]
+    """int64[p], tokens of each piece."""
+
+
+class RowScores(NamedTuple):
+    """What an encoder made of rows, one entry a row."""
+
+    tokens: NDArray[np.int64]
+    masked: NDArray[np.int64]
+    loss: NDArray[np.float64]
+    """Sum over the row's masked tokens, nats."""
+    correct: NDArray[np.int64]
+    unigram_loss: NDArray[np.float64]
+    """Sum over the row's masked tokens, nats."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One line of mlm.json."""
+
+    language: str
+    length: int
+    rows: int
+    tokens: int
+    masked: int
+    loss: float
+    """Nats per masked token."""
+    loss_stderr: float | None
+    """Standard error of `loss` over rows; none for a single row."""
+    accuracy: float
+    unigram_loss: float
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """A language and length of the recipe that could not be measured."""
+
+    language: str
+    length: int
+    reason: str
+
+
+def held_out_rows(
+    readers: Mapping[str, RowReader], limit: int, length: int, seed: int, rate: float, vocabulary: int
+) -> list[HeldOutRow]:
+    """Take rows from the sources in turn, sources in the order of their names, and mask them.
+
+    Args:
+        readers: source -> its validation shards.
+        limit: at most so many rows in all.
+        length: tokens of the rows; with seed and source it chooses the masks.
+        seed: of the recipe.
+        rate: share of ordinary tokens to mask.
+        vocabulary: entries of the tokenizer.
+    """
+    turns = itertools.zip_longest(*([(source, i) for i in range(readers[source].rows)] for source in sorted(readers)))
+    taken = itertools.islice((place for turn in turns for place in turn if place), limit)
+    rows = []
+    for source, number in taken:
+        tokens, lengths = readers[source].row(number)
+        key = derive_key(seed, "evaluation", source, length)
+        rows.append(HeldOutRow(mask_row(tokens, number, key, rate, vocabulary), lengths.astype(np.int64)))
+    return rows
+
+
+def unigram_losses(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return -log p of each ordinary token, float64[vocabulary - SPECIAL_TOKENS], by add-one-smoothed frequency.
+
+    Args:
+        counts: int64[vocabulary], how often each id occurs; those of special ids do not count.
+    """
+    smoothed = counts[SPECIAL_TOKENS:].astype(np.float64) + 1
+    losses: NDArray[np.float64] = np.log(smoothed.sum()) - np.log(smoothed)
+    return losses
+
+
+@torch.inference_mode()
+def score_rows(
+    encoder: ModernBert, rows: Sequence[HeldOutRow], unigram: NDArray[np.float64], device: torch.device
+) -> RowScores:
+    """Measure an encoder, already on `device`, on masked rows; `unigram` as `unigram_losses` returns it."""
+    parts = []
+    for batch in _batches(rows):
+        sizes = [len(row.masked.inputs) for row in batch]
+        counts = np.array([len(row.masked.labels) for row in batch])
+        offsets = np.cumsum([0, *sizes[:-1]])
+        tokens = np.concatenate([row.masked.inputs for row in batch])
+        positions = np.concatenate([row.masked.positions + offset for row, offset in zip(batch, offsets, strict=True)])
+        labels = np.concatenate([row.masked.labels for row in batch])
+        cu_seqlens = np.cumsum(np.concatenate([[0], *(row.lengths for row in batch)])).astype(np.int32)
+        target = torch.from_numpy(labels).to(device)
+        logits = encoder(
+            torch.from_numpy(tokens).to(device), torch.from_numpy(cu_seqlens), torch.from_numpy(positions).to(device)
+        )
+        loss = F.cross_entropy(logits.float(), target, reduction="none").double().cpu().numpy()
+        correct = (logits.argmax(-1) == target).cpu().numpy()
+        row_of = np.repeat(np.arange(len(batch)), counts)
+        sums = (np.bincount(row_of, x, len(batch)) for x in (loss, correct, unigram[labels - SPECIAL_TOKENS]))
+        parts.append((np.array(sizes), counts, *sums))
+    tokens_, masked, loss, correct, baseline = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return RowScores(tokens_, masked, loss, correct.astype(np.int64), baseline)
+
+
+def ratio_stderr(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> float | None:
+    """Return the standard error of sum(sums) / sum(counts) over rows drawn at random; None for a single row.
+
+    The ratio estimator's, for both vary from row to row (Cochran 1977, Sampling Techniques, section 2.11).
+    """
+    if len(sums) < 2:
+        return None
+    residuals = sums - sums.sum() / counts.sum() * counts
+    return float(np.sqrt(len(sums) / (len(sums) - 1) * (residuals**2).sum()) / counts.sum())
+
+
+def summary(language: str, length: int, scores: RowScores) -> Score:
+    """Return the score of a language at one length; at least one token must be masked."""
+    masked = int(scores.masked.sum())
+    return Score(
+        language=language,
+        length=length,
+        rows=len(scores.masked),
+        tokens=int(scores.tokens.sum()),
+        masked=masked,
+        loss=float(scores.loss.sum() / masked),
+        loss_stderr=ratio_stderr(scores.loss, scores.masked),
+        accuracy=float(scores.correct.sum() / masked),
+        unigram_loss=float(scores.unigram_loss.sum() / masked),
+    )
+
+
+class Shards:
+    """The shards that a model is measured on and compared with, opened and checked against its tokenizer."""
+
+    def __init__(self, validation: Sequence[Path], train: Sequence[Path], tokenizer: Path) -> None:
+        """Open validation shards and the training shards' token counts.
+
+        Args:
+            validation: index.json of every source and length.
+            train: index.json of the training rows that the baseline counts.
+            tokenizer: tokenizer.json of the model.
+
+        Raises:
+            UserError: if an index is of another split or tokenizer, or damaged.
+        """
+        self.fingerprint = sha256_of(tokenizer)
+        self.vocabulary: int = Tokenizer.from_file(str(tokenizer)).get_vocab_size()
+        self._readers: dict[tuple[str, int], dict[str, RowReader]] = {}
+        self._counts: dict[str, NDArray[np.int64]] = {}
+        for path in validation:
+            index = self._checked(path, "validation")
+            verify(path)
+            place = (index["language"], index["length"])
+            self._readers.setdefault(place, {})[index["source"]] = RowReader(path)
+        for path in train:
+            index = self._checked(path, "train")
+            counts = self._counts.setdefault(index["language"], np.zeros(self.vocabulary, dtype=np.int64))
+            counts += read_unigram(path)[: self.vocabulary]
+
+    def readers(self, language: str, length: int) -> dict[str, RowReader]:
+        """Return source -> validation shards, which may all be without rows."""
+        return self._readers.get((language, length), {})
+
+    def unigram(self, language: str) -> NDArray[np.float64]:
+        """Return the baseline of a language; uniform if the training shards hold none of it."""
+        return unigram_losses(self._counts.get(language, np.zeros(self.vocabulary, dtype=np.int64)))
+
+    def _checked(self, path: Path, split: str) -> dict[str, Any]:
+        index = read_index(path)
+        if index["split"] != split:
+            raise UserError(f"{path} holds rows of the {index['split']} split; give the index of {split} rows.")
+        if index["tokenizer"] != self.fingerprint:
+            raise UserError(f"{path} was made with another tokenizer than the model; give the shards of its tokenizer.")
+        return index
+
+
+def evaluate(
+    content: EvaluationSlice, encoder: ModernBert, shards: Shards, device: torch.device
+) -> Iterator[Score | Unmeasured]:
+    """Yield the score of every language at every length of the slice, languages in the order of their names.
+
+    A language without a held-out row is no error: weeks of training must not fail for the want of one small source.
+    """
+    encoder = encoder.to(device).eval()
+    for language, length in itertools.product(sorted(content.languages), content.lengths):
+        rows = held_out_rows(
+            shards.readers(language, length),
+            content.rows,
+            length,
+            content.seed,
+            content.masking_rate,
+            shards.vocabulary,
+        )
+        if not rows:
+            yield Unmeasured(language, length, "no held-out document")
+        elif not sum(len(row.masked.labels) for row in rows):
+            yield Unmeasured(language, length, "held-out documents so short that nothing is masked in them")
+        else:
+            yield summary(language, length, score_rows(encoder, rows, shards.unigram(language), device))
+
+
+def _batches(rows: Sequence[HeldOutRow]) -> Iterator[list[HeldOutRow]]:
+    batch: list[HeldOutRow] = []
+    tokens = 0
+    for row in rows:
+        batch.append(row)
+        tokens += len(row.masked.inputs)
+        if tokens >= TOKENS_PER_FORWARD:
+            yield batch
+            batch, tokens = [], 0
+    if batch:
+        yield batch
+
+
+def main() -> None:
+    """Run the stage from the command line."""
+    parser = argparse.ArgumentParser(
+        prog=COMMAND, description="Measure a model's loss and accuracy on held-out text, per language and row length."
+    )
+    parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the evaluation, from the recipe")
+    parser.add_argument("--model", type=Path, required=True, help="config.json of the exported model")
+    parser.add_argument(
+        "--validation", type=Path, nargs="+", required=True, metavar="INDEX", help="index.json of validation shards"
+    )
+    parser.add_argument(
+        "--train",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="INDEX",
+        help="index.json of the baseline's train shards",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="mlm.json to write")
+    arguments = parser.parse_args()
+    content = read_slice(arguments.slice, EvaluationSlice)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    shards = Shards(arguments.validation, arguments.train, arguments.model.with_name("tokenizer.json"))
+    scores: list[Score] = []
+    unmeasured: list[Unmeasured] = []
+    for score in evaluate(content, load_encoder(arguments.model), shards, device):
+        if isinstance(score, Unmeasured):
+            unmeasured.append(score)
+            sources = ", ".join(content.languages[score.language])
+            print(
+                f"warning: {score.language} at {score.length:,} tokens is not measured: {score.reason}; raise held_out "
+                f"of {sources} in the recipe to measure it.",
+                flush=True,
+            )
+            continue
+        scores.append(score)
+        print(
+            f"{score.language} at {score.length:,} tokens: loss {score.loss:.3f} (unigram {score.unigram_loss:.3f}), "
+            f"accuracy {score.accuracy:.1%}, {score.rows:,} rows, {score.masked:,} masked",
+            flush=True,
+        )
+    measured_on = {
+        "split": "validation",
+        "sources": content.languages,
+        "rows_at_most": content.rows,
+        "seed": content.seed,
+        "masking_rate": content.masking_rate,
+        "tokenizer": shards.fingerprint,
+        "device": device.type,
+        "torch": torch.__version__,
+    }
+    result = {
+        "format": FORMAT,
+        "run": content.run,
+        "rows": [asdict(score) for score in scores],
+        "unmeasured": [asdict(place) for place in unmeasured],
+        "measured_on": measured_on,
+    }
+    write_json(arguments.output, result)
+
+
+if __name__ == "__main__":
+    run_command(main)

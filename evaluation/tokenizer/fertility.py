@@ -1,0 +1,150 @@
+"""How many tokens a tokenizer spends on a word and how many bytes a token carries, per language and per source.
+
+The way of a figure: the validation texts of a source, at most as many as asked for -> words counted by a pattern,
+tokens by the tokenizer -> sums per source -> sums per language. Fertility is tokens / words over the sum, not a mean of
+documents, so a long document counts by its length. Only languages with validation text have a row.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import regex  # type: ignore[import-untyped]  # its stubs are a package of their own
+
+from common.errors import UserError, run_command
+from common.files import write_json
+from corpus.sampling.documents import split_texts
+from corpus.tokens.bpe import manifests_by_source
+from corpus.tokens.encoding import TextEncoder, read_encoder
+from recipe.slices import EvaluationSlice, read_slice
+
+COMMAND = "python -m evaluation.tokenizer.fertility"
+FORMAT = 1
+SPLIT = "validation"
+DOCUMENTS = 10_000
+"""Of each source, unless asked otherwise."""
+
+_WORD = regex.compile(r"[[:alnum:]]+|[^[:space:]]")
+"""A word, as in arXiv 2511.09213 (Finnish ModernBERTs), over Unicode; `re` knows no such classes."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted in some documents."""
+
+    documents: int = 0
+    words: int = 0
+    tokens: int = 0
+    """Without [CLS] and [SEP]."""
+    bytes: int = 0
+    """UTF-8 bytes of the text."""
+
+    def __add__(self, other: Counts) -> Counts:
+        """Return the sums."""
+        return Counts(*(mine + yours for mine, yours in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+    def row(self) -> dict[str, Any]:
+        """Return the counts and their ratios. There must be at least one word."""
+        return {
+            **vars(self),
+            "tokens_per_word": self.tokens / self.words,
+            "bytes_per_token": self.bytes / self.tokens,
+        }
+
+
+def count_pattern_words(text: str) -> int:
+    """Return the number of words: runs of letters and digits, and every other character that is no white space."""
+    return sum(1 for _ in _WORD.finditer(text))
+
+
+def count(encoder: TextEncoder, texts: Iterable[str]) -> Counts:
+    """Count the words, tokens and bytes of texts."""
+    total = Counts()
+    for text, ids in encoder.encode(texts):
+        total += Counts(1, count_pattern_words(text), len(ids), len(text.encode()))
+    return total
+
+
+def measure(
+    evaluation: EvaluationSlice, encoder: TextEncoder, manifests: Mapping[str, Path], documents: int
+) -> dict[str, Any]:
+    """Return the content of fertility.json.
+
+    Raises:
+        UserError: documents are not as they were written.
+    """
+    sources = {
+        source: count(encoder, islice(split_texts(manifests[source], SPLIT), documents))
+        for source in evaluation.sources
+    }
+    rows = []
+    for language, names in sorted(evaluation.languages.items()):
+        total = sum((sources[name] for name in names), Counts())
+        if total.words:
+            rows.append({"language": language, "sources": names, **total.row()})
+    return {
+        "format": FORMAT,
+        "run": evaluation.run,
+        "tokenizer": evaluation.tokenizer,
+        "fingerprint": encoder.fingerprint,
+        "split": SPLIT,
+        "documents_per_source": documents,
+        "rows": rows,
+        "sources": [
+            {"source": source, "language": evaluation.sources[source], **counts.row()}
+            for source, counts in sources.items()
+            if counts.words
+        ],
+    }
+
+
+def _tell(result: Mapping[str, Any]) -> None:
+    print(f"{result['run']}: tokenizer {result['tokenizer']} on {result['split']} text")
+    if not result["rows"]:
+        print("warning: no source has such text, so nothing is counted; raise held_out in the recipe.")
+    for row in result["rows"]:
+        print(
+            f"  {row['language']}: {row['tokens_per_word']:.3f} tokens per word, {row['bytes_per_token']:.2f} bytes "
+            f"per token ({row['words']:,} words of {row['documents']:,} documents)"
+        )
+
+
+def main() -> None:
+    """Run the stage from the command line."""
+    parser = argparse.ArgumentParser(
+        prog=COMMAND,
+        description="Measure tokens per word and bytes per token on the validation texts of a run's sources.",
+    )
+    parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the run's evaluation, from the recipe")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="manifest.json or tokenizer.json of a tokenizer")
+    parser.add_argument(
+        "--documents",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="MANIFEST",
+        help="manifest of each source's documents",
+    )
+    parser.add_argument(
+        "--limit", type=int, default=DOCUMENTS, help=f"documents of each source (default: {DOCUMENTS:,})"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="JSON to write")
+    arguments = parser.parse_args()
+    if arguments.limit < 1:
+        raise UserError(f"--limit is {arguments.limit}; give at least 1 document.")
+    evaluation = read_slice(arguments.slice, EvaluationSlice)
+    manifests = manifests_by_source(arguments.documents)
+    if missing := sorted(set(evaluation.sources) - set(manifests)):
+        raise UserError(f"run {evaluation.run} was trained on {', '.join(missing)} too; give it in --documents.")
+    result = measure(evaluation, read_encoder(arguments.tokenizer), manifests, arguments.limit)
+    write_json(arguments.output, result)
+    _tell(result)
+
+
+if __name__ == "__main__":
+    run_command(main)

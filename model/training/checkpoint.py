@@ -1,0 +1,169 @@
+"""Checkpoints: complete, or not there.
+
+A checkpoint is a directory `step-<eight digits>` of safetensors files, `state.json`, and `manifest.json` with the size
+and SHA-256 of each. It is written under a staged name, synced to disk, and renamed; the manifest is its last file.
+Whoever loads one verifies it first. One that fails is set aside, under a name that says so, and the one before it is
+taken. Nothing in a checkpoint is ever executed: there are tensors and JSON, no pickles.
+
+    checkpoints/
+        step-00001200/      weights, exp_avg, exp_avg_sq .safetensors   fp32, named as the model's state dict
+                            state.json                                  where training stands
+                            manifest.json                               sizes and checksums of the others
+        damaged-step-00001300/
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from common.errors import UserError
+from common.files import fsync_directory, read_json, sha256_of, write_json
+
+FORMAT = 1
+TENSOR_FILES = ("weights", "exp_avg", "exp_avg_sq")
+MANIFEST = "manifest.json"
+
+Tensors = dict[str, torch.Tensor]
+
+
+def write_checkpoint(directory: Path, tensors: Mapping[str, Tensors], state: Mapping[str, Any]) -> None:
+    """Write a checkpoint to `directory`, whole or not at all.
+
+    Args:
+        directory: Final name; what lies there from a discarded attempt is replaced.
+        tensors: One mapping of parameter name to fp32 tensor for each of `TENSOR_FILES`.
+        state: Content of `state.json`.
+
+    Raises:
+        UserError: if there is no room for it.
+    """
+    staged = directory.with_name(f".{directory.name}.part")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    for name in TENSOR_FILES:
+        file = staged / f"{name}.safetensors"
+        contiguous = {key: value.contiguous() for key, value in tensors[name].items()}
+        try:
+            save_file(contiguous, file, metadata={"format": "pt"})
+        except SafetensorError as error:  # what an OSError becomes on its way through safetensors
+            raise UserError(
+                f"{file} could not be written ({error}). The checkpoint before it is whole; free some space there and "
+                "run the same command again."
+            ) from None
+        with open(file, "rb+") as stream:
+            os.fsync(stream.fileno())
+    write_json(staged / "state.json", dict(state))
+    files = sorted(path for path in staged.iterdir() if path.name != MANIFEST)
+    entries = [{"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in files]
+    write_json(staged / MANIFEST, {"format": FORMAT, "files": entries})
+    if directory.exists():
+        shutil.rmtree(directory)
+    staged.rename(directory)
+    fsync_directory(directory.parent)
+
+
+def damage(directory: Path) -> str | None:
+    """Return what is wrong with a checkpoint, in words that name the file, or None if it is whole."""
+    try:
+        manifest = read_json(directory / MANIFEST)
+        for entry in manifest["files"]:
+            file = directory / entry["name"]
+            if not file.is_file():
+                return f"{file} is missing"
+            if file.stat().st_size != entry["bytes"]:
+                return f"{file} has {file.stat().st_size} bytes instead of {entry['bytes']}"
+            if sha256_of(file) != entry["sha256"]:
+                return f"{file} does not match its checksum"
+        missing = {f"{name}.safetensors" for name in TENSOR_FILES} - {entry["name"] for entry in manifest["files"]}
+    except UserError as error:
+        return str(error)
+    except (KeyError, TypeError):
+        return f"{directory / MANIFEST} is not a checkpoint's manifest"
+    return f"{directory / MANIFEST} does not list {', '.join(sorted(missing))}" if missing else None
+
+
+def complete_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in `folder` that have a manifest, oldest first."""
+    return sorted(path for path in folder.glob("step-*") if (path / MANIFEST).is_file())
+
+
+def newest_whole(folder: Path, say: Callable[[str], None]) -> Path | None:
+    """Return the newest checkpoint that verifies, or None; set damaged ones aside and `say` so.
+
+    Only one process may call this for a folder at a time.
+    """
+    for directory in reversed(complete_checkpoints(folder)):
+        problem = damage(directory)
+        if problem is None:
+            return directory
+        aside = directory.with_name(f"damaged-{directory.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        directory.rename(aside)
+        say(f"checkpoint {directory.name} is damaged: {problem}; set aside as {aside.name}, taking the one before it")
+    return None
+
+
+def load_tensors(directory: Path) -> dict[str, Tensors]:
+    """Return the fp32 tensors of a checkpoint on the CPU, by file and parameter name."""
+    return {name: load_file(directory / f"{name}.safetensors") for name in TENSOR_FILES}
+
+
+def load_state(directory: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint's `state.json`."""
+    state: dict[str, Any] = read_json(directory / "state.json")
+    return state
+
+
+def remove_old(folder: Path, keep: int) -> None:
+    """Delete checkpoints but the newest `keep` and those whose state says that they end a stage."""
+    for directory in complete_checkpoints(folder)[:-keep]:
+        if not load_state(directory)["position"]["stage_end"]:
+            doomed = directory.with_name(f".{directory.name}.old")
+            directory.rename(doomed)  # gone in one step: a kill in the middle leaves no half checkpoint behind
+            shutil.rmtree(doomed)
+    for leftover in folder.glob(".step-*.old"):
+        shutil.rmtree(leftover)
+
+
+def write_pointer(path: Path, directory: Path, facts: Mapping[str, Any]) -> None:
+    """Write `checkpoint.json`, the declared artifact of a phase: it names a checkpoint and its manifest's checksum."""
+    content = {
+        "format": FORMAT,
+        "checkpoint": str(directory.relative_to(path.parent)),
+        "manifest_sha256": sha256_of(directory / MANIFEST),
+    }
+    write_json(path, content | dict(facts))
+
+
+def pointed_directory(pointer: Path) -> Path:
+    """Return the directory that a `checkpoint.json` names, as it is; `UserError` if that file names none."""
+    content = read_json(pointer)
+    if not isinstance(content, dict) or not {"checkpoint", "manifest_sha256"} <= content.keys():
+        raise UserError(f"{pointer} names no checkpoint; give the checkpoint.json that a phase of training ends with.")
+    directory: Path = pointer.parent / content["checkpoint"]
+    return directory
+
+
+def open_checkpoint(pointer: Path) -> Path:
+    """Return the directory that a `checkpoint.json` names, verified.
+
+    Raises:
+        UserError: if it is missing, damaged, or another one than the pointer was written for.
+    """
+    directory = pointed_directory(pointer)
+    problem = damage(directory)
+    if problem is None and sha256_of(directory / MANIFEST) != read_json(pointer)["manifest_sha256"]:
+        problem = f"{directory} is not the checkpoint that {pointer} was written for"
+    if problem:
+        raise UserError(
+            f"{problem}. Delete {pointer} and run again: training continues from the last whole checkpoint."
+        )
+    return directory

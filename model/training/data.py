@@ -1,0 +1,159 @@
+"""From a global row number to a micro-batch on the device.
+
+A stage's data is a `Stream`: the shards of its components, the mixture over them and a key for the masks. What a rank
+computes of the batch that begins at global row g is chosen here and nowhere else: rank r takes rows g + r, g + r + W,
+..., in micro-batches of as many rows as fit its memory. Rows, their order and their masks depend on (recipe, seed, g).
+
+The stream reads ahead: while a batch is computed, a thread prepares the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from common.errors import UserError
+from corpus.rows.mixture import Mixture
+from corpus.rows.permutation import derive_key
+from corpus.rows.store import RowReader
+from corpus.rows.weights import component_weights
+from model.masking import mask_row
+from recipe.schedule import Step
+from recipe.slices import Component, StageSlice
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Rows computed in one forward pass, flat; N tokens, P pieces, M masked positions."""
+
+    tokens: torch.Tensor
+    """int64[N], masked."""
+    cu_seqlens: torch.Tensor
+    """int32[P + 1], where each piece begins, and N; on the CPU."""
+    positions: torch.Tensor
+    """int64[M], masked positions in `tokens`."""
+    labels: torch.Tensor
+    """int64[M], what stood there."""
+    languages: torch.Tensor
+    """int64[M], language number of each masked position."""
+
+    def to(self, device: torch.device) -> MicroBatch:
+        """Return the same with all but `cu_seqlens` on `device`."""
+        moved = (t.to(device, non_blocking=True) for t in (self.tokens, self.positions, self.labels, self.languages))
+        tokens, positions, labels, languages = moved
+        return MicroBatch(tokens, self.cu_seqlens, positions, labels, languages)
+
+
+@dataclass(frozen=True)
+class RankBatch:
+    """What one rank computes of a global batch."""
+
+    step: Step
+    micro_batches: list[MicroBatch]
+    """At least one; a rank without rows has one that counts nothing."""
+    masked: int
+    """Masked positions of this rank's rows."""
+    drawn: np.ndarray
+    """int64[components], real tokens of this rank's rows."""
+
+
+def open_components(components: Sequence[Component], shards: Path, say: Callable[[str], None]) -> list[RowReader]:
+    """Open the training shards of each component below `shards` (`results/shards/{tokenizer}`)."""
+    readers = [RowReader(shards / part.source / "train" / part.rowset / "index.json") for part in components]
+    empty: dict[str, list[str]] = {}
+    for part, reader in zip(components, readers, strict=True):
+        if not reader.rows:
+            empty.setdefault(part.rowset, []).append(part.source)
+    for rowset, sources in empty.items():
+        say(f"left out of the mixture, as they have no rows in {rowset}: {', '.join(sources)}")
+    return readers
+
+
+class Stream:
+    """The rows of one stage, as this rank sees them."""
+
+    def __init__(
+        self,
+        stage: StageSlice,
+        shards: Path,
+        key: bytes,
+        vocabulary: int,
+        languages: Sequence[str],
+        say: Callable[[str], None],
+    ) -> None:
+        """Open the stage's shards.
+
+        Args:
+            stage: The stage.
+            shards: `results/shards/{tokenizer}`.
+            key: Chooses order and masks.
+            vocabulary: Entries of the tokenizer.
+            languages: All languages; a row's language number is its place here.
+            say: Prints a line about what is left out.
+
+        Raises:
+            UserError: if a shard is damaged or there is nothing to train on.
+        """
+        readers = open_components(stage.components, shards, say)
+        shares = component_weights(stage.components, [reader.index["tokens"] for reader in readers])
+        kept = [i for i, reader in enumerate(readers) if reader.rows]
+        if not kept:
+            raise UserError(
+                f"no source of the mixture has a row of {stage.length} tokens in {shards}; check its word bins."
+            )
+        self.components = [stage.components[i] for i in kept]
+        self.readers = [readers[i] for i in kept]
+        # Rows are drawn, tokens are wanted: a source whose rows are half empty is drawn twice as often.
+        weights = [shares[i] * Fraction(readers[i].rows, readers[i].index["tokens"]) for i in kept]
+        rows = tuple(reader.rows for reader in self.readers)
+        self.mixture = Mixture(rows, tuple(weights), derive_key(key.hex(), "order"))
+        self._mask_key = derive_key(key.hex(), "mask")
+        self._stage, self._vocabulary = stage, vocabulary
+        self._languages = [languages.index(part.language) for part in self.components]
+
+    def batches(self, steps: Iterator[Step], rank: int, world_size: int, micro_rows: int) -> Iterator[RankBatch]:
+        """Yield this rank's part of each step's batch, preparing the next one meanwhile."""
+        with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+            pending = None
+            for step in steps:
+                following = reader.submit(self.rank_batch, step, rank, world_size, micro_rows)
+                if pending:
+                    yield pending.result()
+                pending = following
+            if pending:
+                yield pending.result()
+
+    def rank_batch(self, step: Step, rank: int, world_size: int, micro_rows: int) -> RankBatch:
+        """Return rank `rank`'s part of a step's batch, in micro-batches of at most `micro_rows` rows."""
+        rows = np.arange(step.first_row + rank, step.first_row + step.rows, world_size, dtype=np.int64)
+        drawn = np.zeros(len(self.components), dtype=np.int64)
+        if not len(rows):  # all ranks must take part in the backward pass
+            idle = self._micro_batch(np.array([step.first_row]), np.zeros_like(drawn))
+            empty = idle.positions[:0]
+            return RankBatch(step, [MicroBatch(idle.tokens, idle.cu_seqlens, empty, empty, empty)], 0, drawn)
+        micro_batches = [self._micro_batch(rows[i : i + micro_rows], drawn) for i in range(0, len(rows), micro_rows)]
+        return RankBatch(step, micro_batches, sum(len(batch.labels) for batch in micro_batches), drawn)
+
+    def _micro_batch(self, rows: np.ndarray, drawn: np.ndarray) -> MicroBatch:
+        inputs, positions, labels, languages = [], [], [], []
+        lengths: list[np.ndarray] = []
+        offset = 0
+        for row, component, place in zip(rows.tolist(), *(a.tolist() for a in self.mixture.locate(rows)), strict=True):
+            tokens, pieces = self.readers[component].row(place)
+            masked = mask_row(tokens, row, self._mask_key, self._stage.masking_rate, self._vocabulary)
+            inputs.append(masked.inputs)
+            positions.append(masked.positions + offset)
+            labels.append(masked.labels)
+            languages.append(np.full(len(masked.labels), self._languages[component], dtype=np.int64))
+            lengths.append(pieces)
+            drawn[component] += len(tokens)
+            offset += len(tokens)
+        cu_seqlens = np.concatenate(([0], np.cumsum(np.concatenate(lengths), dtype=np.int64))).astype(np.int32)
+        flat = [torch.from_numpy(np.concatenate(parts)) for parts in (inputs, positions, labels, languages)]
+        return MicroBatch(flat[0], torch.from_numpy(cu_seqlens), *flat[1:])

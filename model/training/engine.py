@@ -1,0 +1,158 @@
+"""DeepSpeed, set up once: ZeRO stage 1 over fp32 weights, and its state as plain tensors.
+
+Weights, gradients and moments are fp32 everywhere; on a GPU the forward pass computes in bf16 under autocast. ZeRO
+splits the optimizer's moments over the ranks. Every `backward` accumulates on its rank, and `step` reduces the
+gradients once. DeepSpeed averages over ranks; callers scale the loss by the world size to get a sum.
+
+State goes in and out by parameter name, whole, so that a checkpoint does not depend on how many ranks wrote it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from model.training.checkpoint import TENSOR_FILES, Tensors
+from recipe.schema import Optimizer
+
+MOMENTS = TENSOR_FILES[1:]
+
+
+def start_process_group() -> torch.device:
+    """Join the other ranks (RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT of the environment); return the device."""
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+        _deepspeed().init_distributed(dist_backend="gloo", verbose=False)
+        return torch.device("cpu")
+    # Where each process is shown only its own device, that device is number 0.
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    torch.cuda.set_device(device)
+    _deepspeed().init_distributed(dist_backend="nccl", verbose=False)
+    return device
+
+
+def describe_place(device: torch.device) -> str:
+    """Say where this rank runs: host, device and its memory, cores it is bound to, and devices it is shown."""
+    name = "no GPU"
+    if device.type == "cuda":
+        shown = torch.cuda.get_device_properties(device)
+        name = f"GPU {device.index} ({shown.name}, {shown.total_memory / 2**30:.0f} GiB)"
+    visible = {key: os.environ[key] for key in ("ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES") if key in os.environ}
+    words = [f"{key}={value}" for key, value in visible.items()]
+    place = f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']} on {socket.gethostname()}"
+    return ", ".join([place, name, f"cores {_ranges(sorted(os.sched_getaffinity(0)))}", *words])
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Return [0, 1, 2, 5] as "0-2,5"."""
+    starts = [number for number in numbers if number - 1 not in numbers]
+    ends = [number for number in numbers if number + 1 not in numbers]
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
+
+
+def _deepspeed() -> Any:
+    import deepspeed
+    import deepspeed.ops
+
+    # On CPUs DeepSpeed would compile a shared-memory collective at start-up, for a minute and only where there is a
+    # compiler; gloo's own collectives serve.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    return deepspeed
+
+
+class Engine:
+    """A model under DeepSpeed with AdamW; every rank holds the whole weights and its part of the moments."""
+
+    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
+        """Wrap `model`, whose weights are fp32; all ranks call this together."""
+        decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+        plain = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": optimizer.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+        adam = torch.optim.AdamW(groups, lr=0.0, betas=(optimizer.beta1, optimizer.beta2), eps=optimizer.eps)
+        self.world_size = dist.get_world_size()
+        self._engine = _deepspeed().initialize(
+            model=model,
+            optimizer=adam,
+            config={
+                "train_batch_size": self.world_size,
+                "train_micro_batch_size_per_gpu": 1,
+                "managed_gradient_accumulation": False,
+                "zero_optimization": {"stage": 1},
+                "gradient_clipping": optimizer.gradient_clip,
+                "zero_allow_untested_optimizer": True,
+                "steps_per_print": 2**31,
+            },
+        )[0]
+        self.model = model
+        self.updates = 0
+        """Optimizer steps behind the moments, over the whole lineage: Adam's bias correction depends on it."""
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Accumulate the gradients of a scalar on this rank."""
+        self._engine.backward(loss, scale_wrt_gas=False)
+
+    def step(self, learning_rate: float) -> float:
+        """Reduce the gradients over the ranks, clip them, update the weights; return their norm before clipping."""
+        for group in self._zero.param_groups:
+            group["lr"] = learning_rate
+        self._engine.step()
+        self.updates += 1
+        return float(self._engine.get_global_grad_norm())
+
+    @property
+    def _zero(self) -> Any:
+        return self._engine.optimizer
+
+    def load(self, tensors: dict[str, Tensors], updates: int) -> None:
+        """Set weights and moments, by parameter name, as after `updates` steps. All ranks call this together.
+
+        Raises:
+            KeyError: if a tensor of the model is not in `tensors`.
+        """
+        from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
+
+        adam = self._zero.optimizer
+        for flat in self._zero.single_partition_of_fp32_groups:
+            adam.state[flat] = {
+                "step": torch.tensor(float(updates)),
+                "exp_avg": torch.zeros_like(flat),
+                "exp_avg_sq": torch.zeros_like(flat),
+            }
+        # All groups' moments must be there before DeepSpeed links them: it links once, and only what it finds.
+        self._zero._hp_optimizer_states_linked = False
+        self._zero._lazy_init_hp_params_optimizer_state()
+        for name, parameter in self.model.named_parameters():
+            device = parameter.device
+            safe_set_full_fp32_param(parameter, tensors["weights"][name].to(device))
+            for moment in MOMENTS:
+                safe_set_full_optimizer_state(parameter, tensors[moment][name].to(device), moment)
+        self._zero.update_lp_params()
+        self.updates = updates
+
+    def gather(self) -> dict[str, Tensors]:
+        """Return weights and moments whole, fp32 on the CPU, by parameter name. All ranks call this together."""
+        from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
+
+        whole: dict[str, Tensors] = {name: {} for name in TENSOR_FILES}
+        for name, parameter in self.model.named_parameters():
+            whole["weights"][name] = safe_get_full_fp32_param(parameter).cpu()
+            for moment in MOMENTS:
+                whole[moment][name] = safe_get_full_optimizer_state(parameter, moment).cpu()
+        return whole
+
+
+def fresh_tensors(model: nn.Module) -> dict[str, Tensors]:
+    """Return the tensors of a checkpoint taken before the first step: the model's weights, moments of zero."""
+    weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    zeros = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    return {"weights": weights, "exp_avg": zeros, "exp_avg_sq": {name: z.clone() for name, z in zeros.items()}}

@@ -1,0 +1,148 @@
+"""What training tells while it runs: a line of JSON a step, TensorBoard, and a line a person can read.
+
+Sums that need all ranks travel in one float64 vector per step, `Tally`. Only rank 0 writes.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from common.files import atomic_file
+from common.quantities import amount, duration
+from model.training.data import MicroBatch
+
+
+class Tally:
+    """Sums over one global batch: loss and hits by language, tokens by component, and two questions to all ranks."""
+
+    def __init__(self, languages: int, components: int, device: torch.device) -> None:
+        """Begin with zeros; all ranks use the same numbers of languages and components."""
+        self._languages = languages
+        self._vector = torch.zeros(3 * languages + components + 2, dtype=torch.float64, device=device)
+        self._values: list[float] = []
+
+    def add(self, batch: MicroBatch, losses: torch.Tensor, logits: torch.Tensor) -> None:
+        """Count a micro-batch: float[M] losses and float[M, vocabulary] logits of its masked positions."""
+        n = self._languages
+        hits = (logits.argmax(dim=-1) == batch.labels).double()
+        ones = torch.ones_like(hits)
+        for i, values in enumerate((losses.detach().double(), hits, ones)):
+            self._vector[i * n : (i + 1) * n].index_add_(0, batch.languages, values)
+
+    def share(self, drawn: np.ndarray, stop: bool, checkpoint_due: bool) -> None:
+        """Add up over all ranks: int64[components] tokens drawn here, and whether this rank wants a stop or a save."""
+        self._vector[3 * self._languages : -2] = torch.from_numpy(drawn.astype(np.float64))
+        self._vector[-2], self._vector[-1] = float(checkpoint_due), float(stop)
+        dist.all_reduce(self._vector)
+        self._values = self._vector.tolist()
+
+    @property
+    def stop(self) -> bool:
+        """Whether any rank was asked to stop."""
+        return self._values[-1] > 0
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether any rank finds that it is time for a checkpoint."""
+        return self._values[-2] > 0
+
+    @property
+    def drawn(self) -> list[int]:
+        """Real tokens by component."""
+        return [int(value) for value in self._values[3 * self._languages : -2]]
+
+    def summary(self, languages: list[str]) -> dict[str, Any]:
+        """Return loss (nats per masked token), accuracy and masked tokens, overall, and loss by language."""
+        n = self._languages
+        losses, hits, counts = (self._values[i * n : (i + 1) * n] for i in range(3))
+        masked = max(1.0, sum(counts))
+        by_language = {name: losses[i] / counts[i] for i, name in enumerate(languages) if counts[i]}
+        return {
+            "loss": sum(losses) / masked,
+            "accuracy": sum(hits) / masked,
+            "masked": int(sum(counts)),
+            "language_loss": by_language,
+        }
+
+
+class Log:
+    """The metrics of one phase, on rank 0.
+
+    A run that goes on from step s drops what an earlier attempt wrote about later steps: each step appears once.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Continue the log in `folder` after `step`."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._path = folder / "metrics.jsonl"
+        lines = _lines(self._path)
+        kept = [line for line in lines if json.loads(line)["step"] <= step]
+        self.repeated = len(lines) - len(kept)
+        """Steps of an earlier attempt that came after its last checkpoint and are trained again."""
+        with atomic_file(self._path, "w") as stream:
+            stream.writelines(kept)
+        self._stream: TextIO = self._path.open("a", encoding="utf-8", buffering=1)
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def write(self, metrics: Mapping[str, Any]) -> None:
+        """Append one step."""
+        self._stream.write(json.dumps(metrics) + "\n")
+        step = metrics["step"]
+        for name, value in metrics.items():
+            if isinstance(value, float):
+                self._board.add_scalar(name, value, step)
+        for language, loss in metrics["language_loss"].items():
+            self._board.add_scalar(f"language_loss/{language}", loss, step)
+
+    def close(self) -> None:
+        """Flush everything to disk."""
+        self._stream.close()
+        self._board.close()
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the whole lines of a log; the last one may be cut off by a kill."""
+    if not path.exists():
+        return []
+    return [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+
+
+class Progress:
+    """A line now and then: where a phase stands and when it will be done."""
+
+    def __init__(self, name: str, total: int, done: int, every: float = 5.0) -> None:
+        """Count slots of `total`, `done` of them before this start; print at most once in `every` seconds."""
+        self._name, self._total, self._start, self._every = name, total, done, every
+        self._began = self._last = time.monotonic()
+
+    def show(self, done: int, loss: float, tokens_per_second: float, last: bool) -> None:
+        """Print the line if it is time."""
+        now = time.monotonic()
+        if not last and now - self._last < self._every:
+            return
+        self._last = now
+        pace = (done - self._start) / (now - self._began)
+        left = (self._total - done) / pace
+        print(
+            f"{self._name}  {100 * done / self._total:5.1f} %  {amount(done)} of {amount(self._total)} tokens  "
+            f"loss {loss:.3f}  {amount(tokens_per_second)} tokens/s  {duration(left)} left",
+            flush=True,
+        )
+
+
+def memory_bytes(device: torch.device) -> int:
+    """Return the largest amount of memory this rank has held: the device's, or the process's where there is none."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

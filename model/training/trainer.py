@@ -1,0 +1,367 @@
+"""Train one phase: `python -m model.training.trainer`, one process per rank, started by `slurm.launch`.
+
+The states of a phase:
+
+1. The ranks meet. Rank 0 looks for the newest whole checkpoint of this very phase (same slice, same shards, same
+   checkpoint to begin with); another recipe's are moved to `superseded/`. Each rank checks its share of the shards.
+2. Weights and moments are loaded: from that checkpoint, else from the phase before, else fresh from the seed.
+3. For each stage, for each step: a batch of consecutive global rows, forward and backward in micro-batches, one
+   reduction, one update, one line of metrics. The loss is summed over masked positions and divided by their number in
+   the whole batch, so that neither ranks nor micro-batches change it.
+4. After a step, if it is time or a rank was told to stop (SIGTERM or SIGUSR2), all ranks take part in a checkpoint.
+5. At the end of the last stage `checkpoint.json` is written, which is what Snakemake waits for.
+
+    results/runs/{run}/{phase}/
+        checkpoint.json      the declared artifact
+        checkpoints/         see model/training/checkpoint.py
+        metrics.jsonl, tensorboard/
+        superseded/          what another recipe left here
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import platform
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+
+from common.errors import UserError, run_command
+from common.files import read_json, sha256_of
+from corpus.rows.permutation import derive_key
+from corpus.rows.store import verify
+from model.modernbert import ModernBert, Shape
+from model.training import checkpoint
+from model.training.data import RankBatch, Stream
+from model.training.engine import Engine, describe_place, fresh_tensors, start_process_group
+from model.training.metrics import Log, Progress, Tally, memory_bytes
+from recipe.schedule import stage_rows, steps
+from recipe.slices import PhaseSlice, read_slice
+
+STOPPED = os.EX_TEMPFAIL
+"""Exit status after a checkpoint that was asked for: run the same command again to go on."""
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
+OUT_OF_MEMORY = os.EX_OSERR
+"""Exit status where a device has too little memory. Another error that a person must mend gives `os.EX_DATAERR`; the
+launcher tries neither again."""
+KEPT_CHECKPOINTS = 2
+PLACE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""Environment variables that tell a process its place among the ranks."""
+
+
+@dataclass
+class Position:
+    """Where training stands; what `state.json` holds. Numbers of slots and steps count the whole lineage."""
+
+    step: int = 0
+    tokens: int = 0
+    stage: int = 0
+    stage_rows: int = 0
+    """Rows of the stage that are done: the only state of the data."""
+    phase_tokens: int = 0
+    drawn: dict[str, int] = field(default_factory=dict)
+    """Source -> real tokens of it trained on in this phase."""
+    stage_end: bool = False
+    """Whether this is the last checkpoint of a stage."""
+
+
+class Phase:
+    """One phase on one rank."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        """Join the other ranks and load whatever training continues from."""
+        self.slice = read_slice(arguments.slice, PhaseSlice)
+        self.folder: Path = arguments.folder
+        self.shards: Path = arguments.shards / self.slice.tokenizer
+        self.checkpoint_seconds: float = arguments.checkpoint_seconds
+        self.micro_tokens: int = arguments.micro_batch_tokens
+        self.stop_asked = False
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._ask_to_stop)
+        self.device = start_process_group()
+        print(describe_place(self.device), flush=True)
+        self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
+        self.languages = sorted({part.language for stage in self.slice.stages for part in stage.components})
+        self.tokenizer = read_json(arguments.tokenizer)
+        self._decisive = [arguments.slice, *self._indexes(), *([arguments.previous] if arguments.previous else [])]
+        self.inputs = self._fingerprint()
+        self._check_shards()
+        self.position = Position()
+        self.engine = self._load(arguments.previous)
+
+    def _ask_to_stop(self, number: int, _: Any) -> None:
+        self.stop_asked = True
+        self.say(f"{signal.Signals(number).name}: finishing this step, then a checkpoint")
+
+    def say(self, text: str) -> None:
+        """Print a line, on rank 0 only."""
+        if int(os.environ["RANK"]) == 0:
+            print(text, flush=True)
+
+    def _indexes(self) -> list[Path]:
+        parts = {(part.source, part.rowset) for stage in self.slice.stages for part in stage.components}
+        return [self.shards / source / "train" / rowset / "index.json" for source, rowset in sorted(parts)]
+
+    def _fingerprint(self) -> str:
+        """Hash what decides this phase's result: its slice, its shards, and the checkpoint it begins with."""
+        return hashlib.sha256("".join(map(sha256_of, self._decisive)).encode()).hexdigest()
+
+    def _check_shards(self) -> None:
+        """Verify every file of the shards that this phase reads, each on one rank."""
+        files = [(index, entry["name"]) for index in self._indexes() for entry in read_json(index)["files"]]
+        for index, name in files[self.rank :: self.world_size]:
+            verify(index, [name])
+        for index in self._indexes():
+            if read_json(index)["tokenizer"] != self.tokenizer["fingerprint"]:
+                raise UserError(f"{index} was made with another tokenizer; delete its directory and run again.")
+
+    def _load(self, previous: Path | None) -> Engine:
+        folder = self.folder / "checkpoints"
+        if self.rank == 0:
+            newest = checkpoint.newest_whole(folder, self.say)
+            if newest and checkpoint.load_state(newest)["inputs"] != self.inputs:
+                self._set_superseded_aside(newest)
+                newest = None
+            if newest is None and previous:
+                checkpoint.open_checkpoint(previous)
+        dist.barrier()  # what is found now has been verified
+        own = checkpoint.complete_checkpoints(folder)
+        model = ModernBert(self._shape(), None if own or previous else self.slice.seed)
+        start = own[-1] if own else checkpoint.pointed_directory(previous) if previous else None
+        tensors = checkpoint.load_tensors(start) if start else fresh_tensors(model)
+        state = checkpoint.load_state(start) if start else {}
+        if own:
+            self.position = Position(**state["position"])
+            self.say(f"continuing from {own[-1]}: step {self.position.step}")
+        elif start:
+            self.position = Position(step=state["position"]["step"], tokens=state["position"]["tokens"])
+            self.say(f"beginning from {start}")
+        else:
+            self.say(f"beginning with fresh weights, seed {self.slice.seed}")
+        self.model = model.to(self.device)
+        engine = Engine(self.model, self.slice.optimizer)
+        engine.load(tensors, state.get("updates", 0))
+        count = sum(parameter.numel() for parameter in model.parameters())
+        self.say(
+            f"{count / 1e6:.3g}M parameters, {self.world_size} ranks, {self.device.type}, torch {torch.__version__}"
+        )
+        return engine
+
+    def _shape(self) -> Shape:
+        fields = self.slice.model.model_dump()
+        return Shape(
+            vocabulary=self.tokenizer["padded_vocabulary"],
+            global_rope_theta=self.slice.stages[0].rope_theta,
+            **fields,
+        )
+
+    def _set_superseded_aside(self, newest: Path) -> None:
+        """Move what another recipe, other shards or another beginning left in this folder out of the way."""
+        aside = self.folder / "superseded" / checkpoint.load_state(newest)["inputs"][:12]
+        aside.mkdir(parents=True, exist_ok=True)
+        for name in ("checkpoints", "metrics.jsonl", "tensorboard"):
+            if (self.folder / name).exists():
+                (self.folder / name).rename(aside / f"{name}-{time.time_ns()}")
+        self.say(f"the recipe or the data has changed since {newest.name} was written; moved what was here to {aside}")
+
+    def train(self) -> None:
+        """Train what is left of every stage, and write the artifact."""
+        total = sum(stage_rows(stage) * stage.length for stage in self.slice.stages)
+        self.progress = Progress(f"{self.slice.run}/{self.slice.phase}", total, self.position.phase_tokens)
+        self.log = Log(self.folder, self.position.step) if self.rank == 0 else None
+        if self.log and self.log.repeated:
+            self.say(f"training {self.log.repeated} steps again that the last attempt made after its last checkpoint")
+        self.saved = time.monotonic()
+        self.save_seconds = 0.0
+        for number in range(self.position.stage + self.position.stage_end, len(self.slice.stages)):
+            self._train_stage(number)
+        # The phase is trained: whoever asks for a stop now gets the end, and Python must not die of it on its way out.
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        if self.log:
+            self.log.close()
+            if self._fingerprint() != self.inputs:
+                raise UserError(f"the recipe or the data of {self.folder} changed while it trained; run it again.")
+            last = checkpoint.complete_checkpoints(self.folder / "checkpoints")[-1]
+            facts = {
+                "run": self.slice.run,
+                "phase": self.slice.phase,
+                "step": self.position.step,
+                "tokens": self.position.tokens,
+            }
+            checkpoint.write_pointer(self.folder / "checkpoint.json", last, facts)
+            self.say(f"{self.folder / 'checkpoint.json'} names {last.name}")
+
+    def _train_stage(self, number: int) -> None:
+        stage, position = self.slice.stages[number], self.position
+        if position.stage != number:
+            position.stage, position.stage_rows = number, 0
+        key = derive_key(self.slice.seed, self.slice.ordinal, number)
+        vocabulary = self.tokenizer["vocabulary"]
+        stream = Stream(stage, self.shards, key, vocabulary, self.languages, self.say)
+        self.model.set_global_rope_theta(stage.rope_theta)
+        micro_rows = max(1, self.micro_tokens // stage.length)
+        plan = steps(stage, position.stage_rows)
+        waiting = time.monotonic()
+        for batch in stream.batches(plan, self.rank, self.world_size, micro_rows):
+            began = time.monotonic()
+            tally, norm = self._step(batch, stream)
+            now = time.monotonic()
+            self._advance(batch, stream, tally)
+            timing = {"step_seconds": now - waiting, "data_wait_seconds": began - waiting}
+            self._report(tally, norm, batch, timing)
+            self._maybe_checkpoint(tally)
+            waiting = time.monotonic()
+
+    def _step(self, batch: RankBatch, stream: Stream) -> tuple[Tally, float]:
+        """Compute one batch and update the weights; return its sums over all ranks, and the gradient's norm."""
+        masked = torch.tensor(batch.masked, dtype=torch.int64, device=self.device)
+        dist.all_reduce(masked)
+        # DeepSpeed divides gradients by the world size; the loss is a mean over all masked positions of the batch.
+        scale = self.world_size / max(1, int(masked))
+        tally = Tally(len(self.languages), len(stream.components), self.device)
+        for micro_batch in batch.micro_batches:
+            here = micro_batch.to(self.device)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+                logits = self.model(here.tokens, here.cu_seqlens, here.positions)
+            losses = F.cross_entropy(logits.float(), here.labels, reduction="none")
+            self.engine.backward(losses.sum() * scale)
+            tally.add(here, losses, logits)
+        norm = self.engine.step(batch.step.learning_rate)
+        due = self.rank == 0 and time.monotonic() - self.saved >= self.checkpoint_seconds
+        tally.share(batch.drawn, self.stop_asked, due)
+        return tally, norm
+
+    def _advance(self, batch: RankBatch, stream: Stream, tally: Tally) -> None:
+        position, stage = self.position, self.slice.stages[self.position.stage]
+        slots = batch.step.rows * stage.length
+        position.step += 1
+        position.tokens += slots
+        position.phase_tokens += slots
+        position.stage_rows += batch.step.rows
+        position.stage_end = position.stage_rows == stage_rows(stage)
+        for part, tokens in zip(stream.components, tally.drawn, strict=True):
+            position.drawn[part.source] = position.drawn.get(part.source, 0) + tokens
+
+    def _report(self, tally: Tally, norm: float, batch: RankBatch, timing: dict[str, float]) -> None:
+        summary = tally.summary(self.languages)
+        if not (math.isfinite(summary["loss"]) and math.isfinite(norm)):
+            first, last = batch.step.first_row, batch.step.first_row + batch.step.rows - 1
+            raise UserError(
+                f"the loss ({summary['loss']}) or the gradient's norm ({norm}) is not a finite number at step "
+                f"{self.position.step}, global rows {first} to {last} of stage {self.position.stage}. The newest "
+                f"checkpoint in {self.folder} is from before; lower the learning rate, or look at the rows."
+            )
+        if not self.log:
+            return
+        position = self.position
+        tokens_per_second = sum(tally.drawn) / timing["step_seconds"]
+        self.log.write(
+            {
+                "step": position.step,
+                "stage": position.stage,
+                "length": self.slice.stages[position.stage].length,
+                "tokens": position.tokens,
+                "phase_tokens": position.phase_tokens,
+                "first_row": batch.step.first_row,
+                "batch_rows": batch.step.rows,
+                "batch_tokens": sum(tally.drawn),
+                "learning_rate": batch.step.learning_rate,
+                "gradient_norm": norm,
+                "tokens_per_second": tokens_per_second,
+                "memory_bytes": memory_bytes(self.device),
+                "save_seconds": self.save_seconds,
+                **timing,
+                **summary,
+            }
+        )
+        finished = position.stage_end and position.stage == len(self.slice.stages) - 1
+        self.progress.show(position.phase_tokens, summary["loss"], tokens_per_second, finished)
+
+    def _maybe_checkpoint(self, tally: Tally) -> None:
+        """Save if a stage ends, a rank was told to stop, or rank 0's clock says so; leave if told to stop."""
+        if not (tally.stop or tally.checkpoint_due or self.position.stage_end):
+            return
+        began = time.monotonic()
+        tensors = self.engine.gather()
+        if self.rank == 0:
+            folder = self.folder / "checkpoints"
+            checkpoint.write_checkpoint(folder / f"step-{self.position.step:08}", tensors, self._state())
+            checkpoint.remove_old(folder, KEPT_CHECKPOINTS)
+        dist.barrier()
+        self.saved = time.monotonic()
+        self.save_seconds = self.saved - began
+        finished = self.position.stage_end and self.position.stage == len(self.slice.stages) - 1
+        if tally.stop and not finished:
+            self.say(f"stopped after step {self.position.step}, with a checkpoint")
+            if self.log:
+                self.log.close()
+            dist.destroy_process_group()
+            sys.exit(STOPPED)
+
+    def _state(self) -> dict[str, Any]:
+        """Return what `state.json` holds; equal training gives equal content."""
+        return {
+            "format": checkpoint.FORMAT,
+            "position": self.position.__dict__,
+            "updates": self.engine.updates,
+            "inputs": self.inputs,
+            "slice": json.loads(self.slice.model_dump_json()),
+            "tokenizer": self.tokenizer["fingerprint"],
+            "world_size": self.world_size,
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        }
+
+
+def main() -> None:
+    """Train a phase from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model.training.trainer",
+        description="Train one phase. Each rank is a process with RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and "
+        "MASTER_PORT in its environment; slurm.launch sets them. Run again, it continues from the newest whole "
+        "checkpoint. At SIGTERM it finishes the step, writes a checkpoint and exits with status 75.",
+    )
+    parser.add_argument("--slice", type=Path, required=True, help="the phase's slice of the recipe, JSON")
+    parser.add_argument("--shards", type=Path, required=True, help="results/shards")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="the tokenizer's manifest.json")
+    parser.add_argument("--folder", type=Path, required=True, help="where checkpoints and metrics go")
+    parser.add_argument("--previous", type=Path, help="checkpoint.json to begin from (default: fresh weights)")
+    parser.add_argument(
+        "--micro-batch-tokens",
+        type=int,
+        default=8192,
+        help="slots computed at once on a rank, as memory allows; does not change the batch (default: 8192)",
+    )
+    parser.add_argument(
+        "--checkpoint-seconds", type=float, default=900.0, help="seconds between checkpoints (default: 900)"
+    )
+    arguments = parser.parse_args()
+    if arguments.micro_batch_tokens < 1:
+        raise UserError(f"--micro-batch-tokens is {arguments.micro_batch_tokens}; give at least 1.")
+    if absent := [name for name in PLACE if name not in os.environ]:
+        raise UserError(
+            f"the environment has no {', '.join(absent)}, which say which rank this is; put `python -m slurm.launch "
+            f"--folder {arguments.folder} --done {arguments.folder / 'checkpoint.json'} --` before this command."
+        )
+    try:
+        phase = Phase(arguments)
+        phase.train()
+    except torch.OutOfMemoryError as error:
+        print(f"error: {error}\nSet a smaller micro_batch_tokens in the profile.", file=sys.stderr)
+        sys.exit(OUT_OF_MEMORY)
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    run_command(main, refused=os.EX_DATAERR)

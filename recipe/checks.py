@@ -1,0 +1,213 @@
+"""Rules of a recipe that span several of its parts: names that must exist, batches that must hold a row, and so on.
+
+Each rule yields (key path as a user writes it, one sentence that says what is wrong and what to do). All rules are
+tried, so that a person sees every mistake at once; a rule that needs the way of a run through its phases is tried only
+where that way is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from itertools import pairwise
+
+from recipe.schema import Mixture, Recipe, Stage, WordBin, ancestry, lineage
+
+Problem = tuple[str, str]
+
+
+def problems(recipe: Recipe) -> list[Problem]:
+    """Return every breach of a rule as (key path, sentence), in the order of the recipe's keys."""
+    return [
+        *_tokenizers(recipe),
+        *_models(recipe),
+        *_mixtures(recipe),
+        *_phases(recipe),
+        *_runs(recipe),
+        *_evaluation(recipe),
+    ]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean x?` for the nearest known name, else `; there are: a, b, c.`"""
+    known = sorted(known)
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(known)}."
+
+
+def _absent(key: str, kind: str, name: str, known: Iterable[str]) -> Iterator[Problem]:
+    known = list(known)
+    if name not in known:
+        yield key, f"the recipe has no {kind} {name}{suggestion(name, known)}"
+
+
+def _tokenizers(recipe: Recipe) -> Iterator[Problem]:
+    for name, tokenizer in recipe.tokenizers.items():
+        key = f"tokenizers.{name}.mixture"
+        yield from _absent(key, "mixture", tokenizer.mixture, recipe.mixtures)
+        mixture = recipe.mixtures.get(tokenizer.mixture)
+        if mixture is not None and mixture.word_bins:
+            yield key, f"{tokenizer.mixture} has word_bins, which a tokenizer's sample ignores; name a mixture without."
+
+
+def _models(recipe: Recipe) -> Iterator[Problem]:
+    for name, model in recipe.models.items():
+        key = f"models.{name}"
+        yield from _absent(f"{key}.tokenizer", "tokenizer", model.tokenizer, recipe.tokenizers)
+        if model.hidden % model.heads:
+            yield f"{key}.heads", f"{model.hidden} hidden dimensions do not divide into {model.heads} heads."
+        elif model.hidden // model.heads % 2:
+            yield (
+                f"{key}.heads",
+                f"a head has {model.hidden // model.heads} dimensions, but RoPE turns them in pairs; make it even.",
+            )
+        if model.local_attention % 2:
+            yield (
+                f"{key}.local_attention",
+                f"{model.local_attention} is odd, but half of it goes to either side; make it even.",
+            )
+
+
+def _mixtures(recipe: Recipe) -> Iterator[Problem]:
+    for name, mixture in recipe.mixtures.items():
+        for source in mixture.factors:
+            yield from _absent(f"mixtures.{name}.factors.{source}", "source", source, recipe.sources)
+        yield from _word_bins(f"mixtures.{name}.word_bins", mixture)
+
+
+def _word_bins(key: str, mixture: Mixture) -> Iterator[Problem]:
+    filled: list[tuple[int, WordBin]] = []
+    for index, word_bin in enumerate(mixture.word_bins):
+        if word_bin.max_words is not None and word_bin.max_words <= word_bin.min_words:
+            yield (
+                f"{key}[{index}]",
+                f"no document has at least {word_bin.min_words} and fewer than {word_bin.max_words} words; "
+                "max_words is exclusive and must be larger than min_words.",
+            )
+        else:
+            filled.append((index, word_bin))
+    filled.sort(key=lambda item: item[1].min_words)
+    for (first, lower), (second, upper) in pairwise(filled):
+        if lower.max_words is None or lower.max_words > upper.min_words:
+            end = "it has no max_words" if lower.max_words is None else f"it ends at {lower.max_words}"
+            yield (
+                f"{key}[{second}]",
+                f"begins at {upper.min_words} words, inside word_bins[{first}] ({end}); let bins not overlap.",
+            )
+
+
+def _phases(recipe: Recipe) -> Iterator[Problem]:
+    for name, phase in recipe.phases.items():
+        for index, stage in enumerate(phase.stages):
+            key = f"phases.{name}.stages[{index}]"
+            yield from _absent(f"{key}.mixture", "mixture", stage.mixture, recipe.mixtures)
+            yield from _batch(f"{key}.batch", stage)
+            yield from _learning_rate(f"{key}.learning_rate", stage)
+
+
+def _batch(key: str, stage: Stage) -> Iterator[Problem]:
+    batch, row = stage.batch, stage.length
+    if batch.tokens < row:
+        yield f"{key}.tokens", f"{batch.tokens} tokens hold no row of {row} tokens; give at least {row}."
+    if batch.tokens > stage.tokens:
+        yield f"{key}.tokens", f"one batch of {batch.tokens} tokens is more than the stage's {stage.tokens}."
+    if batch.warmup_tokens > stage.tokens:
+        yield f"{key}.warmup_tokens", f"{batch.warmup_tokens} tokens are more than the stage's {stage.tokens}."
+    if batch.start_tokens is None:
+        if batch.warmup_tokens:
+            yield f"{key}.start_tokens", "is missing; a batch with warmup_tokens needs a size to start from."
+        return
+    if not batch.warmup_tokens:
+        yield f"{key}.start_tokens", "has no effect without warmup_tokens; give both or neither."
+    if batch.start_tokens < row:
+        yield f"{key}.start_tokens", f"{batch.start_tokens} tokens hold no row of {row} tokens; give at least {row}."
+    if batch.start_tokens > batch.tokens:
+        yield f"{key}.start_tokens", f"{batch.start_tokens} tokens are more than the full batch of {batch.tokens}."
+
+
+def _learning_rate(key: str, stage: Stage) -> Iterator[Problem]:
+    rate = stage.learning_rate
+    if rate.warmup_tokens > stage.tokens:
+        yield f"{key}.warmup_tokens", f"{rate.warmup_tokens} tokens are more than the stage's {stage.tokens}."
+    if rate.shape == "constant" and rate.final:
+        yield f"{key}.final", "has no effect on a constant rate; remove it or set shape to 1-sqrt."
+    elif rate.final > rate.peak:
+        yield f"{key}.final", f"{rate.final:g} is above the peak of {rate.peak:g}, but 1-sqrt only falls."
+
+
+def _runs(recipe: Recipe) -> Iterator[Problem]:
+    cycles: set[frozenset[str]] = set()
+    for name, run in recipe.runs.items():
+        key = f"runs.{name}"
+        if run.model is not None and run.from_run is not None:
+            yield f"{key}.model", f"the run has the model of {run.from_run}, which it continues; remove model or from."
+        elif run.model is not None:
+            yield from _absent(f"{key}.model", "model", run.model, recipe.models)
+        elif run.from_run is None:
+            yield key, "needs a model to begin with, or from, a run to continue."
+        if run.from_run is not None:
+            yield from _absent(f"{key}.from", "run", run.from_run, recipe.runs)
+        elif run.after is not None:
+            yield f"{key}.after", "has no effect without from, the run to continue."
+        for index, phase in enumerate(run.phases):
+            yield from _absent(f"{key}.phases[{index}]", "phase", phase, recipe.phases)
+        yield from _way(recipe, name, cycles)
+
+
+def _way(recipe: Recipe, name: str, cycles: set[frozenset[str]]) -> Iterator[Problem]:
+    """Check the phases of a run in their order; a cycle is told once, at the first run that reaches it."""
+    run = recipe.runs[name]
+    try:
+        before = lineage(recipe, run.from_run) if run.from_run is not None else []
+        ancestry(recipe, name)
+    except KeyError:
+        return  # told where the name is absent
+    except ValueError as error:
+        if "->" in str(error) and (members := frozenset(str(error).split(" -> "))) not in cycles:
+            cycles.add(members)
+            yield f"runs.{name}.from", f"the runs continue each other in a circle: {error}."
+        return  # else a branch after an absent phase, told at that run
+    phases = [phase for _, phase in before]
+    if run.after is not None and run.from_run is not None:
+        if run.after not in phases:
+            known = ", ".join(phases) or "none"
+            yield f"runs.{name}.after", f"{run.from_run} has no phase {run.after}; its phases are: {known}."
+            return
+        phases = phases[: phases.index(run.after) + 1]
+    for index, phase in enumerate(run.phases):
+        if phase in phases:
+            yield (
+                f"runs.{name}.phases[{index}]",
+                f"{phase} comes twice in the run's way ({', '.join([*phases, phase])}); give the second its own name.",
+            )
+        phases.append(phase)
+    if not phases:
+        yield f"runs.{name}.phases", "the run trains nothing; name at least one phase."
+
+
+def _evaluation(recipe: Recipe) -> Iterator[Problem]:
+    spoken = {source.language for source in recipe.sources.values()}
+    for language, prompt in recipe.evaluation.prompts.items():
+        key = f"evaluation.prompts.{language}"
+        if language not in spoken:
+            yield key, f"no source is in {language}{suggestion(language, spoken)}"
+        if (count := prompt.count("[MASK]")) != 1:
+            yield key, f"has {count} times [MASK]; put it once, in place of the word to be filled in."
+    final = {run: length for run in recipe.runs if (length := _final_length(recipe, run)) is not None}
+    for index, length in enumerate(recipe.evaluation.lengths):
+        short = [run for run in final if final[run] < length]
+        if short:
+            yield (
+                f"evaluation.lengths[{index}]",
+                f"{length} tokens are more than {short[0]} is trained for at its end ({final[short[0]]}); "
+                f"give at most {min(final.values())}.",
+            )
+
+
+def _final_length(recipe: Recipe, run: str) -> int | None:
+    """Return the row length of a run's last stage, or none where its way is broken."""
+    try:
+        way = lineage(recipe, run)
+        return recipe.phases[way[-1][1]].stages[-1].length if way else None
+    except (KeyError, ValueError):
+        return None

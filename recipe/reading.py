@@ -1,0 +1,228 @@
+"""Reading a recipe: the only reader of the YAML in `config/`.
+
+A recipe says what is trained and from what; it never names a partition, a path of the cluster, or a number of devices.
+Reading has three steps, and each tells all the mistakes it finds: YAML to a mapping, the mapping to the types of
+`recipe.schema`, the rules of `recipe.checks`. Everything a stage needs of the recipe reaches it as a slice
+(`recipe.slices`). `python -m recipe.reading config/demo.yaml` reads a recipe and tells what it would train.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import glob
+import re
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from textwrap import shorten
+from typing import Annotated, Any, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from common.errors import UserError, run_command
+from common.files import matching_files
+from recipe.checks import problems, suggestion
+from recipe.schema import LANGUAGE, NAME, Recipe, Source, lineage
+
+Location = tuple[int | str, ...]
+
+
+_FORMS = {
+    NAME: "is no name; use small letters, digits and hyphens, as in wikipedia-fi.",
+    LANGUAGE: "is no language; give an ISO 639 code (fi), a pair of them (en-fi), or code.",
+}
+_WANTED = {
+    "int_type": "needs a whole number",
+    "int_parsing": "needs a whole number",
+    "int_from_float": "needs a whole number",
+    "float_type": "needs a number",
+    "float_parsing": "needs a number",
+    "finite_number": "needs a finite number",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "string_type": "needs text (in quotes, if YAML reads it as something else)",
+    "literal_error": "must be one of {expected}",
+    "list_type": "needs a list",
+    "dict_type": "needs keys with values below it",
+    "model_type": "needs keys with values below it",
+    "too_short": "must not be empty",
+}
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, but a key given twice is an error; YAML's own rule, which PyYAML does not keep."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Build a mapping; raises `yaml.constructor.ConstructorError` at a key that the mapping already has."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    problem = f"the key {key.value} is given twice in one mapping; keep one of them"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe from a YAML file.
+
+    Raises:
+        UserError: one line for each mistake, with the file and the key (or the line, where it is not YAML).
+    """
+    return load_recipe(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; nothing in it is executed.
+
+    Raises:
+        UserError: with file and line, where it is not YAML or a mapping has a key twice.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return yaml.load(stream, Loader=_UniqueKeyLoader)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; the recipes that come with Alasin are in config/.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{path}{line}: {error.problem}.") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {str(error).splitlines()[0]}.") from None
+
+
+def load_recipe(config: Any, where: str) -> Recipe:
+    """Turn a mapping, such as Snakemake's `config`, into a recipe.
+
+    Args:
+        config: the whole recipe; values as YAML gives them.
+        where: name of the file or files it was read from, for the messages.
+
+    Raises:
+        UserError: one line for each mistake, `file: key: sentence`.
+    """
+    if not isinstance(config, Mapping):
+        raise UserError(
+            f"{where}: holds no keys; a recipe begins with title, sources, tokenizers (see config/README.md)."
+        )
+    try:
+        recipe = Recipe.model_validate(config)
+    except ValidationError as error:
+        found = [_plain(details) for details in error.errors(include_url=False)]
+    else:
+        found = problems(recipe)
+        if not found:
+            return recipe
+    # What was given is quoted in the sentences and may hold line breaks.
+    raise UserError("\n".join(" ".join(f"{where}: {key}: {sentence}".split()) for key, sentence in found))
+
+
+def expand_files(source: Source) -> list[str]:
+    """Return the files of a source, sorted, each once. A pattern without wildcard stays, whether it exists or not."""
+    found: set[str] = set()
+    for pattern in source.files:
+        found.update(matching_files(pattern) if glob.has_magic(pattern) else [pattern])
+    return sorted(found)
+
+
+def missing_files(recipe: Recipe, produced: set[str]) -> list[str]:
+    """Return one sentence for each pattern of a source that no file matches.
+
+    Args:
+        recipe: the recipe whose sources to look for below the working directory.
+        produced: paths that rules of the workflow make, which need not exist yet.
+    """
+    return [
+        f"sources.{name}.files[{index}]: no file matches {pattern}; put the text there or mend the path."
+        for name, source in recipe.sources.items()
+        for index, pattern in enumerate(source.files)
+        if not matching_files(pattern) and not fnmatch.filter(produced, pattern)
+    ]
+
+
+def unusable_files(recipe: Recipe) -> list[str]:
+    """Return one sentence for each file of a source that Snakemake would take for another, or cannot print."""
+    found = []
+    for name, source in recipe.sources.items():
+        for file in filter(re.compile("[{}\ud800-\udfff]").search, expand_files(source)):
+            what = "bytes that are no UTF-8" if re.search("[\ud800-\udfff]", file) else "braces"
+            found.append(
+                f"sources.{name}.files: the name of {file!r} holds {what}; rename it, Snakemake cannot read it."
+            )
+    return found
+
+
+def _plain(details: ErrorDetails) -> tuple[str, str]:
+    """Turn one of pydantic's errors into (key path, sentence)."""
+    location, kind, given = details["loc"], details["type"], details["input"]
+    context = details.get("ctx", {})
+    if location[-1] == "[key]":  # pydantic tells of a key of a mapping here, of its value otherwise
+        location = (*location[:-2], str(given))
+    key = _key_path(location)
+    if kind == "missing":
+        return key, "is missing."
+    if kind == "extra_forbidden":
+        return key, f"is no key of a recipe here{suggestion(str(location[-1]), _keys_at(location[:-1]))}"
+    if kind == "value_error":
+        return key, f"{context['error']}."
+    if kind == "string_pattern_mismatch":
+        return key, f"{given} {_FORMS[context['pattern']]}"
+    return key, _WANTED.get(kind, details["msg"]).format(**context) + _but(given)
+
+
+def _but(given: Any) -> str:
+    """Return the end of a sentence that says what was given, where that is short enough to help."""
+    if given is None:
+        return ", but nothing is there."
+    if isinstance(given, dict | list):
+        return "."
+    return f", but is {shorten(str(given), 60)}."
+
+
+def _key_path(location: Location) -> str:
+    """Return a place as a user writes it: `phases.stable.stages[0].batch`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def _keys_at(location: Location) -> list[str]:
+    """Return the keys that the part of a recipe at `location` may have."""
+    part: Any = Recipe
+    for step in location:
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            part = {field.alias or name: field.annotation for name, field in part.model_fields.items()}[str(step)]
+        else:
+            part = get_args(part)[-1]  # what a dict or a list holds
+        if get_origin(part) is Annotated:
+            part = get_args(part)[0]
+    return [field.alias or name for name, field in part.model_fields.items()]
+
+
+def main() -> None:
+    """Read recipes and tell what each would train."""
+    parser = argparse.ArgumentParser(
+        prog="python -m recipe.reading",
+        description="Check a recipe and tell what it would train. Every mistake is one line that names the key.",
+    )
+    parser.add_argument("recipe", type=Path, help="YAML file, such as config/demo.yaml; its keys: config/README.md")
+    path = parser.parse_args().recipe
+    recipe = read_recipe(path)
+    languages = sorted({source.language for source in recipe.sources.values()})
+    print(f"{path}: {recipe.title}: {len(recipe.sources)} sources in {', '.join(languages)}")
+    for run in recipe.runs:
+        way = lineage(recipe, run)
+        stages = [stage for _, phase in way for stage in recipe.phases[phase].stages]
+        tokens = sum(stage.tokens for stage in stages)
+        own = ", ".join(phase if owner == run else f"{phase} (of {owner})" for owner, phase in way)
+        print(f"  {run}: {own}; {tokens:,} tokens, {stages[-1].length} in a row at the end")
+    absent = missing_files(recipe, set())
+    print("\n".join(f"  not there yet: {sentence}" for sentence in absent) if absent else "  all files are there")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,73 @@
+"""What a stage does at a given point: batch and learning rate, functions of the rows done alone.
+
+Everything is counted in slots, the tokens that a packed row can hold: rows x row length. Packing leaves under one slot
+in a hundred empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil, sqrt
+from typing import NamedTuple
+
+from recipe.slices import StageSlice
+
+
+class Step(NamedTuple):
+    """One optimizer step of a stage."""
+
+    first_row: int
+    """Global row the batch begins with."""
+    rows: int
+    """Consecutive global rows in the batch, over all ranks."""
+    learning_rate: float
+
+
+def stage_rows(stage: StageSlice) -> int:
+    """Return how many rows the stage trains on: its tokens, rounded up to whole rows."""
+    return ceil(stage.tokens / stage.length)
+
+
+def batch_rows(stage: StageSlice, rows_done: int) -> int:
+    """Return the rows of the batch that begins after `rows_done` rows.
+
+    During the warm-up the batch grows linearly in tokens from `start_tokens` to `tokens`. What is left for the last
+    batch is between half and one and a half batches, so that no step rests on a few stray rows.
+    """
+    batch = stage.batch
+    tokens: float = batch.tokens
+    done = rows_done * stage.length
+    if batch.start_tokens is not None and done < batch.warmup_tokens:
+        tokens = batch.start_tokens + (batch.tokens - batch.start_tokens) * done / batch.warmup_tokens
+    rows = max(1, int(tokens // stage.length))
+    left = stage_rows(stage) - rows_done
+    return left if left < rows + (rows + 1) // 2 else rows
+
+
+def learning_rate(stage: StageSlice, tokens: float) -> float:
+    """Return the learning rate `tokens` slots into the stage.
+
+    Linear warm-up from zero; then constant, or peak -> final as 1 - sqrt(progress) (Haegele et al. 2024, section 4).
+    """
+    rate = stage.learning_rate
+    if tokens < rate.warmup_tokens:
+        return rate.peak * tokens / rate.warmup_tokens
+    if rate.shape == "constant":
+        return rate.peak
+    progress = min(1.0, (tokens - rate.warmup_tokens) / (stage.tokens - rate.warmup_tokens))
+    return rate.final + (rate.peak - rate.final) * (1.0 - sqrt(progress))
+
+
+def step_at(stage: StageSlice, rows_done: int) -> Step:
+    """Return the step that begins after `rows_done` rows; its learning rate is that at the middle of its batch."""
+    rows = batch_rows(stage, rows_done)
+    return Step(rows_done, rows, learning_rate(stage, (rows_done + rows / 2) * stage.length))
+
+
+def steps(stage: StageSlice, rows_done: int = 0) -> Iterator[Step]:
+    """Yield the stage's steps from `rows_done` on."""
+    total = stage_rows(stage)
+    while rows_done < total:
+        step = step_at(stage, rows_done)
+        yield step
+        rows_done += step.rows

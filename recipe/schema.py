@@ -1,0 +1,274 @@
+"""What a recipe is made of: its parts, their keys, and the way of a run through phases.
+
+These are types only. `recipe.reading` reads them from YAML, `recipe.checks` holds the rules that span several parts.
+Counts of training are in tokens, and a token here is a slot of a packed row.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _number(value: Any) -> Any:
+    """Let a number be written in any way a person would: YAML 1.1 reads `3e-4` and `350e9` as text.
+
+    Raises:
+        ValueError: for true and false, which would otherwise count as 1 and 0.
+    """
+    if isinstance(value, bool):
+        raise ValueError("needs a number, not true or false")
+    if not isinstance(value, str):
+        return value
+    try:
+        number = Decimal(value.replace("_", ""))
+    except InvalidOperation:
+        return value
+    whole = number.is_finite() and number == number.to_integral_value() and abs(number) < 2**63
+    return int(number) if whole else float(number)
+
+
+def _text(value: Any) -> Any:
+    """Explain YAML 1.1's best-known trap: `no`, the code of Norwegian, is read as false.
+
+    Raises:
+        ValueError: for true and false.
+    """
+    if isinstance(value, bool):
+        raise ValueError("needs text; YAML reads on, off, yes and no as true and false, so put the word in quotes")
+    return value
+
+
+NAME = r"^[a-z0-9][a-z0-9-]*$"
+LANGUAGE = r"^[a-z]{2,3}(-[a-z]{2,3})?$|^code$"
+
+Text = Annotated[str, BeforeValidator(_text)]
+Name = Annotated[str, Field(pattern=NAME), BeforeValidator(_text)]
+Language = Annotated[str, Field(pattern=LANGUAGE), BeforeValidator(_text)]
+Count = Annotated[int, Field(gt=0, lt=2**63), BeforeValidator(_number)]
+Size = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_number)]
+Positive = Annotated[float, Field(gt=0.0), BeforeValidator(_number)]
+NotNegative = Annotated[float, Field(ge=0.0), BeforeValidator(_number)]
+Share = Annotated[float, Field(ge=0.0, le=1.0), BeforeValidator(_number)]
+PositiveShare = Annotated[float, Field(gt=0.0, le=1.0), BeforeValidator(_number)]
+Rate = Annotated[float, Field(gt=0.0, lt=1.0), BeforeValidator(_number)]
+Beta = Annotated[float, Field(ge=0.0, lt=1.0), BeforeValidator(_number)]
+
+
+class Strict(BaseModel):
+    """A part of the recipe: unknown keys are errors, and it does not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Filters(Strict):
+    """Which documents of a source are kept; what is dropped is counted by reason."""
+
+    min_characters: Count = 1
+    max_characters: Count | None = None
+    min_words: Count = 1
+    max_words: Count | None = None
+    min_scores: dict[str, Annotated[float, BeforeValidator(_number)]] = Field(default_factory=dict)
+    """Score field -> smallest value kept. A document without the field is dropped and counted."""
+
+
+class Documents(Strict):
+    """Which documents are read and kept: what of a source changes what is made from it."""
+
+    language: Language
+    """ISO 639 code, a pair such as `en-fi` for translations, or `code`."""
+    files: Annotated[list[Text], Field(min_length=1)]
+    """Paths or glob patterns below the working directory: .jsonl, .jsonl.gz, .jsonl.zst, .parquet."""
+    text_field: Text = "text"
+    """Name of the field that holds the text."""
+    fraction: PositiveShare = 1.0
+    """Share of the documents kept, by a hash of the document."""
+    held_out: Annotated[float, Field(ge=0.0, lt=0.5), BeforeValidator(_number)] = 0.01
+    """Share of the documents kept for validation, and again the same for test, by a hash of the document."""
+    filters: Filters = Filters()
+    max_rejected: Share = 0.01
+    """Share of malformed records (bad JSON, bad UTF-8, no text) above which the stage fails."""
+
+
+class Source(Documents):
+    """Documents of one language from one origin."""
+
+    note: Text = ""
+    """What this text is and its licence, for the report and the model card."""
+
+
+class Tokenizer(Strict):
+    """A byte-level BPE and the sample it is trained on."""
+
+    vocabulary: Annotated[int, Field(ge=300, lt=2**31), BeforeValidator(_number)]
+    """Entries to train, the five special tokens and the runs of spaces among them."""
+    multiple: Count = 64
+    """The model's vocabulary is `vocabulary` rounded up to a multiple of this."""
+    sample_bytes: Count
+    """Bytes of UTF-8 text it is trained on."""
+    mixture: Text
+    """Mixture the sample is drawn by, factor x bytes of each source."""
+
+
+class Model(Strict):
+    """Shape of a ModernBERT encoder."""
+
+    tokenizer: Text
+    layers: Count
+    hidden: Count
+    heads: Count
+    intermediate: Count
+    global_every: Count = 3
+    """Every n-th layer attends to the whole document, beginning with layer 0."""
+    local_attention: Count = 128
+    """Window of the other layers: half of it to either side."""
+    local_rope_theta: Positive = 10_000.0
+    norm_eps: Positive = 1e-5
+
+
+class WordBin(Strict):
+    """Documents of a range of whitespace-separated words, and the share of all drawn that they should be."""
+
+    min_words: Size = 0
+    max_words: Count | None = None
+    """Exclusive; none means no upper end."""
+    share: PositiveShare
+
+
+class Mixture(Strict):
+    """Weights over sources. A source is drawn in proportion to factor x its tokens."""
+
+    factors: Annotated[dict[Text, Positive], Field(min_length=1)]
+    """Source -> how often it is read, relative to the others."""
+    word_bins: list[WordBin] = Field(default_factory=list)
+    """Draw documents by their length in words: the shares count relative to their sum."""
+
+
+class Batch(Strict):
+    """Global batch in tokens (slots of packed rows), with an optional linear warm-up."""
+
+    tokens: Count
+    """Slots in one optimizer step."""
+    start_tokens: Count | None = None
+    """Slots in the first step, where there is a warm-up."""
+    warmup_tokens: Size = 0
+    """Tokens over which the batch grows from `start_tokens` to `tokens`."""
+
+
+class LearningRate(Strict):
+    """Learning rate over the tokens of a stage."""
+
+    peak: Positive
+    warmup_tokens: Size = 0
+    """Tokens over which the rate rises linearly from 0 to `peak`."""
+    shape: Literal["constant", "1-sqrt"] = "constant"
+    final: NotNegative = 0.0
+    """What `1-sqrt` decays to."""
+
+
+class Stage(Strict):
+    """A stretch of training at one row length."""
+
+    length: Annotated[int, Field(ge=8, le=65_535), BeforeValidator(_number)]
+    """Slots in a packed row; longer documents are cut."""
+    tokens: Count
+    batch: Batch
+    learning_rate: LearningRate
+    rope_theta: Positive
+    """RoPE theta of the layers that attend to the whole document."""
+    mixture: Text
+    masking_rate: Rate = 0.3
+    """Share of the tokens to be predicted."""
+
+
+class Phase(Strict):
+    """Stages trained one after the other; each stage's last checkpoint is kept."""
+
+    stages: Annotated[list[Stage], Field(min_length=1)]
+
+
+class Run(Strict):
+    """A way through phases that ends in a model."""
+
+    model: Text | None = None
+    """Shape to begin with; a run that continues another has that run's."""
+    phases: list[Text] = Field(default_factory=list)
+    """Phases in order; may be empty for a run that only names a point of another."""
+    from_run: Text | None = Field(default=None, alias="from")
+    """Run whose training this one continues."""
+    after: Text | None = None
+    """Phase of that run after which this one branches off; its last phase if not given."""
+
+
+class Optimizer(Strict):
+    """AdamW."""
+
+    beta1: Beta = 0.9
+    beta2: Beta = 0.98
+    eps: Positive = 1e-6
+    weight_decay: NotNegative = 1e-6
+    """Not applied to one-dimensional parameters."""
+    gradient_clip: Positive = 1.0
+    """Largest norm of the gradient over all parameters."""
+
+
+class Evaluation(Strict):
+    """What is measured on each finished model."""
+
+    lengths: Annotated[list[Count], Field(min_length=1)]
+    """Row lengths in tokens at which held-out loss and accuracy are measured."""
+    rows: Count = 1000
+    """At most so many held-out rows per language and length."""
+    masking_rate: Rate = 0.3
+    """Share of the held-out tokens to be predicted, whatever the runs were trained with."""
+    prompts: dict[Text, Text] = Field(default_factory=dict)
+    """Language -> a sentence with one [MASK], filled in by each model for the report."""
+
+
+class Recipe(Strict):
+    """The whole recipe."""
+
+    title: Text
+    seed: Size = 42
+    """Seed of the initial weights, the order of the data and the masks."""
+    sources: Annotated[dict[Name, Source], Field(min_length=1)]
+    tokenizers: Annotated[dict[Name, Tokenizer], Field(min_length=1)]
+    models: Annotated[dict[Name, Model], Field(min_length=1)]
+    mixtures: Annotated[dict[Name, Mixture], Field(min_length=1)]
+    phases: Annotated[dict[Name, Phase], Field(min_length=1)]
+    runs: Annotated[dict[Name, Run], Field(min_length=1)]
+    optimizer: Optimizer = Optimizer()
+    evaluation: Evaluation
+
+
+def lineage(recipe: Recipe, run: str) -> list[tuple[str, str]]:
+    """Return the way of a run as (run that owns the phase's directory, phase), from the first phase on.
+
+    Raises:
+        ValueError: if the run's ancestors form a cycle or branch off after a phase that is not there.
+        KeyError: if the run, or one it comes from, is not in the recipe.
+    """
+    way: list[tuple[str, str]] = []
+    for owner in ancestry(recipe, run):
+        branch = recipe.runs[owner]
+        if branch.after is not None:
+            way = way[: [phase for _, phase in way].index(branch.after) + 1]
+        way += [(owner, phase) for phase in branch.phases]
+    return way
+
+
+def ancestry(recipe: Recipe, run: str) -> list[str]:
+    """Return the runs that lead to `run`, the first ancestor first and `run` last.
+
+    Raises:
+        ValueError: if they form a cycle; the text shows it.
+        KeyError: if one of them is not in the recipe.
+    """
+    chain = [run]
+    while (parent := recipe.runs[chain[-1]].from_run) is not None:
+        if parent in chain:
+            raise ValueError(" -> ".join([*chain[chain.index(parent) :], parent]))
+        chain.append(parent)
+    return chain[::-1]

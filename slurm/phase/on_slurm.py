@@ -1,0 +1,202 @@
+"""A phase on a Slurm cluster: one job after another until its result is there, whatever becomes of each.
+
+Mostly there is one job: its batch script puts it back into the queue, with the same id, for as long as the policy says
+(`slurm.node.aftermath`). This process only watches, and takes over where the script could not: where Slurm killed the
+job at its time limit, a node of it failed without being put back, or the controller was away when the script asked.
+
+It may be killed at any moment and started again; the job's record says what to watch. At SIGINT, SIGTERM and SIGHUP it
+lets go: the job goes on.
+"""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from common.errors import UserError
+from common.locks import now
+from common.processes import Received
+from common.telling import StoppedError, say
+from slurm.cluster.cost import check_request
+from slurm.cluster.description import Cluster
+from slurm.queue.batch import check_with_slurm, job_name, submit_held
+from slurm.queue.commands import Answer, SlurmError, ask, wait_out
+from slurm.queue.states import MAY_RETURN, Seen, jobs_named, look, who_cancelled
+from slurm.records.follow import Mirror
+from slurm.records.history import append_run, read_history
+from slurm.records.job import Job, last_restart, log_path, read_job, write_job
+from slurm.records.outcome import describe_run
+from slurm.records.policy import decide
+from slurm.records.request import Request
+from slurm.records.saves import signal_seconds
+
+_SLICE = 0.5
+"""Seconds that a signal waits to be heard."""
+
+
+class SlurmPhase:
+    """The jobs of one phase, run by Slurm."""
+
+    def __init__(self, request: Request, cluster: Cluster, received: Received) -> None:
+        """Run `request` as `cluster` describes it. Raises `UserError` where the cluster cannot run it."""
+        check_request(cluster, request.partition, request.nodes, request.processes_per_node, request.minutes)
+        self._request, self._cluster, self._received = request, cluster, received
+        self._jobs = request.folder / "jobs"
+        self._watched: Job | None = None
+
+    def run_job(self) -> None:
+        """See the phase's job to its end, or, if there is none to watch, submit one and see it to its end.
+
+        Raises `UserError` if the phase is not to go on, `StoppedError` at a signal.
+        """
+        job = read_job(self._request.folder)
+        if job is not None:
+            job = self._attach(job)
+        if job is None:
+            job = self._submit()
+        self._watched = job
+        seen = self._follow(job)
+        self._watched = None
+        self._conclude(job, seen)
+
+    def _pause(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._received.signals and time.monotonic() < deadline:
+            time.sleep(min(_SLICE, seconds))
+        if self._received.signals:
+            job = self._watched
+            raise StoppedError(
+                (f"letting go of job {job.job_id}, which goes on; `scancel {job.job_id}` ends it. " if job else "")
+                + "The same command attaches again."
+            )
+
+    def _attach(self, job: Job) -> Job | None:
+        """Return the recorded job if it has not ended; settle it if it ended while nobody watched."""
+        if job.pid:
+            raise UserError(
+                f"{self._request.folder / 'job.json'} is of a job on {job.host} without Slurm; if it has ended, delete "
+                "that file and run again."
+            )
+        seen = look(job.job_id, self._pause)
+        if not seen.live:
+            self._record(job, seen)
+            return None
+        if job.command != list(self._request.command):
+            raise UserError(
+                f"job {job.job_id} in {self._request.folder} runs another command ({shlex.join(job.command)}); wait "
+                f"for it, or end it with `scancel {job.job_id}`, then run again."
+            )
+        say(f"attached to job {job.job_id}, submitted {job.submitted}: {_told(seen)}")
+        if seen.held:
+            self._release(job)
+        return job
+
+    def _submit(self) -> Job:
+        """Submit a job, record it, and only then let it start. Raises `UserError` if Slurm refuses it."""
+        request, name = self._request, job_name(self._request.folder)
+        check = partial(check_with_slurm, request, self._cluster)
+        wait_out(partial(self._unless_refused, check), self._pause)
+
+        def attempt() -> str:
+            # A held job of this name is one whose launch died before it was recorded; it has never run.
+            for stray, seen in jobs_named(name, self._pause):
+                if not seen.held:
+                    raise UserError(
+                        f"job {stray} ({name}) is in the queue, but {request.folder / 'job.json'} does not record it; "
+                        f"end it with `scancel {stray}`, or wait, then run again."
+                    )
+                ask(["scancel", stray], self._pause)
+            return self._unless_refused(partial(submit_held, request, self._cluster))
+
+        job_id = wait_out(attempt, self._pause)
+        processes = request.nodes * request.processes_per_node
+        job = Job(
+            request.cluster,
+            job_id,
+            processes,
+            socket.gethostname(),
+            now(),
+            list(request.command),
+            partition=request.partition,
+            nodes=request.nodes,
+            minutes=request.minutes,
+        )
+        write_job(request.folder, job)
+        self._release(job)
+        say(f"submitted job {job_id}: {processes} x {shlex.join(request.command)}")
+        say(f"logs: {log_path(self._jobs, job_id, 0, 'out')}")
+        return job
+
+    def _unless_refused(self, submit: Callable[[], Answer]) -> Answer:
+        try:
+            return submit()
+        except SlurmError as error:
+            why = str(error).splitlines()[-1].removeprefix("sbatch: error: ").removeprefix("allocation failure: ")
+            raise UserError(
+                f"Slurm would not take the job ({why}): {self._request.nodes} nodes of "
+                f"{self._request.partition or 'the default partition'} for {self._request.minutes} minutes. Nothing "
+                "was submitted; change the profile, the partition or SBATCH_ACCOUNT."
+            ) from None
+
+    def _release(self, job: Job) -> None:
+        ask(["scontrol", "release", job.job_id], self._pause)
+
+    def _follow(self, job: Job) -> Seen:
+        """Watch a job until it has ended for good, telling whenever its state changes."""
+        mirror = Mirror(log_path(self._jobs, job.job_id, 0, "out"))
+        told = ""
+        ended_at: float | None = None
+        while True:
+            seen = look(job.job_id, self._pause)
+            mirror.copy()
+            if seen.live:
+                ended_at = None
+            elif ended_at is None:
+                ended_at = time.monotonic()
+            if _told(seen) != told:
+                told = _told(seen)
+                say(f"job {job.job_id}: {told}")
+            if ended_at is not None and (
+                seen.state not in MAY_RETURN or time.monotonic() - ended_at > self._cluster.requeue_seconds
+            ):
+                return seen
+            self._pause(self._cluster.poll_seconds)
+
+    def _record(self, job: Job, seen: Seen) -> None:
+        """Write into the history what became of a job that has ended, if the job has not done so itself."""
+        if seen.state in MAY_RETURN:
+            with suppress(SlurmError):  # the controller may have forgotten it
+                ask(["scancel", job.job_id], self._pause)  # it must not come back beside the next one
+        detail = who_cancelled(job.job_id) if seen.state == "CANCELLED" else seen.reason
+        restart = max(seen.restarts, last_restart(self._jobs, job.job_id))
+        signal_at = signal_seconds(self._request.folder, job.minutes)
+        append_run(
+            self._request.folder, describe_run(self._request.folder, job, restart, seen.state, detail, signal_at)
+        )
+
+    def _conclude(self, job: Job, seen: Seen) -> None:
+        """Settle a job that has ended. Raises `UserError` if no other is to follow."""
+        self._record(job, seen)
+        if self._request.done.exists():
+            return
+        history = read_history(self._request.folder)
+        verdict = decide(history)
+        if history[-1].outcome == "finished":
+            raise UserError(
+                f"job {job.job_id} ended without an error, but did not make {self._request.done}; does the command "
+                f"write it? Its logs are in {self._jobs}."
+            )
+        if not verdict.go_on:
+            raise UserError(verdict.text)
+        say(f"{verdict.text}; submitting another")
+
+
+def _told(seen: Seen) -> str:
+    words = seen.state.lower().replace("_", " ")
+    if seen.restarts:
+        words += f", restart {seen.restarts}"
+    return words + (f" ({seen.reason})" if seen.reason else "")

@@ -1,0 +1,119 @@
+"""A phase on this machine: one job after another, each attached to if it still runs.
+
+A person is near, so a failing rank is not tried again but told, with its last words. At SIGINT or SIGTERM the job is
+asked to checkpoint and end; a second one kills it.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from common.errors import UserError
+from common.processes import Received
+from common.telling import StoppedError, say
+from slurm.node import local_job
+from slurm.queue.batch import worker
+from slurm.records.follow import Mirror
+from slurm.records.history import Run, append_run
+from slurm.records.job import Job, log_path, read_job, write_job
+from slurm.records.outcome import describe_run
+from slurm.records.request import Request
+
+_POLL = 0.2
+"""Seconds between looks at the job."""
+_SHORT = 60.0
+_MAX_SHORT = 3
+"""So many jobs in a row that last less than `_SHORT` seconds and ask to be continued are an error."""
+
+
+class LocalPhase:
+    """The jobs of one phase, run here."""
+
+    def __init__(self, request: Request, received: Received) -> None:
+        """Run `request`, listening to the signals in `received`."""
+        self._request, self._received = request, received
+        self._jobs = request.folder / "jobs"
+        self._short = 0
+
+    def run_job(self) -> None:
+        """Run one job to its end, or the rest of the one that runs.
+
+        Raises `UserError` if going on is useless, `StoppedError` at a signal.
+        """
+        began = time.monotonic()
+        job, mirror = self._attach_or_submit()
+        self._follow(job, mirror)
+        run = describe_run(self._request.folder, job, 0)
+        append_run(self._request.folder, run)
+        if len(self._received.signals) > 1:
+            raise StoppedError("killed; the same command continues from the last complete checkpoint")
+        self._check_ended(run)
+        if self._request.done.exists():
+            return
+        if self._received.signals:
+            raise StoppedError("stopped; the same command continues from the last checkpoint")
+        self._check_short(time.monotonic() - began)
+        say(f"job {job.job_id} was stopped before the end; continuing it with another")
+
+    def _attach_or_submit(self) -> tuple[Job, Mirror]:
+        """Return the phase's job, the one that runs or a new one, and what copies rank 0's output from here on.
+
+        Raises `UserError` if a job runs that has another command.
+        """
+        request, jobs = self._request, self._jobs
+        job = read_job(request.folder)
+        if job is not None and local_job.alive(job, request.folder):
+            if job.command != list(request.command):
+                raise UserError(
+                    f"job {job.job_id} in {request.folder} runs another command ({shlex.join(job.command)}); wait for "
+                    f"it, or end it with `kill {job.pid}`, then run again."
+                )
+            say(f"attached to job {job.job_id}, which has been running since {job.submitted}")
+            return job, Mirror(log_path(jobs, job.job_id, 0, "out"))
+        held = local_job.submit(request.cluster, worker(request), request.nodes, request.processes_per_node)
+        write_job(request.folder, held.job)
+        say(f"submitted job {held.job.job_id}: {held.job.processes} x {shlex.join(request.command)}")
+        say(f"logs: {log_path(jobs, held.job.job_id, 0, 'out')}")
+        mirror = Mirror(log_path(jobs, held.job.job_id, 0, "out"))
+        held.release()
+        return held.job, mirror
+
+    def _follow(self, job: Job, mirror: Mirror) -> None:
+        """Copy rank 0's output until the job has ended, passing a request to stop on to it."""
+        heard = 0
+        while local_job.alive(job, self._request.folder):
+            if len(self._received.signals) > heard:
+                heard = len(self._received.signals)
+                if heard == 1:
+                    say("asking the job to checkpoint and stop; once more kills it")
+                    local_job.stop(job)
+                else:
+                    local_job.kill(job)
+            time.sleep(_POLL)
+            mirror.copy()
+        mirror.copy()
+
+    def _check_ended(self, run: Run) -> None:
+        """Raise `UserError` about the rank that failed first, or if the job left no result and no wish to go on."""
+        if run.outcome == "unknown":
+            raise UserError(
+                f"job {run.job_id} was killed from outside, or its disk is full; the same command continues from the "
+                f"last complete checkpoint. Its logs are in {self._jobs}, its last words in "
+                f"{self._jobs / 'controller.log'}."
+            )
+        if run.outcome == "finished" and not self._request.done.exists():
+            raise UserError(
+                f"job {run.job_id} ended without an error, but did not make {self._request.done}; does the command "
+                f"write it? Its logs are in {self._jobs}."
+            )
+        if run.outcome not in ("finished", "stopped"):
+            raise UserError(f"job {run.job_id}: {run.reason}")
+
+    def _check_short(self, seconds: float) -> None:
+        self._short = self._short + 1 if seconds < _SHORT else 0
+        if self._short == _MAX_SHORT:
+            raise UserError(
+                f"{self._short} jobs in a row were stopped within {_SHORT:.0f} s of their start; {self._jobs} holds "
+                "their logs. The same command continues from the last checkpoint."
+            )

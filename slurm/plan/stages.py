@@ -1,0 +1,113 @@
+"""How many jobs the stages before and after training are, and the most that they may cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from recipe.schema import Recipe
+from recipe.slices import evaluation_slice, phase_slice, rowset
+from slurm.cluster.cost import Resources, billed_per_hour, billing_unit, broken_limits
+from slurm.cluster.description import Cluster
+from slurm.cluster.profile import Profile
+from slurm.plan.phases import phases_of
+
+
+@dataclass(frozen=True)
+class StageJobs:
+    """The jobs of one rule. None is what cannot be known."""
+
+    rule: str
+    jobs: int
+    partition: str
+    """Empty if the cluster's description has no such partition."""
+    cores: int
+    memory_mb: int
+    """0 if nothing is said about memory."""
+    devices: int
+    minutes: float | None
+    """Most that each may take."""
+    billed: float | None
+    """If each takes that long, in `unit`."""
+    unit: str
+
+
+def count_jobs(recipe: Recipe) -> dict[str, int]:
+    """Return how many jobs each rule but `train` is, if nothing is there yet; text from packages is left out."""
+    phases = [phase_slice(recipe, run, phase) for run, phase in phases_of(recipe)]
+    evaluations = [evaluation_slice(recipe, run) for run in recipe.runs]
+    shards = {
+        (phase.tokenizer, part.source, "train", part.rowset)
+        for phase in phases
+        for stage in phase.stages
+        for part in stage.components
+    } | {
+        (evaluation.tokenizer, source, "validation", rowset(length))
+        for evaluation in evaluations
+        for source in evaluation.sources
+        for length in evaluation.lengths
+    }
+    tokenizers = {evaluation.tokenizer for evaluation in evaluations}
+    samples = {source for name in tokenizers for source in recipe.mixtures[recipe.tokenizers[name].mixture].factors}
+    sources = samples | {source for _, source, _, _ in shards}
+    each_run = ("export", "fertility", "masked_language_modelling", "fill_mask", "model_card")
+    return {
+        "sample": len(sources),
+        "tokenizer": len(tokenizers),
+        "shards": len(shards),
+        **dict.fromkeys(each_run, len(recipe.runs)),
+        "report": 1,
+    }
+
+
+def plan_stages(recipe: Recipe, cluster: Cluster, profile: Profile) -> tuple[list[StageJobs], list[str]]:
+    """Return the jobs of each rule, and a sentence for each limit that they break.
+
+    Under a profile that submits no rules, they run where Snakemake runs, and no partition limits them.
+    """
+    stages, refusals = [], []
+    for rule, jobs in count_jobs(recipe).items():
+        request = Resources(
+            partition=profile.text(rule, "slurm_partition", ""),
+            nodes=1,
+            cores=profile.cores(rule),
+            minutes=profile.minutes(rule) or 0.0,
+            memory_mb=profile.memory_mb(rule),
+            devices=profile.devices(rule),
+        )
+        if profile.submits:
+            refusals += [f"{rule}: {sentence}" for sentence in broken_limits(cluster, request)]
+        stages.append(_stage(rule, jobs, cluster, request, profile.submits))
+    return stages, refusals + _too_many(stages, cluster, profile)
+
+
+def _stage(rule: str, jobs: int, cluster: Cluster, request: Resources, submitted: bool) -> StageJobs:
+    known = submitted and request.partition in cluster.partitions
+    return StageJobs(
+        rule=rule,
+        jobs=jobs,
+        partition=request.partition if known else "",
+        cores=request.cores,
+        memory_mb=request.memory_mb,
+        devices=request.devices,
+        minutes=request.minutes or None,
+        billed=jobs * request.minutes / 60 * billed_per_hour(cluster, request) if known else None,
+        unit=billing_unit(cluster, request.partition) if known else "",
+    )
+
+
+def _too_many(stages: list[StageJobs], cluster: Cluster, profile: Profile) -> list[str]:
+    """Return a sentence for each partition that would get more jobs at once than a user may have in it."""
+    in_partition: Counter[str] = Counter()
+    for stage in stages:
+        in_partition[stage.partition] += stage.jobs
+    refusals = []
+    for partition, jobs in in_partition.items():
+        limits = cluster.partitions.get(partition)
+        at_once = jobs if profile.jobs is None else min(jobs, profile.jobs)
+        if limits and limits.max_jobs is not None and at_once > limits.max_jobs:
+            refusals.append(
+                f"{partition} takes at most {limits.max_jobs} jobs of a user, but {at_once} would be in it at once; "
+                f"set `jobs` in the profile to {limits.max_jobs} or less."
+            )
+    return refusals

@@ -1,0 +1,188 @@
+"""A plan as tables that fit in 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from common.quantities import amount
+from slurm.cluster.cost import in_words
+from slurm.plan.estimate import SAVE_MINUTES, START_UP_MINUTES
+
+if TYPE_CHECKING:
+    from slurm.plan.phases import Training
+    from slurm.plan.stages import StageJobs
+    from slurm.plan.whole import Plan
+
+_WIDTH = 100
+_IDLE = 0.05
+"""Share of time spent waiting from which it is told."""
+_UNKNOWN = "-"
+
+
+def render(plan: Plan) -> str:
+    """Return the plan for a person; columns of which nothing is known are left out."""
+    return "\n\n".join([f"{plan.title} on {plan.cluster}", _phases(plan), _remarks(plan), _stages(plan)])
+
+
+def _phases(plan: Plan) -> str:
+    header = ["phase", "tokens", "steps", "GFLOP", "tokens/s", "hours", "jobs", plan.unit, "written", "kWh"]
+    rows: list[list[str]] = []
+    for run, phases in groupby(plan.phases, key=lambda phase: phase.run):
+        rows.append([run])
+        rows += [["  " + phase.phase, *_cells(phase)] for phase in phases]
+    rows.append(["all", *_totals(plan.phases)])
+    where = f" in {plan.partition}" if plan.partition else ""
+    walltime = f", {in_words(plan.minutes)} a job" if plan.minutes else ""
+    return f"Phases: {plan.nodes} x {plan.processes_per_node} x {plan.device}{where}{walltime}\n{_table(header, rows)}"
+
+
+def _cells(phase: Training) -> list[str]:
+    return [
+        amount(phase.tokens),
+        f"{phase.steps:,}",
+        # With hours known, operations are of no further use.
+        f"{phase.gigaflops:.3f}" if phase.hours is None else _UNKNOWN,
+        _figure(phase.tokens_per_second) + (f" {phase.how[0]}" if phase.how else ""),
+        _figure(phase.hours),
+        _figure(phase.jobs),
+        _figure(phase.billed),
+        _bytes(phase.written_bytes),
+        _figure(phase.kilowatt_hours),
+    ]
+
+
+def _totals(phases: list[Training]) -> list[str]:
+    def total(field: str) -> float | None:
+        known = [value for phase in phases if (value := getattr(phase, field)) is not None]
+        return sum(known) if len(known) == len(phases) else None
+
+    return [
+        amount(sum(phase.tokens for phase in phases)),
+        f"{sum(phase.steps for phase in phases):,}",
+        _UNKNOWN,
+        _UNKNOWN,
+        _figure(total("hours")),
+        _figure(total("jobs")),
+        _figure(total("billed")),
+        _bytes(total("written_bytes")),
+        _figure(total("kilowatt_hours")),
+    ]
+
+
+def _remarks(plan: Plan) -> str:
+    """Return what a reader must know of the figures above, a paragraph each."""
+    paragraphs = [_of_speed(plan), _of_hours(plan), _of_billing(plan), _of_checkpoints(plan), _of_idle(plan)]
+    return "\n".join(textwrap.fill(text, _WIDTH, subsequent_indent="  ") for text in paragraphs if text)
+
+
+def _of_speed(plan: Plan) -> str:
+    sources = {phase.how: phase.source for phase in reversed(plan.phases) if phase.how}
+    said = {
+        "given": "g: given",
+        "measured": f"m: measured, such as over {sources.get('measured')}",
+        "assumed": f"a: assumed, {sources.get('assumed')}",
+    }
+    sentences = [said[how] for how in said if how in sources]
+    if sentences:
+        return f"tokens/s: slots a second of one {plan.device}. {'; '.join(sentences)}."
+    return (
+        "GFLOP: 10^9 operations of one token. Hours follow from a speed: give --tokens-per-second, or use a cluster "
+        "whose description has the peak of a device (docs/clusters.md)."
+    )
+
+
+def _of_hours(plan: Plan) -> str:
+    if not plan.longest:
+        return ""
+    run, hours = plan.longest
+    time = f"{hours / 24:,.1f} days" if hours >= 48 else f"{_figure(hours)} hours"
+    starts = (
+        f"nodes are held, {START_UP_MINUTES:g} minutes for each job's start included; the last {SAVE_MINUTES:g} of a "
+        "walltime stay free for a checkpoint. Time in the queue comes on top. "
+    )
+    return f"hours: {starts if plan.minutes else ''}The longest run, {run}, takes {time}."
+
+
+def _of_billing(plan: Plan) -> str:
+    if plan.partition:
+        return f"{plan.unit}: as {plan.partition} bills. kWh: the nodes alone, an estimate."
+    return (
+        f"Billed hours, energy and limits need the partition in the description of {plan.cluster} (docs/clusters.md)."
+    )
+
+
+def _of_checkpoints(plan: Plan) -> str:
+    most = max(phase.kept_bytes for phase in plan.phases)
+    everything = sum(phase.kept_bytes for phase in plan.phases)
+    return f"written: checkpoints, of which a phase keeps up to {_bytes(most)}, and all together {_bytes(everything)}."
+
+
+def _of_idle(plan: Plan) -> str:
+    idle = [phase for phase in plan.phases if phase.idle >= _IDLE]
+    if not idle:
+        return ""
+    worst = max(idle, key=lambda phase: phase.idle)
+    return (
+        f"Ranks wait for one another where a batch's rows do not divide evenly among "
+        f"{plan.nodes * plan.processes_per_node}: {worst.idle * 100:.0f} % of the time in {worst.run}'s {worst.phase}, "
+        f"{_IDLE * 100:.0f} % or more in {len(idle)} of {len(plan.phases)} phases. Another --nodes may suit it better."
+    )
+
+
+def _stages(plan: Plan) -> str:
+    header = ["rule", "jobs", "partition", "cores", "GPUs", "memory", "limit", "billed at most"]
+    rows = [_stage(stage) for stage in plan.stages]
+    units = dict.fromkeys(stage.unit for stage in plan.stages if stage.unit)
+    sums = [(unit, sum(stage.billed or 0.0 for stage in plan.stages if stage.unit == unit)) for unit in units]
+    amounts = " and ".join(f"{billed:,.0f} {unit}" for unit, billed in sums)
+    total = f"\nall together at most {amounts}, if every job takes all its time" if sums else ""
+    heading = "Other stages, if nothing is there yet; cores, memory and limit of each job"
+    return f"{heading}\n{_table(header, rows)}{total}"
+
+
+def _stage(stage: StageJobs) -> list[str]:
+    return [
+        stage.rule,
+        f"{stage.jobs:,}",
+        stage.partition or _UNKNOWN,
+        str(stage.cores),
+        str(stage.devices) if stage.devices else _UNKNOWN,
+        _bytes(stage.memory_mb * 10**6) if stage.memory_mb else _UNKNOWN,
+        in_words(stage.minutes) if stage.minutes else _UNKNOWN,
+        f"{stage.billed:,.0f} {stage.unit}" if stage.billed is not None else _UNKNOWN,
+    ]
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    """Align columns, the first to the left, the others to the right; drop those that hold nothing."""
+    full = [row + [""] * (len(header) - len(row)) for row in rows]
+    columns = [[name, *cells] for name, *cells in zip(header, *full, strict=True)]
+    shown = [column for column in columns if any(cell not in ("", _UNKNOWN) for cell in column[1:])]
+    widths = [max(len(cell) for cell in column) for column in shown]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in zip(*shown, strict=True)
+    ]
+    return "\n".join(lines)
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return _UNKNOWN
+    if value >= 10 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
+def _bytes(count: float | None) -> str:
+    if count is None:
+        return _UNKNOWN
+    for size, name in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB")):
+        if count >= size:
+            return f"{count / size:.1f} {name}"
+    return f"{count / 1e6:.0f} MB"

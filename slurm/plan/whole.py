@@ -1,0 +1,98 @@
+"""Tell what a recipe takes on a cluster before anything is submitted, and what cannot run there.
+
+Reads the recipe, the profile, the description of its cluster and the metrics of what was trained before. It asks no
+scheduler, and needs neither torch nor the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipe.schema import Recipe, lineage
+from slurm.cluster.cost import billing_unit
+from slurm.cluster.description import read_cluster
+from slurm.cluster.profile import Profile
+from slurm.plan.phases import Nodes, Speeds, Training, plan_phases
+from slurm.plan.stages import StageJobs, plan_stages
+from slurm.plan.throughput import Measured, measure
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recipe takes under a profile. None is what cannot be known."""
+
+    title: str
+    cluster: str
+    partition: str
+    """Of the phases' jobs; empty if the cluster's description has no such partition."""
+    nodes: int
+    processes_per_node: int
+    minutes: float | None
+    """Walltime of a phase's jobs."""
+    device: str
+    """What a rank computes on, for people."""
+    unit: str
+    """What phases are billed in; empty if that is not known."""
+    phases: list[Training]
+    stages: list[StageJobs]
+    longest: tuple[str, float] | None
+    """The run whose phases take longest, one after the other, and their hours."""
+    refusals: list[str]
+    """What cannot run, a sentence each."""
+
+
+def make_plan(
+    recipe: Recipe,
+    profile: Profile,
+    given: dict[str, float],
+    directory: Path,
+    partition: str | None = None,
+    nodes: int | None = None,
+) -> Plan:
+    """Return what a recipe takes.
+
+    Args:
+        recipe: the recipe.
+        profile: the profile, which names the cluster.
+        given: run or model -> tokens a second of one device.
+        directory: Snakemake's working directory, where earlier metrics are looked for.
+        partition: phases run there, instead of where the profile says.
+        nodes: nodes of a phase's jobs, instead of what the profile says.
+
+    Raises:
+        UserError: if the profile or the cluster's description cannot be read. What they cannot run is in `refusals`.
+    """
+    name = profile.text("train", "cluster", "local")
+    cluster = read_cluster(name)
+    given_nodes = Nodes(cluster, profile, partition, nodes)
+
+    def measure_phase(run: str, phase: str) -> Measured | None:
+        return measure(directory / "results" / "runs" / run / phase, name)
+
+    phases = plan_phases(recipe, given_nodes, Speeds(recipe, given_nodes, given, measure_phase))
+    stages, refusals = plan_stages(recipe, cluster, profile)
+    node, request = given_nodes.node, given_nodes.request
+    return Plan(
+        title=recipe.title,
+        cluster=name,
+        partition=request.partition if node else "",
+        nodes=request.nodes,
+        processes_per_node=given_nodes.processes,
+        minutes=given_nodes.minutes,
+        device=(node and node.device) or "process",
+        unit=billing_unit(cluster, request.partition),
+        phases=phases,
+        stages=stages,
+        longest=_longest(recipe, phases),
+        refusals=given_nodes.refusals() + refusals,
+    )
+
+
+def _longest(recipe: Recipe, phases: list[Training]) -> tuple[str, float] | None:
+    hours = {(phase.run, phase.phase): phase.hours for phase in phases}
+    known = {step: one for step, one in hours.items() if one is not None}
+    if len(known) < len(hours):
+        return None
+    runs = {run: sum(known[step] for step in lineage(recipe, run)) for run in recipe.runs}
+    return max(runs.items(), key=lambda pair: pair[1])

@@ -1,0 +1,227 @@
+"""The batch script of a phase's job, and its submission, through submitit.
+
+submitit writes the script, pickles the worker and starts it in every rank. Replaced is what follows from a phase being
+longer than a job: the job is submitted held, so that none ever runs unrecorded; and what happens after the ranks have
+ended is decided in the batch script (`slurm.node.aftermath`), outside any container and without the help of a login
+shell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import submitit
+
+from common.errors import UserError
+from slurm.cluster.description import Cluster, Container
+from slurm.node.worker import Worker
+from slurm.queue.commands import ask_once
+from slurm.records.request import Request
+from slurm.records.saves import signal_seconds
+
+_ROOT = Path(__file__).parents[2]
+_REQUEUE_ATTEMPTS = 20
+_BLOCKED = ("env", "--block-signal=USR2,TERM")
+"""A signal that comes before a rank can handle it waits, instead of being lost on some ranks and deadly to others."""
+_WAIT_SECONDS = 120
+"""Ranks that are left so long after the first one ended wait for it in vain."""
+
+
+class _Executor(submitit.SlurmExecutor):  # type: ignore[misc]
+    """submitit's, which submits with `sbatch --hold` and tells what Slurm answered."""
+
+    def __init__(self, folder: Path, python: str, submit: Callable[[Sequence[str]], str]) -> None:
+        super().__init__(folder, python=python)
+        self._submit_with = submit
+
+    @classmethod
+    def affinity(cls) -> int:
+        return 1  # the script can be made where there is no Slurm
+
+    def _make_submission_file_text(self, command: str, uid: str) -> str:
+        text: str = super()._make_submission_file_text(command, uid)
+        # submitit would book all its users' jobs under a key of that name, which some sites refuse.
+        return text.replace("#SBATCH --wckey=submitit\n", "")
+
+    def script(self) -> str:
+        """Return the batch script that `submit` would hand in."""
+        text: str = self._make_submission_file_text(self._submitit_command_str, "")
+        return text
+
+    def sbatch(self, flag: str, script: Path) -> list[str]:
+        """Return the command that hands in `script`; SBATCH_PARTITION would outdo what the script says."""
+        partition = self.parameters.get("partition")
+        return ["sbatch", flag, *([f"--partition={partition}"] if partition else []), str(script)]
+
+    def _submit_command(self, command: str) -> Any:
+        staged = self.folder / f".submission.{os.getpid()}.sh"
+        staged.write_text(self._make_submission_file_text(command, ""), encoding="utf-8")
+        job_id = self._get_job_id_from_submission_command(self._submit_with(self.sbatch("--hold", staged)))
+        staged.rename(self.folder / f"{job_id}_submission.sh")
+        return submitit.SlurmJob(self.folder, job_id, tasks=range(self._num_tasks()))
+
+
+def job_name(folder: Path) -> str:
+    """Return the name of a phase's jobs: `run.phase-` and six digits that tell two working directories apart."""
+    readable = re.sub(r"[^A-Za-z0-9.-]", "_", f"{folder.parent.name}.{folder.name}")
+    return f"{readable}-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
+
+
+def batch_script(request: Request, cluster: Cluster) -> str:
+    """Return the batch script for a phase's next job. Raises `UserError` where the environment lacks something."""
+    return _executor(request, cluster, ask_once).script()
+
+
+def submit_held(request: Request, cluster: Cluster) -> str:
+    """Submit the phase's next job, held, and return its id.
+
+    Raises `SlurmError` if Slurm refuses it, `AwayError` if Slurm does not answer: then it may have the job or not.
+    """
+    return str(_executor(request, cluster, ask_once).submit(worker(request)).job_id)
+
+
+def check_with_slurm(request: Request, cluster: Cluster) -> str:
+    """Return what Slurm says to the job without submitting it. Raises `SlurmError`, `AwayError`."""
+    executor = _executor(request, cluster, ask_once)
+    script = executor.folder / f".test.{os.getpid()}.sh"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(executor.script(), encoding="utf-8")
+    try:
+        return ask_once(executor.sbatch("--test-only", script))
+    finally:
+        script.unlink()
+
+
+def worker(request: Request) -> Worker:
+    """Return what every rank of the job runs."""
+    return Worker(request.command, request.folder, request.start_seconds, request.step_seconds)
+
+
+def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str]], str]) -> _Executor:
+    jobs = request.folder / "jobs"
+    if set(str(jobs)) & set("%\\\n"):
+        raise UserError(
+            f"{jobs} has a %, a backslash or a line break in its path, which Slurm would read as something else; work "
+            "in another directory."
+        )
+    python = _python(cluster.container)
+    signal_at = signal_seconds(request.folder, request.minutes)
+    executor = _Executor(jobs, _python(cluster.container, *_BLOCKED), submit)
+    executor.update_parameters(
+        job_name=job_name(request.folder),
+        time=request.minutes,
+        nodes=request.nodes,
+        ntasks_per_node=request.processes_per_node,
+        signal_delay_s=signal_at,
+        setup=_setup(cluster),
+        teardown=_teardown(request, python, signal_at),
+        srun_args=["--kill-on-bad-exit=1", f"--wait={_WAIT_SECONDS}", *_binding(request, cluster)],
+        additional_parameters={"requeue": True},
+        **_share(request, cluster),
+        **_accounting(request, cluster),
+    )
+    return executor
+
+
+def _accounting(request: Request, cluster: Cluster) -> dict[str, str]:
+    account = os.environ.get("SBATCH_ACCOUNT", "")
+    if cluster.account_required and not account:
+        raise UserError("SBATCH_ACCOUNT is not set; jobs need your project: export SBATCH_ACCOUNT=project_...")
+    given = {"account": account, "partition": request.partition}
+    return {name: value for name, value in given.items() if value}
+
+
+def _share(request: Request, cluster: Cluster) -> dict[str, Any]:
+    """Return what the job asks of each node."""
+    partition = cluster.partitions.get(request.partition)
+    cores = cluster.cores_per_process
+    if partition is None:
+        return {"cpus_per_task": cores}
+    node = cluster.nodes[partition.node]
+    share: dict[str, Any] = {"cpus_per_task": cores, "mem": f"{node.memory_gib}G"}
+    if node.devices:
+        share["gpus_per_node"] = node.devices if partition.whole_nodes else request.processes_per_node
+    if partition.whole_nodes:
+        share["exclusive"] = True
+    elif node.devices:
+        share["mem"] = f"{node.memory_gib * request.processes_per_node // node.devices}G"
+    else:
+        share["mem"] = f"{max(1, node.memory_gib * request.processes_per_node * cores // node.cores)}G"
+    return share
+
+
+def _binding(request: Request, cluster: Cluster) -> list[str]:
+    """Return srun's options that tie each rank to its cores; a step does not inherit the job's --cpus-per-task."""
+    options = [f"--cpus-per-task={cluster.cores_per_process}"]
+    partition = cluster.partitions.get(request.partition)
+    if partition and partition.whole_nodes and cluster.nodes[partition.node].cpu_masks:
+        masks = cluster.nodes[partition.node].cpu_masks[: request.processes_per_node]
+        options.append(f"--cpu-bind=mask_cpu:{','.join(masks)}")
+    return options
+
+
+def _setup(cluster: Cluster) -> list[str]:
+    return [
+        *cluster.setup,
+        *(f'export {name}="{value}"' for name, value in cluster.environment.items()),
+        f"export PYTHONPATH={shlex.quote(str(_ROOT))} SUBMITIT_LOG_LEVEL=ERROR",
+        "# The first node's name, found here because a container has no scontrol; a port of the job's own.",
+        'export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        "export MASTER_PORT=$((20000 + (SLURM_JOB_ID + 97 * ${SLURM_RESTART_COUNT:-0}) % 10000))",
+        "# How Slurm ended the run before this one, if it did so by itself.",
+        'export ALASIN_ENDED_AS=""',
+        'if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then',
+        '  ALASIN_ENDED_AS=$(sacct -D -n -X -P -j "$SLURM_JOB_ID" -o State 2>/dev/null | tail -n 2 | head -n 1)',
+        "fi",
+    ]
+
+
+def _teardown(request: Request, python: str, signal_at: int) -> list[str]:
+    folder, done = shlex.quote(str(request.folder)), shlex.quote(str(request.done))
+    return [
+        "status=$?",
+        f"{python} -m slurm.node.aftermath --folder {folder} --done {done} --signal-seconds {signal_at}",
+        "if [ $? -eq 75 ]; then",
+        "  # The controller may be away for some minutes.",
+        f"  for attempt in $(seq {_REQUEUE_ATTEMPTS}); do",
+        '    scontrol requeue "$SLURM_JOB_ID" && break',
+        "    sleep 30",
+        "  done",
+        "fi",
+        'exit "$status"',
+    ]
+
+
+def _python(container: Container | None, *before: str) -> str:
+    """Return the command that starts Python on a node, as the batch script has it, with words `before` it.
+
+    Variables in the description are those of whoever submits; a bind whose variable is not set is left out. Raises
+    `UserError` if the image is not there.
+    """
+    image = _expand(container.image) if container else None
+    if container is None or image is None:
+        return shlex.join([*before, sys.executable])
+    if not Path(image).exists():
+        raise UserError(
+            f"the container image {image} (from {container.image}) is not there; set the variable to its path."
+        )
+    binds = [bind for bind in map(_expand, container.binds) if bind is not None]
+    words = [*container.program.split(), *container.options]
+    for bind in binds:
+        words += ["--bind", bind]
+    return shlex.join([*words, image, *before, "python"])
+
+
+def _expand(value: str) -> str | None:
+    """Return `value` with environment variables put in; None if one of them is not set, or empty."""
+    names = re.findall(r"\$(\w+)", value)
+    if not all(os.environ.get(name) for name in names):
+        return None
+    return os.path.expandvars(value)

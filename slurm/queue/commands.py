@@ -1,0 +1,86 @@
+"""Slurm's own commands, asked again for as long as the controller is away.
+
+A controller restarts now and then, a database is moved over lunch, a login node loses its network: a phase of weeks
+must not end because a question went unanswered.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from common.errors import UserError
+from common.telling import say
+
+_TIMEOUT_SECONDS = 90.0
+_AWAY = re.compile(
+    "unable to contact slurm controller|slurm controller not responding|socket timed out|zero bytes were transmitted"
+    "|connection (refused|timed out|reset)|transport endpoint is not connected|temporarily unable to accept job"
+    "|resource temporarily unavailable|in standby mode|slurm_persist_conn_open|slurmdbd|unable to connect"
+    "|communication (connection|shutdown) failure|no route to host|message (send|receive) failure",
+    re.IGNORECASE,
+)
+_PATIENCE_SECONDS = (5.0, 10.0, 20.0, 30.0)
+"""Between attempts; the last one from then on."""
+
+Answer = TypeVar("Answer")
+Pause = Callable[[float], None]
+"""Sleeps for so many seconds; may raise to end the waiting."""
+
+
+class SlurmError(UserError):
+    """Slurm answered, with a refusal; the argument is its text."""
+
+
+class AwayError(Exception):
+    """Slurm did not answer."""
+
+
+def ask_once(command: Sequence[str]) -> str:
+    """Run one of Slurm's commands and return what it prints.
+
+    Raises `AwayError` if the controller or the database does not answer, `SlurmError` with its words if it refuses,
+    `UserError` where there is no such command.
+    """
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
+        )
+    except FileNotFoundError:
+        raise UserError(
+            f"there is no {command[0]} here; run this where Slurm's commands are, on a login node."
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise AwayError(f"{command[0]} did not answer within {_TIMEOUT_SECONDS:.0f} s") from None
+    if done.returncode == 0:
+        return done.stdout
+    text = done.stderr.strip() or done.stdout.strip() or f"{command[0]} ended with {done.returncode}"
+    raise (AwayError if _AWAY.search(text) else SlurmError)(text)
+
+
+def wait_out(attempt: Callable[[], Answer], pause: Pause) -> Answer:
+    """Return what `attempt` returns, trying again for as long as it raises `AwayError`.
+
+    The first failure and the answer after it are told. Raises whatever else `attempt` or `pause` raises.
+    """
+    failures = 0
+    while True:
+        try:
+            answer = attempt()
+        except AwayError as error:
+            if failures == 0:
+                say(f"Slurm does not answer ({error}); asking again until it does")
+            pause(_PATIENCE_SECONDS[min(failures, len(_PATIENCE_SECONDS) - 1)])
+            failures += 1
+            continue
+        if failures:
+            say("Slurm answers again")
+        return answer
+
+
+def ask(command: Sequence[str], pause: Pause) -> str:
+    """Return what one of Slurm's commands prints, waiting while Slurm is away. Raises `SlurmError` at a refusal."""
+    return wait_out(partial(ask_once, command), pause)

@@ -1,0 +1,82 @@
+"""Whether a phase goes on after a run of its job has ended: a function of the history alone.
+
+So the job's own last act, the launch that watches it and a launch started tomorrow come to the same decision.
+
+    finished                               it is done
+    time limit, preempted, node failure,
+    requeued                               it goes on, for as many jobs as it takes
+    rank died, hung, unknown               it goes on, at most `RETRIES` times in a row
+    two runs in a row without progress     it stops, whatever ended them (preemption and node failures do not count)
+    out of memory, refused                 it stops: the next run would end in the same way
+    cancelled, stopped                     it stops: somebody wanted that
+
+After a stop the same command begins a new series, in which earlier runs do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from slurm.records.history import Run
+
+RETRIES = 3
+_FAILED = ("rank died", "hung", "unknown")
+_BLAMELESS = ("preempted", "node failure", "requeued")
+_ADVICE = {
+    "cancelled": "The same command continues from the last checkpoint.",
+    "stopped": "The same command continues from the last checkpoint.",
+    "out of memory": "Set a smaller micro_batch_tokens in the profile, or ask for more memory, and run the same "
+    "command again; it continues from the last checkpoint.",
+    "refused": "Mend what it says and run the same command again.",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether another run follows, and why."""
+
+    go_on: bool
+    text: str
+
+
+def decide(history: Sequence[Run]) -> Verdict:
+    """Return what follows the last run in `history`, which holds at least one."""
+    series: list[Run] = []
+    verdict = Verdict(False, "")
+    for run in history:
+        series.append(run)
+        verdict = _judge(series)
+        if not verdict.go_on:
+            series = []
+    return verdict
+
+
+def _judge(series: Sequence[Run]) -> Verdict:
+    last = series[-1]
+    name = f"job {last.job_id}"
+    why = f"{name} ended: {last.outcome}" + (f" ({last.reason})" if last.reason else "")
+    if last.outcome == "finished":
+        return Verdict(False, f"{name} finished")
+    if last.outcome in _ADVICE:
+        return Verdict(False, f"{why}. {_ADVICE[last.outcome]}")
+    idle = 0
+    for run in reversed([run for run in series if run.outcome not in _BLAMELESS]):
+        if run.last_step > run.first_step:
+            break
+        idle += 1
+    if idle >= 2:
+        return Verdict(
+            False,
+            f"{why}. It was the second run in a row that ended without a new checkpoint (the newest is of step "
+            f"{last.last_step}), so there is no third. Where time limits ended them, ask for more time or checkpoint "
+            "more often; the same command then continues.",
+        )
+    failures = 0
+    for run in reversed(series):
+        if run.outcome not in _FAILED:
+            break
+        failures += 1
+    if failures > RETRIES:
+        return Verdict(False, f"{why}. That was failure {failures} in a row. The same command tries again.")
+    return Verdict(True, f"{why}; it made steps {last.first_step} to {last.last_step}")

@@ -1,0 +1,114 @@
+"""How far a phase has come, from the files in its folder alone, however long its log is."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from common.errors import UserError
+from common.files import read_json
+
+_TAIL = 64 * 1024
+"""Bytes read of metrics.jsonl, which may hold millions of lines."""
+_RECENT = 20
+"""Steps that the speed is the median of: a checkpoint or a slow disk then counts for little."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step in metrics.jsonl."""
+
+    step: int
+    """Over the lineage."""
+    phase_tokens: int
+    """Slots of the phase up to and with it."""
+    loss: float
+    """Nats per masked token."""
+    tokens_per_second: float
+    """Real tokens, all ranks together."""
+    slots_per_second: float
+    """The same with the empty slots of rows; this is what a phase's tokens are counted in."""
+
+
+@dataclass(frozen=True)
+class Pace(_Step):
+    """The last step in metrics.jsonl, with the speed of the last `_RECENT`."""
+
+    written: float
+    """When the last line was written, in seconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The newest checkpoint."""
+
+    step: int
+    phase_tokens: int
+    """Slots of the phase up to it."""
+    slice: Any
+    """The phase's slice of the recipe when it was written."""
+    written: float
+    """Seconds since the epoch."""
+
+
+def last_metrics(folder: Path) -> list[dict[str, Any]]:
+    """Return the last steps that metrics.jsonl in a phase's folder tells of, oldest first; none if there is none.
+
+    Lines that are no objects are passed over: the last may be cut off, or be half written at this moment.
+    """
+    try:
+        with open(folder / "metrics.jsonl", "rb") as stream:
+            begin = max(0, stream.seek(0, os.SEEK_END) - _TAIL)
+            stream.seek(begin)
+            lines = stream.read().splitlines()
+    except FileNotFoundError:
+        return []
+    rows = []
+    for line in lines[1 if begin else 0 :]:
+        with suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict):
+                rows.append(row)
+    return rows
+
+
+def read_pace(folder: Path) -> Pace | None:
+    """Return the last steps of a phase, or None if there are none; lines that are no steps are passed over."""
+    steps: list[_Step] = []
+    for row in last_metrics(folder):
+        with suppress(KeyError, TypeError, ZeroDivisionError):
+            steps.append(_step(row))
+    if not steps:
+        return None
+    recent, last = steps[-_RECENT:], steps[-1]
+    return Pace(
+        last.step,
+        last.phase_tokens,
+        last.loss,
+        median(step.tokens_per_second for step in recent),
+        median(step.slots_per_second for step in recent),
+        (folder / "metrics.jsonl").stat().st_mtime,
+    )
+
+
+def _step(row: dict[str, Any]) -> _Step:
+    slots_per_second = row["batch_rows"] * row["length"] / row["step_seconds"]
+    return _Step(row["step"], row["phase_tokens"], row["loss"], row["tokens_per_second"], slots_per_second)
+
+
+def read_saved(folder: Path) -> Saved | None:
+    """Return the newest checkpoint in a phase's folder, or None if there is none.
+
+    One whose state cannot be read is passed over; checksums are the trainer's affair.
+    """
+    for manifest in sorted(folder.glob("checkpoints/step-*/manifest.json"), reverse=True):
+        with suppress(UserError, OSError, KeyError, TypeError):
+            state = read_json(manifest.with_name("state.json"))
+            position = state["position"]
+            return Saved(position["step"], position["phase_tokens"], state["slice"], manifest.stat().st_mtime)
+    return None

@@ -1,0 +1,72 @@
+"""Where phases stand, as a table for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from common.quantities import amount
+from slurm.status.phases import PhaseStatus
+
+WIDTH = 110
+_HEADER = ["", "state", "job", "partition", "tokens", "%", "loss", "tok/s", "left", "saved"]
+_LEFT_ALIGNED = 4
+"""So many columns are text and begin at the left; the others are numbers."""
+
+
+def render(statuses: Iterable[PhaseStatus]) -> str:
+    """Return a table with a heading for each run, a line for each phase, and what else is to be said."""
+    grouped = [(run, list(phases)) for run, phases in groupby(statuses, key=lambda status: status.run)]
+    cells = {id(status): _cells(status) for _, phases in grouped for status in phases}
+    widths = [max(map(len, column)) for column in zip(_HEADER, *cells.values(), strict=True)]
+    lines = [_line(_HEADER, widths)]
+    for run, phases in grouped:
+        lines.append(run)
+        for status in phases:
+            lines += _with_notes(_line(cells[id(status)], widths), status.notes)
+    return "\n".join(lines)
+
+
+def _with_notes(line: str, notes: Sequence[str]) -> list[str]:
+    """Put the notes behind the line where there is room, else below it."""
+    told = "; ".join(note.rstrip(".") for note in notes)
+    if len(line) + 2 + len(told) <= WIDTH:
+        return [f"{line}  {told}".rstrip()]
+    return [line, *textwrap.wrap(told, WIDTH, initial_indent="    ", subsequent_indent="    ")]
+
+
+def _cells(status: PhaseStatus) -> list[str]:
+    total = status.tokens_total
+    tokens = f"{amount(status.tokens_done)}/{amount(total)}" if total else amount(status.tokens_done)
+    return [
+        f"  {status.phase}",
+        status.state,
+        status.job_id or "",
+        status.partition or "",
+        tokens,
+        # Rounded down: a phase that is not done never shows 100.
+        f"{1000 * status.tokens_done // total / 10:.1f}" if total else "",
+        "" if status.loss is None else f"{status.loss:.3f}",
+        "" if status.tokens_per_second is None else amount(status.tokens_per_second),
+        "" if status.seconds_left is None else duration(status.seconds_left),
+        "" if status.checkpoint_age_seconds is None else duration(status.checkpoint_age_seconds),
+    ]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    aligned = (
+        cell.ljust(width) if place < _LEFT_ALIGNED else cell.rjust(width)
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join(aligned).rstrip()
+
+
+def duration(seconds: float) -> str:
+    """Return a time in its largest unit, hours and few days with the next one too: 40 s, 12 min, 3 h 10, 2 d 4 h."""
+    minutes, hours, days = (int(seconds // size) for size in (60, 3600, 86400))
+    if days:
+        return f"{days} d {hours % 24} h" if days < 10 else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes % 60:02}"
+    return f"{minutes} min" if minutes else f"{int(seconds)} s"

@@ -1,0 +1,389 @@
+"""Sampling: every document is accounted for, the bytes are the same each time, and nothing half-made is ever used."""
+
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import UserError
+from common.files import read_json
+from corpus.sampling.documents import split_texts
+from corpus.sampling.filters import SPLITS, count_words, drop_reason, in_fraction, split_of
+from corpus.sampling.sample import sample
+from corpus.sources.readers import Document, read_documents
+from recipe.slices import SourceSlice
+
+ROOT = Path(__file__).parents[3]
+SHARED = ROOT.parent / "shared" / "data"
+
+any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+def source(**settings):
+    return SourceSlice(**{"name": "x", "seed": 1, "language": "fi", "files": ["unused"], **settings})
+
+
+def write_lines(path, records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def documents(count, start=0):
+    """Documents of 1 to 39 words."""
+    for n in range(start, start + count):
+        yield {"id": f"d{n}", "text": " ".join(["sana", str(n)] * (n % 20) + ["loppu"]), "score": n % 5}
+
+
+def all_texts(manifest):
+    return {split: list(split_texts(manifest, split)) for split in SPLITS}
+
+
+def bytes_below(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def command(slice_path, output, *more):
+    return [sys.executable, "-m", "corpus.sampling.sample", "--slice", slice_path, "--output", output, *more]
+
+
+def run(slice_path, output, *more):
+    return subprocess.run(command(slice_path, output, *more), cwd=ROOT, capture_output=True, text=True)
+
+
+@given(any_text.map(lambda text: text * 3), st.integers(1, 9))
+def test_words_are_counted_as_by_split_whatever_the_piece(text, piece):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("corpus.sampling.filters.PIECE_CHARACTERS", piece)
+        assert count_words(text) == len(text.split())
+
+
+@given(st.floats(0, 0.49), st.floats(0.01, 1))
+def test_shares_come_out_as_asked_and_the_fraction_does_not_shift_the_split(held_out, fraction):
+    texts = [f"text {n}" for n in range(1000)]
+    kept = [text for text in texts if in_fraction(text, fraction, 7)]
+    splits = Counter(split_of(text, held_out, 7) for text in kept)
+    margin = 5 * (max(len(kept), 1) * 0.25) ** 0.5
+    assert abs(len(kept) - 1000 * fraction) < 80
+    for split in ("validation", "test"):
+        assert abs(splits[split] - len(kept) * held_out) < margin
+
+
+def test_a_smaller_fraction_is_part_of_a_larger_and_held_out_text_stays_held_out():
+    texts = [f"text {n}" for n in range(2000)]
+    small, large = ({text for text in texts if in_fraction(text, share, 7)} for share in (0.2, 0.5))
+    assert small < large
+    few, many = ({text for text in texts if split_of(text, share, 7) != "train"} for share in (0.05, 0.2))
+    assert few < many
+    assert {split_of(text, 0.3, 7) for text in texts} == set(SPLITS)
+
+
+def test_the_seed_changes_the_split_and_where_the_text_is_read_does_not():
+    texts = [f"text {n}" for n in range(200)]
+    assert [split_of(text, 0.3, 1) for text in texts] != [split_of(text, 0.3, 2) for text in texts]
+    assert [split_of(text, 0.3, 2**63 - 1) for text in texts] == [split_of(text, 0.3, 2**63 - 1) for text in texts]
+
+
+def test_split_of_a_known_text_never_changes():
+    """Another answer here means that held-out text of earlier runs is trained on in later ones."""
+    assert [split_of(f"text {n}", 0.3, 42)[0] for n in range(16)] == list("vttvtvtvvtvttttt")
+
+
+@pytest.mark.parametrize(
+    ("filters", "reason"),
+    [
+        ({}, None),
+        ({"min_characters": 11, "max_characters": 11, "min_words": 3, "max_words": 3}, None),
+        ({"min_characters": 12}, "characters < 12"),
+        ({"max_characters": 10, "min_words": 9}, "characters > 10"),
+        ({"min_words": 4}, "words < 4"),
+        ({"max_words": 2}, "words > 2"),
+        ({"min_scores": {"edu": 2.5}}, None),
+        ({"min_scores": {"edu": 2.6}}, "edu < 2.6"),
+        ({"min_scores": {"absent": 0}}, "absent is no number"),
+        ({"min_scores": {"name": 0}}, "name is no number"),
+        ({"min_scores": {"flag": 0}}, "flag is no number"),
+    ],
+)
+def test_the_first_filter_that_refuses_is_the_reason(filters, reason):
+    document = Document("yksi kaksi.", {"edu": 2.5, "name": "5", "flag": True}, "f", 1)
+    assert drop_reason(document, 3, source(filters=filters).filters) == reason
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        st.lists(st.one_of(any_text, st.none(), st.integers(), st.just(["bad line"])), max_size=12),
+        min_size=1,
+        max_size=3,
+    ),
+    st.floats(0.1, 1),
+    st.floats(0, 0.45),
+)
+def test_every_record_is_in_a_split_or_dropped_or_rejected(tmp_path_factory, contents, fraction, held_out):
+    directory = tmp_path_factory.mktemp("any")
+    files = []
+    for number, content in enumerate(contents):
+        lines = ["{broken" if item == ["bad line"] else json.dumps({"text": item}) for item in content]
+        files.append(directory / f"{number}.jsonl")
+        files[-1].write_text("\n".join(lines))
+    settings = {"fraction": fraction, "held_out": held_out, "max_rejected": 1, "filters": {"min_characters": 2}}
+    items = [item for content in contents for item in content]
+    good = [item for item in items if isinstance(item, str) and item]
+    manifest = directory / "out" / "manifest.json"
+    try:
+        sample(source(**settings), files, manifest, 1)
+    except UserError as error:
+        assert "no documents" in str(error)  # noqa: PT017 (an outcome beside the other)
+        assert not manifest.exists()
+        return
+    account = read_json(manifest)
+    kept = all_texts(manifest)
+    assert account["read"] == len(good)
+    assert sum(account["rejected"].values()) == len(items) - len(good)
+    assert len(account["examples"]) == min(len(items) - len(good), 20)
+    assert sum(map(len, kept.values())) + sum(account["dropped"].values()) == len(good)
+    assert sum(account["word_histogram"]) == sum(map(len, kept.values()))
+    for split, texts in kept.items():
+        stated = account["splits"][split]
+        assert stated["documents"] == len(texts) == sum(part["documents"] for part in stated["files"])
+        assert stated["bytes"] == sum(len(text.encode()) for text in texts)
+        assert stated["words"] == sum(len(text.split()) for text in texts)
+        assert not Counter(texts) - Counter(good)
+        assert all(split_of(text, held_out, 1) == split for text in texts)
+
+
+def test_documents_keep_input_order_and_fields_and_get_an_id(tmp_path):
+    file = write_lines(
+        tmp_path / "in.jsonl", [{"body": "a b", "id": 7, "lang": "fi"}, {"body": "c", "text": "other"}, {"body": "d"}]
+    )
+    sample(source(held_out=0, text_field="body"), [file], tmp_path / "out" / "manifest.json", 1)
+    read = list(read_documents([tmp_path / "out" / "train-00000.jsonl.zst"]))
+    assert [record.text for record in read] == ["a b", "c", "d"]
+    assert [record.fields for record in read] == [{"id": "7", "lang": "fi"}, {"id": "in.jsonl:2"}, {"id": "in.jsonl:3"}]
+
+
+def test_the_histogram_counts_words_by_powers_of_ten(tmp_path):
+    file = write_lines(tmp_path / "in.jsonl", [{"text": "sana " * n} for n in (1, 9, 10, 99, 100, 999, 1000)])
+    sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
+    assert read_json(tmp_path / "out" / "manifest.json")["word_histogram"] == [2, 2, 2, 1]
+
+
+def test_bytes_are_the_same_for_any_number_of_workers_and_formats_of_input(tmp_path):
+    files = [write_lines(tmp_path / f"{n}.jsonl", documents(150, 150 * n)) for n in range(5)]
+    settings = source(held_out=0.2, fraction=0.7, filters={"min_words": 4, "min_scores": {"score": 1}})
+    for workers in (1, 3):
+        sample(settings, files, tmp_path / f"out{workers}" / "manifest.json", workers)
+    assert bytes_below(tmp_path / "out1") == bytes_below(tmp_path / "out3")
+    zipped = []
+    for file in files:
+        zipped.append(tmp_path / f"{file.name}.gz")
+        zipped[-1].write_bytes(gzip.compress(file.read_bytes()))
+    sample(settings, zipped, tmp_path / "zipped" / "manifest.json", 1)
+    assert bytes_below(tmp_path / "zipped") == bytes_below(tmp_path / "out1")
+
+
+def test_too_many_rejects_fail_and_name_the_first(tmp_path):
+    file = tmp_path / "in.jsonl"
+    file.write_text('{"text": "a"}\n' * 95 + "{broken\n" * 5)
+    with pytest.raises(UserError, match=rf"5 of 100 .*\({file} line 96: malformed JSON"):
+        sample(source(max_rejected=0.04), [file], tmp_path / "out" / "manifest.json", 1)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    sample(source(max_rejected=0.05), [file], tmp_path / "out" / "manifest.json", 1)
+    account = read_json(tmp_path / "out" / "manifest.json")
+    assert account["rejected"] == {"malformed JSON": 5}
+    assert account["examples"][0] == {
+        "file": str(file),
+        "line": 96,
+        "reason": "malformed JSON",
+        "excerpt": "{broken",
+    }
+
+
+def test_examples_stop_at_twenty_in_input_order(tmp_path):
+    files = []
+    for n in range(3):
+        files.append(tmp_path / f"{n}.jsonl")
+        files[-1].write_text('{"text": "a"}\n' + "[]\n" * 15)
+    sample(source(max_rejected=1), files, tmp_path / "out" / "manifest.json", 2)
+    account = read_json(tmp_path / "out" / "manifest.json")
+    assert account["rejected"] == {"not an object": 45}
+    assert [Path(example["file"]).name for example in account["examples"]] == ["0.jsonl"] * 15 + ["1.jsonl"] * 5
+
+
+def test_a_source_without_documents_left_tells_which_filter_took_them(tmp_path):
+    file = write_lines(tmp_path / "in.jsonl", documents(50))
+    with pytest.raises(UserError, match=r"no documents left: of 50 read, 50 by 'words < 1000'"):
+        sample(source(filters={"min_words": 1000}), [file], tmp_path / "out" / "manifest.json", 1)
+    (tmp_path / "empty.jsonl").touch()
+    with pytest.raises(UserError, match=r"has no documents: 1 file.* hold none"):
+        sample(source(), [tmp_path / "empty.jsonl"], tmp_path / "out" / "manifest.json", 1)
+
+
+def test_leftovers_of_an_earlier_attempt_are_gone(tmp_path):
+    files = [write_lines(tmp_path / f"{n}.jsonl", documents(50)) for n in range(3)]
+    out = tmp_path / "out"
+    sample(source(held_out=0.3), files, out / "manifest.json", 1)
+    (out / ".train-00000.jsonl.zst.123.part").write_bytes(b"half")
+    (out / "note.txt").write_text("a person's")
+    sample(source(held_out=0), files[:1], out / "manifest.json", 1)
+    assert sorted(bytes_below(out)) == ["manifest.json", "note.txt", "train-00000.jsonl.zst"]
+
+
+def test_input_beside_the_output_is_refused_before_anything_is_removed(tmp_path):
+    file = write_lines(tmp_path / "train-0.jsonl", documents(5))
+    with pytest.raises(UserError, match="another --output"):
+        sample(source(), [file], tmp_path / "manifest.json", 1)
+    assert file.exists()
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
+def test_a_changed_part_is_an_error_that_names_it_before_any_of_its_own_texts(tmp_path, harm):
+    files = [write_lines(tmp_path / f"{n}.jsonl", documents(50, 50 * n)) for n in range(2)]
+    manifest = tmp_path / "out" / "manifest.json"
+    sample(source(held_out=0), files, manifest, 1)
+    part = manifest.parent / "train-00001.jsonl.zst"
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.unlink() if harm == "remove" else part.write_bytes(content if harm == "flip" else content[:-1])
+    texts = []
+    with pytest.raises(UserError, match=r"train-00001\.jsonl\.zst .*run again to remake it"):
+        texts.extend(split_texts(manifest, "train"))
+    assert len(list(split_texts(manifest, "validation"))) == 0
+    assert len(texts) == 50
+
+
+def test_reading_back_tells_an_absent_or_foreign_manifest_and_an_unknown_split(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        list(split_texts(tmp_path / "manifest.json", "train"))
+    (tmp_path / "manifest.json").write_text('{"format": 99}')
+    with pytest.raises(UserError, match="format 1"):
+        list(split_texts(tmp_path / "manifest.json", "train"))
+    file = write_lines(tmp_path / "in.jsonl", documents(5))
+    sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
+    with pytest.raises(UserError, match="no split 'dev'"):
+        list(split_texts(tmp_path / "out" / "manifest.json", "dev"))
+
+
+@pytest.fixture
+def slow_source(tmp_path):
+    """A slice of four files that take some seconds to sample."""
+    words = [f"sana{n}" for n in range(5000)]
+    chance = random.Random(1)
+    block = "".join(json.dumps({"text": " ".join(chance.choices(words, k=400))}) + "\n" for _ in range(500))
+    for n in range(4):
+        (tmp_path / f"{n}.jsonl").write_text(block * 3)
+    path = tmp_path / "slice.json"
+    path.write_text(source(files=[f"{tmp_path}/*.jsonl"], held_out=0.1).model_dump_json())
+    return path
+
+
+def alive(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_killed_in_the_middle_and_run_again_gives_the_same_bytes_and_no_worker_lives_on(tmp_path, slow_source):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen(command(slow_source, killed / "manifest.json", "--workers", "2"), cwd=ROOT)
+    while not list(killed.glob(".train-*.part")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    for _ in range(1000):
+        if not any(map(alive, workers)):
+            break
+        time.sleep(0.01)
+    assert not any(map(alive, workers))
+    assert not (killed / "manifest.json").exists()
+    for output in (killed, whole):
+        done = run(slow_source, output / "manifest.json", "--workers", "2")
+        assert done.returncode == 0, done.stderr
+    assert bytes_below(killed) == bytes_below(whole)
+
+
+def test_a_killed_worker_is_told_in_one_sentence(tmp_path, slow_source):
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        command(slow_source, out / "manifest.json", "--workers", "2"), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    while not list(out.glob(".train-*.part")):
+        time.sleep(0.01)
+    number = int(next(out.glob(".train-*.part")).name.split(".")[-2])
+    os.kill(number, signal.SIGKILL)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert told.startswith("error: a worker was killed")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_full_disk_is_told_in_one_sentence_that_names_the_file(small_disk, slow_source, workers):
+    done = run(slow_source, small_disk / "manifest.json", "--workers", workers)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: No space left on device ({small_disk}/")
+    assert ".jsonl.zst). Free some space" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(small_disk.iterdir())
+
+
+def test_the_command_tells_a_person_what_it_did(tmp_path):
+    file = tmp_path / "in.jsonl"
+    file.write_text('{"text": "yksi kaksi"}\n' * 99 + '{"text": "\x1b[31m\n')
+    (tmp_path / "slice.json").write_text(source(files=[str(file)], held_out=0).model_dump_json())
+    done = run(tmp_path / "slice.json", tmp_path / "out" / "manifest.json")
+    assert done.returncode == 0, done.stderr
+    assert "x: 99 documents read from 1 file(s), kept 99 train, 0 validation, 0 test" in done.stdout
+    assert f"{file} line 100: malformed JSON" in done.stdout
+    assert "\x1b" not in done.stdout
+    for arguments, sentence in (
+        (("--workers", "0"), "give at least 1"),
+        (("--files", str(tmp_path / "none.jsonl")), "no file matches"),
+    ):
+        failed = run(tmp_path / "slice.json", tmp_path / "out" / "manifest.json", *arguments)
+        assert failed.returncode == 1
+        assert sentence in failed.stderr
+        assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared development text")
+def test_real_text_is_split_once_and_read_back_whole(tmp_path):
+    files = sorted(SHARED.glob("sv-*.jsonl.zst"))
+    manifest = tmp_path / "out" / "manifest.json"
+    sample(source(language="sv", held_out=0.1), files, manifest, 2)
+    kept = all_texts(manifest)
+    raw = Counter(record.text for record in read_documents(files))
+    assert Counter(text for texts in kept.values() for text in texts) == raw
+    assert not set(kept["train"]) & (set(kept["validation"]) | set(kept["test"]))
+
+
+def test_a_loop_of_links_is_told(tmp_path):
+    (tmp_path / "loop.jsonl").symlink_to("loop.jsonl")
+    with pytest.raises(UserError, match=r"loop\.jsonl does not exist"):
+        sample(source(), [tmp_path / "loop.jsonl"], tmp_path / "out" / "manifest.json", 1)
+
+
+def test_records_without_the_text_field_ask_for_its_name(tmp_path):
+    file = write_lines(tmp_path / "in.jsonl", [{"body": "a"}] * 3)
+    with pytest.raises(UserError, match="set text_field, now 'text', to the field that holds the text"):
+        sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
+
+
+def test_another_json_is_no_manifest(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"format": 1, "vocabulary": 300}')
+    with pytest.raises(UserError, match="not a manifest of documents"):
+        next(split_texts(tmp_path / "manifest.json", "train"))

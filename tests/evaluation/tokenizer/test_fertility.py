@@ -1,0 +1,149 @@
+"""Tokens per word and bytes per token on validation text."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer
+
+from common.files import read_json
+from corpus.sampling.documents import split_texts
+from corpus.sampling.sample import sample
+from corpus.tokens.bpe import make
+from corpus.tokens.encoding import read_encoder
+from evaluation.tokenizer.fertility import count, count_pattern_words, measure
+from recipe.slices import EvaluationSlice, SourceSlice, TokenizerSlice
+
+ROOT = Path(__file__).parents[3]
+LANGUAGES = {"fi-news": "fi", "fi-wiki": "fi", "sv-wiki": "sv"}
+
+
+def evaluation_slice(languages: dict[str, str]) -> EvaluationSlice:
+    names = sorted(languages)
+    shape = {"layers": 1, "hidden": 8, "heads": 1, "intermediate": 8, "global_every": 3, "local_attention": 8}
+    return EvaluationSlice.model_validate(
+        {
+            "run": "anvil",
+            "seed": 1,
+            "model": {**shape, "local_rope_theta": 1e4, "norm_eps": 1e-5},
+            "tokenizer": "small",
+            "lengths": [64],
+            "rows": 10,
+            "masking_rate": 0.3,
+            "rope_theta": 1e4,
+            "languages": {tag: [name for name in names if languages[name] == tag] for tag in set(languages.values())},
+            "sources": languages,
+            "prompts": {},
+            "components": [],
+            "lineage": [["anvil", "stable"]],
+        }
+    )
+
+
+def write_documents(directory: Path, name: str, language: str, held_out: float) -> Path:
+    raw = directory / f"{name}.jsonl"
+    texts = [f"{name} sanoo, että työ {number} on {number * number} kertaa tehty." for number in range(60)]
+    raw.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
+    source = SourceSlice(name=name, seed=1, language=language, files=[str(raw)], held_out=held_out)
+    sample(source, [raw], directory / name / "manifest.json", workers=1)
+    return directory / name / "manifest.json"
+
+
+@pytest.fixture(scope="module")
+def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    directory = tmp_path_factory.mktemp("documents")
+    return {name: write_documents(directory, name, language, 0.2) for name, language in LANGUAGES.items()}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory, manifests: dict[str, Path]) -> Path:
+    directory = tmp_path_factory.mktemp("tokenizer")
+    factors = dict.fromkeys(LANGUAGES, 1.0)
+    fields = {"name": "small", "seed": 1, "vocabulary": 350, "multiple": 64, "sample_bytes": 10**6}
+    recipe = TokenizerSlice.model_validate({**fields, "factors": factors, "languages": LANGUAGES})
+    make(recipe, manifests, directory / "manifest.json")
+    return directory / "manifest.json"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", 0),
+        (" \n\t\u00a0", 0),
+        ("Työ tekijäänsä opettaa.", 4),
+        ("f(x_1) == ½", 9),
+        ("e-mail: a@b.fi", 9),
+        ("čállit 2.5 日本語", 5),
+    ],
+)
+def test_a_word_is_a_run_of_letters_and_digits_or_another_visible_character(text: str, words: int) -> None:
+    assert count_pattern_words(text) == words
+
+
+def test_counts_are_those_of_the_validation_texts(manifests: dict[str, Path], tokenizer: Path) -> None:
+    result = measure(evaluation_slice(LANGUAGES), read_encoder(tokenizer), manifests, 1000)
+    texts = list(split_texts(manifests["sv-wiki"], "validation"))
+    plain = Tokenizer.from_file(str(tokenizer.with_name("tokenizer.json")))
+    tokens = sum(len(plain.encode(text, add_special_tokens=False).ids) for text in texts)
+    words = sum(count_pattern_words(text) for text in texts)
+    size = sum(len(text.encode()) for text in texts)
+    assert result["rows"][1] == {
+        "language": "sv",
+        "sources": ["sv-wiki"],
+        "documents": len(texts),
+        "words": words,
+        "tokens": tokens,
+        "bytes": size,
+        "tokens_per_word": tokens / words,
+        "bytes_per_token": size / tokens,
+    }
+
+
+def test_a_language_is_the_sum_of_its_sources(manifests: dict[str, Path], tokenizer: Path) -> None:
+    result = measure(evaluation_slice(LANGUAGES), read_encoder(tokenizer), manifests, 1000)
+    assert [row["language"] for row in result["rows"]] == ["fi", "sv"]
+    assert result["rows"][0]["sources"] == ["fi-news", "fi-wiki"]
+    for field in ("documents", "words", "tokens", "bytes"):
+        assert result["rows"][0][field] == sum(row[field] for row in result["sources"] if row["language"] == "fi")
+    assert result["rows"][0]["documents"] > result["sources"][0]["documents"] > 0
+
+
+def test_no_more_documents_of_a_source_are_read_than_asked_for(manifests: dict[str, Path], tokenizer: Path) -> None:
+    result = measure(evaluation_slice(LANGUAGES), read_encoder(tokenizer), manifests, 2)
+    assert [row["documents"] for row in result["sources"]] == [2, 2, 2]
+
+
+def test_the_sum_over_texts_does_not_depend_on_how_they_are_batched(tokenizer: Path) -> None:
+    encoder = read_encoder(tokenizer)
+    texts = [f"työ {number}" for number in range(50)]
+    assert count(encoder, texts) == count(encoder, texts[:7]) + count(encoder, texts[7:])
+
+
+def test_a_language_without_validation_text_has_no_row(
+    tmp_path: Path, manifests: dict[str, Path], tokenizer: Path
+) -> None:
+    bare = write_documents(tmp_path, "la-bare", "la", 0.0)
+    encoder = read_encoder(tokenizer)
+    result = measure(evaluation_slice({**LANGUAGES, "la-bare": "la"}), encoder, {**manifests, "la-bare": bare}, 100)
+    assert [row["language"] for row in result["rows"]] == ["fi", "sv"]
+    assert measure(evaluation_slice({"la-bare": "la"}), encoder, {"la-bare": bare}, 100)["rows"] == []
+
+
+def test_the_command_writes_the_file_and_names_missing_documents(
+    tmp_path: Path, manifests: dict[str, Path], tokenizer: Path
+) -> None:
+    (tmp_path / "slice.json").write_text(evaluation_slice(LANGUAGES).model_dump_json())
+    command = [sys.executable, "-m", "evaluation.tokenizer.fertility", "--slice", str(tmp_path / "slice.json")]
+    command += ["--tokenizer", str(tokenizer), "--output", str(tmp_path / "fertility.json"), "--documents"]
+    paths = [str(path) for path in manifests.values()]
+    done = subprocess.run([*command, *paths], cwd=ROOT, capture_output=True, text=True, check=True)
+    result = read_json(tmp_path / "fertility.json")
+    assert (result["format"], result["run"], result["tokenizer"]) == (1, "anvil", "small")
+    assert f"fi: {result['rows'][0]['tokens_per_word']:.3f} tokens per word" in done.stdout
+    failed = subprocess.run([*command, *paths[:2]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert "trained on sv-wiki too; give it in --documents" in failed.stderr

@@ -1,0 +1,65 @@
+"""One rank of test_engine.py: trains a small network and writes what it saw."""
+
+import json
+import os
+import sys
+
+import torch
+from torch import nn
+
+from model.training.engine import Engine, fresh_tensors, start_process_group
+from recipe.schema import Optimizer
+
+OPTIMIZER = Optimizer(weight_decay=0.1)
+ROWS = 8
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(7, 13), nn.Tanh(), nn.Linear(13, 3))
+
+
+def batch(step: int):
+    generator = torch.Generator().manual_seed(step)
+    return torch.randn(ROWS, 7, generator=generator), torch.randn(ROWS, 3, generator=generator)
+
+
+def row_loss(model, inputs, targets, row):
+    return ((model(inputs[row]) - targets[row]) ** 2).sum()
+
+
+def train(engine: Engine, rank: int, steps: range) -> list[float]:
+    norms = []
+    for step in steps:
+        inputs, targets = batch(step)
+        rows = range(rank, ROWS, engine.world_size)
+        for row in rows or [0]:
+            weight = engine.world_size / ROWS if rows else 0.0
+            engine.backward(row_loss(engine.model, inputs, targets, row) * weight)
+        norms.append(engine.step(1e-2))
+    return norms
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    start_process_group()
+    rank = int(os.environ["RANK"])
+    first = Engine(network(), OPTIMIZER)
+    first.load(fresh_tensors(first.model), 0)
+    norms = train(first, rank, range(5))
+    halfway = first.gather()
+    norms += train(first, rank, range(5, 10))
+    final = first.gather()
+    second = Engine(network(), OPTIMIZER)
+    second.load(halfway, 5)
+    train(second, rank, range(5, 10))
+    resumed = second.gather()
+    if rank == 0:
+        exact = all(torch.equal(final[kind][name], resumed[kind][name]) for kind in final for name in final[kind])
+        weights = {name: value.tolist() for name, value in final["weights"].items()}
+        with open(sys.argv[1], "w") as stream:
+            json.dump({"norms": norms, "exact": exact, "weights": weights}, stream)
+
+
+if __name__ == "__main__":
+    main()

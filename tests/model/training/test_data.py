@@ -1,0 +1,158 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.errors import UserError
+from common.files import write_json
+from corpus.rows.store import RowBatch, write_rows
+from corpus.rows.weights import component_weights
+from model.training.data import Stream
+from recipe.schedule import Step, steps
+from recipe.schema import Batch, LearningRate
+from recipe.slices import Component, StageSlice
+
+
+def component(source, factor=1.0, bin=None, bin_share=None, rowset="32"):
+    return Component(source=source, language=source[:2], rowset=rowset, factor=factor, bin=bin, bin_share=bin_share)
+
+
+def test_weights_are_factor_times_tokens():
+    assert component_weights([component("fi", 30), component("en", 0.5)], [10, 400]) == [
+        Fraction(300, 500),
+        Fraction(2, 5),
+    ]
+
+
+def test_word_bins_get_their_shares_whatever_they_hold():
+    parts = [component("fi", 1, 0, 0.25), component("en", 3, 0, 0.25), component("fi", 1, 1, 0.75)]
+    assert component_weights(parts, [10, 10, 9]) == [Fraction(1, 16), Fraction(3, 16), Fraction(3, 4)]
+
+
+def test_an_empty_bin_gives_its_share_to_the_others():
+    parts = [component("fi", 1, 0, 0.2), component("fi", 1, 1, 0.3), component("fi", 1, 2, 0.5)]
+    assert component_weights(parts, [10, 10, 0]) == [Fraction(2, 5), Fraction(3, 5), 0]
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 50), st.integers(0, 10**9)), min_size=1, max_size=8))
+def test_weights_sum_to_one_where_there_is_anything(parts):
+    weights = component_weights([component("fi", factor) for factor, _ in parts], [tokens for _, tokens in parts])
+    assert sum(weights) == bool(sum(tokens for _, tokens in parts))
+
+
+def write_source(shards, source, rows, rowset="32", length=32):
+    """Shards whose row i holds the numbers i + 5, ..., in two pieces."""
+    directory = shards / source / "train" / rowset
+    directory.mkdir(parents=True)
+    flat = np.concatenate([np.arange(length) + row + 5 for row in range(rows)] or [[]]).astype(np.uint16)
+    pieces = np.tile(np.array([10, length - 10], dtype=np.uint16), rows)
+    starts = np.arange(rows + 1) * length
+    batches = iter([RowBatch(flat, starts, pieces, np.arange(rows + 1) * 2)] if rows else [])
+    files = write_rows(directory, batches)
+    index = {"format": 1, "source": source, "length": length, "rows": rows, "tokens": len(flat), "dtype": "uint16"}
+    write_json(directory / "index.json", index | {"files": files})
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    for source, rows in (("fi-one", 40), ("en-one", 90), ("fi-none", 0)):
+        write_source(folder, source, rows)
+    return folder
+
+
+def stage(*parts):
+    return StageSlice(
+        length=32,
+        tokens=32 * 100,
+        batch=Batch(tokens=32 * 9),
+        learning_rate=LearningRate(peak=1e-3),
+        rope_theta=1e4,
+        masking_rate=0.3,
+        components=list(parts),
+    )
+
+
+def stream(shards, *parts, key=b"key", say=print):
+    return Stream(stage(*parts), shards, key, 1000, ["en", "fi"], say)
+
+
+PARTS = component("fi-one", 2), component("en-one", 1)
+
+
+def rows_of(batch):
+    """Each row of a rank's batch as (tokens, masked positions, labels), in order."""
+    rows = []
+    for micro in batch.micro_batches:
+        ends = micro.cu_seqlens.tolist()[2::2]
+        for first, last in zip([0, *ends[:-1]], ends, strict=True):
+            here = (micro.positions >= first) & (micro.positions < last)
+            labels = tuple(micro.labels[here].tolist())
+            rows.append(
+                (tuple(micro.tokens[first:last].tolist()), tuple((micro.positions[here] - first).tolist()), labels)
+            )
+    return rows
+
+
+@given(st.integers(1, 12), st.integers(1, 7), st.integers(0, 10**6))
+def test_ranks_and_micro_batches_only_choose_which_rows_of_the_batch_a_process_computes(shards, world, micro, first):
+    data, step = stream(shards, *PARTS), Step(first, 9, 1e-3)
+    whole = rows_of(data.rank_batch(step, 0, 1, 9))
+    parts = [data.rank_batch(step, rank, world, micro) for rank in range(world)]
+    computed = {
+        first + rank + i * world: row
+        for rank, part in enumerate(parts)
+        for i, row in enumerate(rows_of(part) if part.masked else [])
+    }
+    assert computed == {first + i: row for i, row in enumerate(whole)}
+    assert sum(part.masked for part in parts) == sum(len(labels) for _, _, labels in whole)
+    assert sum(part.drawn.sum() for part in parts) == 9 * 32
+
+
+def test_a_rank_without_rows_takes_part_and_counts_nothing(shards):
+    idle = stream(shards, *PARTS).rank_batch(Step(0, 2, 1e-3), 3, 4, 8)
+    assert len(idle.micro_batches) == 1
+    assert (idle.masked, len(idle.micro_batches[0].labels), idle.drawn.sum()) == (0, 0, 0)
+
+
+def test_batches_read_ahead_are_the_batches_in_order(shards):
+    data = stream(shards, *PARTS)
+    plan = list(steps(stage(*PARTS)))
+    found = list(data.batches(iter(plan), 1, 2, 3))
+    assert [batch.step for batch in found] == plan
+    assert [rows_of(batch) for batch in found] == [rows_of(data.rank_batch(step, 1, 2, 3)) for step in plan]
+
+
+def test_masked_positions_know_their_language(shards):
+    batch = stream(shards, *PARTS).rank_batch(Step(0, 64, 1e-3), 0, 1, 64).micro_batches[0]
+    assert set(batch.languages.tolist()) == {0, 1}
+    assert len(batch.languages) == len(batch.labels) == len(batch.positions)
+    assert torch.equal(batch.cu_seqlens[-1:], torch.tensor([64 * 32], dtype=torch.int32))
+
+
+def test_another_key_gives_other_rows_and_other_masks(shards):
+    one, other = (stream(shards, *PARTS, key=key).rank_batch(Step(0, 20, 1e-3), 0, 1, 20) for key in (b"a", b"b"))
+    assert rows_of(one) != rows_of(other)
+
+
+def test_a_source_without_rows_is_left_out_and_named(shards):
+    said = []
+    data = stream(shards, *PARTS, component("fi-none"), say=said.append)
+    assert [part.source for part in data.components] == ["fi-one", "en-one"]
+    assert "fi-none" in said[0]
+
+
+def test_a_mixture_without_any_row_is_an_error(shards):
+    with pytest.raises(UserError, match="no source of the mixture has a row"):
+        stream(shards, component("fi-none"))
+
+
+def test_a_source_with_half_empty_rows_still_gives_its_share_of_the_tokens(tmp_path):
+    write_source(tmp_path, "fi-full", 50, rowset="64", length=64)
+    write_source(tmp_path, "en-half", 50, rowset="64", length=32)
+    data = stream(tmp_path, component("fi-full", 1, rowset="64"), component("en-half", 2, rowset="64"))
+    drawn = data.rank_batch(Step(0, data.mixture.block, 1e-3), 0, 1, data.mixture.block).drawn
+    assert drawn[0] / drawn.sum() == pytest.approx(0.5, abs=0.01)

@@ -1,0 +1,68 @@
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = Path(__file__).with_name("engine_ranks.py")
+spec = importlib.util.spec_from_file_location("engine_ranks", SCRIPT)
+ranks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(ranks)
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def trained(request, tmp_path_factory):
+    output = tmp_path_factory.mktemp("engine") / "result.json"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {"WORLD_SIZE": str(request.param), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, SCRIPT, output],
+            env=os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank), "PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
+        )
+        for rank in range(request.param)
+    ]
+    for process in processes:
+        assert process.communicate(timeout=120)[1] is not None
+        assert process.returncode == 0
+    return json.loads(output.read_text())
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """The same training by torch alone: whole batches, one process."""
+    model, optimizer = ranks.network(), ranks.OPTIMIZER
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": optimizer.weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    betas = (optimizer.beta1, optimizer.beta2)
+    adam = torch.optim.AdamW(groups, lr=1e-2, betas=betas, eps=optimizer.eps)
+    norms = []
+    for step in range(10):
+        inputs, targets = ranks.batch(step)
+        adam.zero_grad()
+        (sum(ranks.row_loss(model, inputs, targets, row) for row in range(ranks.ROWS)) / ranks.ROWS).backward()
+        norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), optimizer.gradient_clip)))
+        adam.step()
+    return norms, dict(model.named_parameters())
+
+
+def test_training_equals_plain_adamw_on_the_whole_batch_however_many_ranks(trained, reference):
+    norms, weights = reference
+    assert trained["norms"] == pytest.approx(norms, rel=1e-4)
+    for name, value in trained["weights"].items():
+        assert torch.allclose(torch.tensor(value), weights[name], atol=1e-6), name
+
+
+def test_state_taken_out_and_put_into_a_new_engine_continues_to_the_same_bits(trained):
+    assert trained["exact"]

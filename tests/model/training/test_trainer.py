@@ -1,0 +1,254 @@
+"""The trainer as its users meet it: through `slurm.launch`, killed, stopped, resumed, and fed damaged files."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+from safetensors.numpy import load_file
+
+from corpus.demo.made_text import made_documents
+from corpus.rows.shards import ShardPlan
+from corpus.rows.shards import make as make_shards
+from corpus.sampling.sample import sample
+from corpus.tokens.bpe import make as make_tokenizer
+from recipe.reading import load_recipe
+from recipe.slices import phase_slice, source_slice, to_json, tokenizer_slice
+
+ROOT = Path(__file__).parents[3]
+COMMON = ["the", "of", "and", "everyone", "has", "right", "to", "in"]
+MODEL = {"tokenizer": "t", "layers": 4, "hidden": 32, "heads": 2, "intermediate": 48, "local_attention": 16}
+BATCH = {"tokens": 480, "start_tokens": 96, "warmup_tokens": 2000}
+FIRST = {"length": 32, "tokens": 8000, "batch": BATCH, "learning_rate": {"peak": 3e-3, "warmup_tokens": 1000}}
+SECOND = {"length": 48, "tokens": 6000, "batch": {"tokens": 490}, "learning_rate": {"peak": 3e-3, "shape": "1-sqrt"}}
+RECIPE = {
+    "title": "test",
+    "sources": {name: {"language": name, "files": [f"{name}.jsonl"]} for name in ("en", "la")},
+    "tokenizers": {"t": {"vocabulary": 600, "sample_bytes": 200_000, "mixture": "m"}},
+    "models": {"m": MODEL},
+    "mixtures": {"m": {"factors": {"en": 1, "la": 0.3}}},
+    "phases": {
+        "one": {
+            "stages": [
+                FIRST | {"rope_theta": 10_000, "mixture": "m"},
+                SECOND | {"rope_theta": 1_000_000, "mixture": "m"},
+            ]
+        },
+        "two": {"stages": [SECOND | {"rope_theta": 1_000_000, "mixture": "m"}]},
+    },
+    "runs": {"r": {"model": "m", "phases": ["one", "two"]}},
+    "evaluation": {"lengths": [32]},
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Slices, tokenizer and shards of a recipe, made by the stages, in a folder with blank and quote in its name."""
+    folder = tmp_path_factory.mktemp("it's training") / "results"
+    recipe = load_recipe(RECIPE, "test")
+    manifests = {}
+    for language in ("en", "la"):
+        raw = folder / f"{language}.jsonl"
+        raw.parent.mkdir(exist_ok=True)
+        documents = list(made_documents(language, language, COMMON))[:60]
+        raw.write_text("".join(json.dumps({"text": text}) + "\n" for _, text in documents), encoding="utf-8")
+        manifests[language] = folder / "corpus" / language / "manifest.json"
+        sample(source_slice(recipe, language), [raw], manifests[language], workers=1)
+    tokenizer = folder / "tokenizers" / "t" / "manifest.json"
+    make_tokenizer(tokenizer_slice(recipe, "t"), manifests, tokenizer)
+    for language, manifest in manifests.items():
+        for length in (32, 48):
+            output = folder / "shards" / "t" / language / "train" / str(length) / "index.json"
+            make_shards(ShardPlan("train", length), manifest, tokenizer.with_name("tokenizer.json"), output)
+    for phase in ("one", "two"):
+        (folder / f"{phase}.json").write_text(to_json(phase_slice(recipe, "r", phase)), encoding="utf-8")
+    return folder
+
+
+def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=96):
+    trainer = [
+        sys.executable,
+        "-m",
+        "model.training.trainer",
+        "--slice",
+        data / f"{phase}.json",
+        "--shards",
+        data / "shards",
+    ]
+    trainer += ["--tokenizer", data / "tokenizers" / "t" / "manifest.json", "--folder", folder]
+    trainer += ["--checkpoint-seconds", every, "--micro-batch-tokens", micro]
+    trainer += ["--previous", previous] if previous else []
+    launch = [sys.executable, "-m", "slurm.launch", "--cluster", "local", "--processes-per-node", ranks]
+    launch += ["--folder", folder, "--done", folder / "checkpoint.json", "--", *trainer]
+    return [str(part) for part in launch]
+
+
+def start(*arguments, **options):
+    return subprocess.Popen(
+        command(*arguments, **options),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
+def finish(*arguments, status=0, **options):
+    process = start(*arguments, **options)
+    output = process.communicate(timeout=180)[0]
+    assert process.returncode == status, output
+    return output
+
+
+def weights(folder):
+    pointer = json.loads((folder / "checkpoint.json").read_text())
+    return load_file(folder / pointer["checkpoint"] / "weights.safetensors")
+
+
+def same(one, other, tolerance=0.0):
+    return one.keys() == other.keys() and all(abs(one[name] - other[name]).max() <= tolerance for name in one)
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def kill_everything(process):
+    """SIGKILL the launch, its job and every rank: the power goes."""
+    job = json.loads(path.read_text()) if (path := folder_of(process) / "job.json").exists() else {}
+    doomed = [psutil.Process(process.pid)]
+    if job and psutil.pid_exists(job["pid"]):
+        doomed += [psutil.Process(job["pid"]), *psutil.Process(job["pid"]).children(recursive=True)]
+    for victim in doomed:
+        try:
+            victim.kill()
+        except psutil.NoSuchProcess:
+            continue
+    process.wait()
+    psutil.wait_procs(doomed[1:], timeout=10)
+
+
+def folder_of(process):
+    return Path(process.args[process.args.index("--folder") + 1])
+
+
+@pytest.fixture(scope="module")
+def whole(data):
+    """A phase trained without interruption, with two ranks."""
+    folder = data / "runs" / "whole"
+    finish(data, folder, every=900.0)
+    return folder
+
+
+def test_the_loss_falls_and_every_row_is_trained_once(whole):
+    lines = metrics(whole)
+    assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
+    for stage in (0, 1):
+        rows = [(line["first_row"], line["batch_rows"]) for line in lines if line["stage"] == stage]
+        assert all(first + count == following for (first, count), (following, _) in pairwise(rows))
+    assert lines[-1]["loss"] < lines[0]["loss"] - 0.3
+    assert set(lines[-1]["language_loss"]) == {"en", "la"}
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bits(data, whole):
+    folder, chance = data / "runs" / "killed", random.Random(5)
+    for _ in range(4):
+        process = start(data, folder)
+        begun = time.monotonic()
+        # After start-up, so that most kills hit training, saving or both.
+        while not list(folder.glob("checkpoints/step-*")) and time.monotonic() - begun < 30:
+            time.sleep(0.05)
+        time.sleep(chance.uniform(0.0, 1.2))
+        kill_everything(process)
+        assert not (folder / "checkpoint.json").exists(), "killed too late to test anything"
+    finish(data, folder)
+    assert same(weights(folder), weights(whole))
+    assert [m["loss"] for m in metrics(folder)] == [m["loss"] for m in metrics(whole)]
+    assert json.loads((folder / "checkpoint.json").read_text())["step"] == metrics(whole)[-1]["step"]
+
+
+def test_stopped_with_two_ranks_and_resumed_with_one_and_with_four_it_trains_the_same_rows(data, whole):
+    for ranks in (1, 4):
+        folder = data / "runs" / f"resumed-{ranks}"
+        process = start(data, folder, every=900.0)
+        while not (folder / "metrics.jsonl").exists() or len(metrics(folder)) < 5:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=60)[0]
+        assert process.returncode == 130, output
+        assert "checkpoint" in output
+        stopped = len(metrics(folder))
+        assert stopped < len(metrics(whole))
+        finish(data, folder, ranks=ranks, every=900.0, micro=64)
+        found, expected = metrics(folder), metrics(whole)
+        for key in ("stage", "first_row", "batch_rows", "batch_tokens", "masked", "tokens", "learning_rate"):
+            assert [line[key] for line in found] == [line[key] for line in expected], key
+        assert [line["loss"] for line in found] == pytest.approx([line["loss"] for line in expected], abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["exp_avg.safetensors", "state.json"])
+def test_a_damaged_newest_checkpoint_is_noticed_and_the_one_before_it_leads_to_the_same_bits(data, whole, name):
+    folder = data / "runs" / f"damaged {name}"
+    finish(data, folder)
+    (folder / "checkpoint.json").unlink()
+    newest = max(folder.glob("checkpoints/step-*"))
+    content = bytearray((newest / name).read_bytes())
+    # In state.json, a letter of the fingerprint of the inputs: still JSON, and as if another recipe had written it.
+    place = content.find(b'"inputs"') + 15 if name == "state.json" else -3
+    content[place] ^= 1
+    (newest / name).write_bytes(content)
+    output = finish(data, folder)
+    assert f"checkpoint {newest.name} is damaged" in output
+    assert name in output
+    assert same(weights(folder), weights(whole))
+
+
+def test_a_shard_with_a_flipped_byte_stops_the_run_with_its_name(data):
+    shard = data / "shards" / "t" / "la" / "train" / "48" / "rows-00000.arrow"
+    content = shard.read_bytes()
+    damaged = bytearray(content)
+    damaged[len(damaged) // 2] ^= 1
+    shard.write_bytes(damaged)
+    try:
+        output = finish(data, data / "runs" / "shard", status=1)
+    finally:
+        shard.write_bytes(content)
+    assert str(shard) in output
+    assert "Traceback" not in output
+    assert not list((data / "runs" / "shard").glob("checkpoints/*"))
+
+
+def test_the_next_phase_begins_with_the_weights_and_moments_of_the_one_before(data, whole):
+    folder = data / "runs" / "next"
+    output = finish(data, folder, phase="two", previous=whole / "checkpoint.json")
+    assert f"beginning from {whole}" in output
+    first, before = metrics(folder)[0], metrics(whole)[-1]
+    assert (first["step"], first["tokens"] - 10 * 48) == (before["step"] + 1, before["tokens"])
+    assert first["loss"] < before["loss"] + 0.5
+
+
+def test_checkpoints_of_another_recipe_are_set_aside_and_not_continued(data, whole):
+    folder = data / "runs" / "changed"
+    finish(data, folder, phase="two", every=900.0)
+    (folder / "checkpoint.json").unlink()
+    output = finish(data, folder, every=900.0)
+    assert "the recipe or the data has changed" in output
+    assert list(folder.glob("superseded/*/checkpoints*/step-*"))
+    assert same(weights(folder), weights(whole))
+
+
+def test_two_launches_at_once_train_once(data, whole):
+    folder = data / "runs" / "twice"
+    processes = [start(data, folder, every=900.0) for _ in range(2)]
+    outputs = [process.communicate(timeout=180)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert sum("beginning with fresh weights" in output for output in outputs) == 1
+    assert same(weights(folder), weights(whole))

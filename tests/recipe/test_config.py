@@ -1,0 +1,99 @@
+"""The recipes in config/ and their README, and reading a recipe from a file."""
+
+import itertools
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+from snakemake.common.configfile import load_configfile
+
+import recipe.schema
+from common.errors import UserError
+from recipe.reading import load_recipe, main, read_recipe
+from recipe.schema import lineage
+
+CONFIG = Path(__file__).parents[2] / "config"
+DEMO = yaml.safe_load((CONFIG / "demo.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "finnish.yaml"])
+def test_snakemake_and_the_reader_see_the_same_recipe(name: str):
+    assert load_recipe(load_configfile(CONFIG / name), name) == read_recipe(CONFIG / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "title: a\nsources:\n  x: {language: fi}\n  x: {language: sv}\n",
+            ":4: the key x is given twice in one mapping",
+        ),
+        ("title: [a\n", ":2: expected ',' or ']'"),
+        ("title: a\n\tseed: 1\n", ":2: found character"),
+        ("- a\n- b\n", ": holds no keys"),
+        ("", ": holds no keys"),
+        ("title: !!python/object/apply:os.getcwd []\n", ":1: could not determine a constructor"),
+        ("? [a, b]\n: 1\n", ":1: found unhashable key"),
+        ("title: *there\n", ":1: found undefined alias"),
+    ],
+)
+def test_what_is_not_a_yaml_mapping_is_told_with_its_line(tmp_path: Path, text: str, told: str):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=re.escape(f"{path}{told}")) as error:
+        read_recipe(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path: Path):
+    with pytest.raises(UserError, match="does not exist"):
+        read_recipe(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes(b"title: \xe4\n")
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_recipe(tmp_path / "latin.yaml")
+
+
+def test_the_readme_explains_every_key():
+    readme = (CONFIG / "README.md").read_text()
+    explained = set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| (.*?) \|", readme, re.MULTILINE))))
+    explained |= set(re.findall(r"^`(\w+)`", readme, re.MULTILINE)) | {"stages"} & set(re.findall(r"`(\w+)`", readme))
+    parts = [part for part in vars(recipe.schema).values() if isinstance(part, type) and issubclass(part, BaseModel)]
+    keys = {field.alias or name for part in parts for name, field in part.model_fields.items()}
+    assert keys
+    assert keys - explained == set()
+
+
+def test_the_readme_names_no_key_that_is_not_there():
+    readme = (CONFIG / "README.md").read_text()
+    named = set(itertools.chain(*(re.findall(r"`(\w+)`", cell) for cell in re.findall(r"^\| (`.*?) \|", readme, re.M))))
+    parts = [part for part in vars(recipe.schema).values() if isinstance(part, type) and issubclass(part, BaseModel)]
+    assert named - {field.alias or name for part in parts for name, field in part.model_fields.items()} == set()
+
+
+def test_the_smallest_recipe_of_the_readme_is_a_recipe():
+    blocks = re.findall(r"```yaml\n(.*?)```", (CONFIG / "README.md").read_text(), re.DOTALL)
+    recipe = load_recipe(yaml.safe_load(blocks[0]), "config/README.md")
+    assert lineage(recipe, "first") == [("first", "stable")]
+    assert len(blocks[0].splitlines()) == 10
+
+
+def test_the_demo_compares_one_setting_at_a_time():
+    recipe = load_recipe(DEMO, "config/demo.yaml")
+    assert set(recipe.runs) == {"small", "small-edu", "small-theta"}
+    for first, second in zip(lineage(recipe, "small"), lineage(recipe, "small-theta"), strict=True):
+        theirs = [stage.model_dump(exclude={"rope_theta"}) for stage in recipe.phases[second[1]].stages]
+        assert [stage.model_dump(exclude={"rope_theta"}) for stage in recipe.phases[first[1]].stages] == theirs
+    assert set(recipe.evaluation.prompts) == {source.language for source in recipe.sources.values()}
+
+
+def test_the_command_tells_what_would_be_trained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(sys, "argv", ["recipe", str(CONFIG / "finnish.yaml")])
+    main()
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        "  large-cpt: stable-large (of large), extension-large (of large); 390,000,000,000 tokens, 8192 in a row"
+        in [line.removesuffix(" at the end") for line in lines]
+    )

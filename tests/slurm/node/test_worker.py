@@ -1,0 +1,129 @@
+"""A rank that watches: for steps that stop, and for a phase that another job has taken over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from common.errors import UserError
+from common.processes import Received
+from slurm.node.lease import acquire
+from slurm.node.worker import Watch, run_child
+from slurm.records.job import HUNG, RESUMABLE
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that tests turn: its only entry is the time."""
+    now = [1000.0]
+    monkeypatch.setattr("slurm.node.worker.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_the_limit_to_the_first_step_differs_from_that_between_steps(tmp_path: Path, clock: list[float]) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text("an earlier job's\n")
+    watch = Watch(metrics, start_seconds=100, step_seconds=10, watchers=1)
+    clock[0] += 99
+    assert not watch.expired()
+    metrics.write_text("an earlier job's\nstep\n")
+    clock[0] += 0.9
+    assert not watch.expired()
+    clock[0] += 9
+    assert not watch.expired()
+    clock[0] += 2
+    assert watch.expired()
+
+
+def test_each_step_begins_the_limit_anew(tmp_path: Path, clock: list[float]) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    watch = Watch(metrics, start_seconds=10, step_seconds=10, watchers=1)
+    for step in range(20):
+        metrics.write_text("step\n" * (step + 1))
+        clock[0] += 9
+        assert not watch.expired()
+    clock[0] += 11
+    assert watch.expired()
+
+
+def test_a_log_that_is_rewritten_without_the_steps_to_be_repeated_is_no_step(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text("step\n" * 3)
+    watch = Watch(metrics, start_seconds=100, step_seconds=10, watchers=1)
+    metrics.write_text("step\n" * 2)
+    clock[0] += 1
+    assert not watch.expired()
+    clock[0] += 50
+    assert not watch.expired()
+    metrics.write_text("step\n" * 3)
+    clock[0] += 1
+    assert not watch.expired()
+    clock[0] += 11
+    assert watch.expired()
+
+
+def test_steps_between_two_looks_count_where_looks_are_rarer_than_steps(tmp_path: Path, clock: list[float]) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    watch = Watch(metrics, start_seconds=60, step_seconds=60, watchers=512)
+    for step in range(30):
+        metrics.write_text("step\n" * (step + 1))
+        clock[0] += 20
+        assert not watch.expired()
+
+
+def test_without_limits_nothing_expires(tmp_path: Path, clock: list[float]) -> None:
+    watch = Watch(tmp_path / "metrics.jsonl", start_seconds=0, step_seconds=0, watchers=1)
+    clock[0] += 1e9
+    assert not watch.expired()
+
+
+def test_many_ranks_look_seldom(tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watch(tmp_path / "metrics.jsonl", start_seconds=1e6, step_seconds=1e6, watchers=512)
+    looks: list[float] = []
+
+    def look() -> int:
+        looks.append(clock[0])
+        return 0
+
+    monkeypatch.setattr(watch, "_look", look)
+    for _ in range(1300):
+        clock[0] += 0.1
+        watch.expired()
+    assert len(looks) == 1  # in 130 seconds, among 512 ranks: four looks a second together
+
+
+def test_a_command_that_makes_no_step_is_killed(tmp_path: Path) -> None:
+    received = Received(signal.SIGUSR2)
+    command = (sys.executable, "-S", "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
+    watch = Watch(tmp_path / "metrics.jsonl", start_seconds=0.3, step_seconds=0.3, watchers=1)
+    assert run_child(command, dict(os.environ), received, watch) == HUNG
+
+
+def test_a_command_killed_by_the_signal_before_it_could_handle_it_can_be_continued(tmp_path: Path) -> None:
+    received = Received(signal.SIGUSR2)
+    command = (
+        sys.executable,
+        "-S",
+        "-c",
+        f"import os, signal, time; os.kill({os.getpid()}, signal.SIGUSR2); time.sleep(60)",
+    )
+    watch = Watch(tmp_path / "metrics.jsonl", 0, 0, 1)
+    assert run_child(command, dict(os.environ), received, watch) == RESUMABLE
+
+
+def test_a_job_that_was_succeeded_ends_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slurm.node.lease.RENEW_SECONDS", 0.1)
+    lease = acquire(tmp_path, "1")
+    (tmp_path / "RUNNING.2").write_text("{}")
+    command = (sys.executable, "-S", "-c", "import time; time.sleep(60)")
+    began = time.monotonic()
+    with pytest.raises(UserError, match="another job has taken over this phase"):
+        run_child(command, dict(os.environ), Received(signal.SIGUSR2), Watch(tmp_path / "m", 0, 0, 1), lease)
+    assert time.monotonic() - began < 30

@@ -1,0 +1,238 @@
+"""A Slurm that is away or refuses, launches that die, and those that come after them; Slurm is a stand-in."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from common.errors import UserError
+from common.telling import StoppedError
+from slurm.phase import on_slurm
+from slurm.records.job import Job, write_job
+from tests.slurm.fake.lives import MINUTE, Killed, ends, finishes, killed
+from tests.slurm.fake.scheduler import FakeJob, FakeSlurm
+
+pytest_plugins = ["tests.slurm.fake.plugin"]
+
+ACCOUNT = "allocation failure: Invalid account or account/partition combination specified"
+
+
+@pytest.mark.parametrize(
+    "command", ["sbatch --test-only", "sbatch --hold", "squeue", "scontrol release", "scontrol --oneliner", "s"]
+)
+def test_a_controller_that_is_away_for_twenty_minutes_is_waited_for(
+    fake_slurm: FakeSlurm, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_slurm.trouble(command)
+    fake_slurm.lives = [finishes]
+    fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "COMPLETED"}
+    assert 1200 < fake_slurm.now < 1400
+    output = capsys.readouterr().out
+    assert output.count("Slurm does not answer") == output.count("Slurm answers again") == 1
+
+
+def test_a_controller_that_goes_away_while_a_job_runs_is_waited_for(fake_slurm: FakeSlurm) -> None:
+    fake_slurm.lives = [finishes]
+    fake_slurm.at(20.0, lambda: fake_slurm.trouble("s"))
+    fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "COMPLETED"}
+
+
+def test_accounting_that_is_away_is_waited_for_too(fake_slurm: FakeSlurm) -> None:
+    def life(job: FakeJob) -> Iterator[float]:
+        yield from ends("TIMEOUT")(job)
+        job.state("TIMEOUT", purged=True)
+        fake_slurm.trouble("sacct", "sacct: error: Problem talking to the database: Connection refused")
+
+    fake_slurm.lives = [life, finishes]
+    fake_slurm.launch()
+    assert fake_slurm.outcomes() == ["time limit", "finished"]
+
+
+def test_a_job_that_slurm_took_without_an_answer_is_cancelled_before_another_is_submitted(
+    fake_slurm: FakeSlurm,
+) -> None:
+    text = "Batch job submission failed: Socket timed out on send/recv operation"
+    fake_slurm.trouble("sbatch --hold", text, seconds=1.0, lost=True)
+    fake_slurm.lives = [finishes]
+    fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "CANCELLED", "102": "COMPLETED"}
+    assert fake_slurm.calls("scontrol release") == ["scontrol release 102"]
+
+
+def test_a_job_whose_launch_died_before_recording_it_never_runs(
+    fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_slurm.lives = [finishes]
+    with monkeypatch.context() as dying:
+        dying.setattr(on_slurm, "write_job", killed)
+        with pytest.raises(Killed):
+            fake_slurm.launch()
+    fake_slurm.sleep(10 * MINUTE)
+    assert fake_slurm.states() == {"101": "PENDING"}
+    fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "CANCELLED", "102": "COMPLETED"}
+
+
+def test_a_job_whose_launch_died_before_releasing_it_is_released_by_the_next(
+    fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_slurm.lives = [finishes]
+    with monkeypatch.context() as dying:
+        dying.setattr(on_slurm.SlurmPhase, "_release", killed)
+        with pytest.raises(Killed):
+            fake_slurm.launch()
+    fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "COMPLETED"}
+
+
+def test_a_job_of_that_name_which_nobody_recorded_is_not_doubled(fake_slurm: FakeSlurm) -> None:
+    fake_slurm.lives = [ends("RUNNING")]
+    fake_slurm.at(70.0, killed)
+    with pytest.raises(Killed):
+        fake_slurm.launch()
+    (fake_slurm.request.folder / "job.json").unlink()
+    with pytest.raises(UserError, match=r"job 101 .* is in the queue, but .* does not record it; end it with `scancel"):
+        fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "RUNNING"}
+
+
+def test_the_next_launch_attaches_to_a_running_job(fake_slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_slurm.lives = [finishes]
+    fake_slurm.at(30.0, killed)
+    with pytest.raises(Killed):
+        fake_slurm.launch()
+    fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "COMPLETED"}
+    assert "attached to job 101, submitted" in capsys.readouterr().out
+
+
+def test_attaching_to_a_job_that_runs_another_command_is_refused(fake_slurm: FakeSlurm) -> None:
+    fake_slurm.lives = [finishes]
+    fake_slurm.at(30.0, killed)
+    with pytest.raises(Killed):
+        fake_slurm.launch()
+    fake_slurm.request = replace(fake_slurm.request, command=("other",))
+    with pytest.raises(UserError, match=r"job 101 in .* runs another command \(train --slice 'a b'\)"):
+        fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "RUNNING"}
+
+
+def test_a_phase_that_ended_while_nobody_watched_needs_no_job(fake_slurm: FakeSlurm) -> None:
+    fake_slurm.lives = [finishes]
+    fake_slurm.at(30.0, killed)
+    with pytest.raises(Killed):
+        fake_slurm.launch()
+    fake_slurm.sleep(10 * MINUTE)
+    fake_slurm.launch()
+    assert list(fake_slurm.states()) == ["101"]
+
+
+def test_a_job_that_ended_while_nobody_watched_is_in_the_history_once(fake_slurm: FakeSlurm) -> None:
+    fake_slurm.lives = [ends("TIMEOUT"), finishes]
+    fake_slurm.at(30.0, killed)
+    with pytest.raises(Killed):
+        fake_slurm.launch()
+    fake_slurm.sleep(10 * MINUTE)
+    fake_slurm.launch()
+    assert fake_slurm.outcomes() == ["time limit", "finished"]
+
+
+def test_a_signal_lets_go_of_the_job(fake_slurm: FakeSlurm) -> None:
+    fake_slurm.lives = [finishes]
+    fake_slurm.at(30.0, lambda: fake_slurm.received.signals.append(signal.SIGINT))
+    with pytest.raises(StoppedError, match="letting go of job 101, which goes on; `scancel 101` ends it"):
+        fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "RUNNING"}
+    assert fake_slurm.calls("scancel") == []
+    fake_slurm.received.signals.clear()
+    fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "COMPLETED"}
+
+
+def test_a_signal_between_two_jobs_tells_of_no_job(fake_slurm: FakeSlurm) -> None:
+    def life(job: FakeJob) -> Iterator[float]:
+        yield from ends("TIMEOUT")(job)
+        fake_slurm.trouble("sbatch")
+        fake_slurm.at(fake_slurm.now + 5 * MINUTE, lambda: fake_slurm.received.signals.append(signal.SIGTERM))
+
+    fake_slurm.lives = [life]
+    with pytest.raises(StoppedError) as stopped:
+        fake_slurm.launch()
+    assert "101" not in str(stopped.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"partition": "nowhere"}, "there is no partition 'nowhere'; choose one of standard-g"),
+        ({"partition": ""}, "no partition is given"),
+        ({"partition": "standard-g", "minutes": 2881}, "standard-g runs at most 48 hours"),
+        ({"partition": "dev-g", "minutes": 60, "nodes": 33}, "dev-g gives a job at most 32 nodes"),
+        ({"partition": "standard-g", "processes_per_node": 9}, "standard-g has 8 MI250X GCDs on a node"),
+    ],
+)
+def test_what_a_partition_cannot_run_is_refused_before_slurm_is_asked(
+    fake_slurm: FakeSlurm, changes: dict[str, object], sentence: str
+) -> None:
+    fake_slurm.request = replace(fake_slurm.request, cluster="lumi", **changes)
+    with pytest.raises(UserError) as error:
+        fake_slurm.launch()
+    assert sentence in str(error.value)
+    assert fake_slurm.calls() == []
+    assert list(fake_slurm.request.folder.iterdir()) == []
+
+
+def test_where_an_account_is_needed_its_absence_is_told_before_slurm_is_asked(fake_slurm: FakeSlurm) -> None:
+    fake_slurm.request = replace(fake_slurm.request, cluster="lumi", partition="standard-g")
+    with pytest.raises(UserError, match="SBATCH_ACCOUNT is not set"):
+        fake_slurm.launch()
+    assert fake_slurm.calls() == []
+
+
+def test_an_image_that_is_not_there_is_told_before_slurm_is_asked(
+    fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_slurm.request = replace(fake_slurm.request, cluster="generic")
+    monkeypatch.setenv("ALASIN_IMAGE", "/nowhere/image.sif")
+    with pytest.raises(UserError, match=r"image /nowhere/image.sif \(from \$ALASIN_IMAGE\) is not there"):
+        fake_slurm.launch()
+    assert fake_slurm.calls() == []
+
+
+def test_what_slurm_would_refuse_is_one_sentence_and_nothing_is_submitted(fake_slurm: FakeSlurm) -> None:
+    fake_slurm.trouble("sbatch --test-only", ACCOUNT)
+    with pytest.raises(UserError) as error:
+        fake_slurm.launch()
+    assert str(error.value).startswith("Slurm would not take the job (Invalid account or account/partition combination")
+    assert "\n" not in str(error.value)
+    assert [call.split()[1] for call in fake_slurm.calls()] == ["--test-only"]
+    assert list(fake_slurm.jobs.iterdir()) == []
+
+
+def test_what_slurm_refuses_only_when_it_is_submitted_is_one_sentence_too(fake_slurm: FakeSlurm) -> None:
+    limit = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit)"
+    fake_slurm.trouble("sbatch --hold", limit)
+    with pytest.raises(UserError) as error:
+        fake_slurm.launch()
+    assert str(error.value).startswith("Slurm would not take the job (Batch job submission failed: Job violates")
+    assert fake_slurm.states() == {}
+    assert not (fake_slurm.request.folder / "job.json").exists()
+
+
+def test_without_slurms_commands_it_says_where_to_run(fake_slurm: FakeSlurm) -> None:
+    shutil.rmtree(fake_slurm.folder / "bin")
+    with pytest.raises(UserError, match=r"there is no sbatch here; run this .* on a login node"):
+        fake_slurm.launch()
+
+
+def test_a_record_of_a_job_without_slurm_is_not_overwritten(fake_slurm: FakeSlurm) -> None:
+    write_job(fake_slurm.request.folder, Job("local", "7", 1, "laptop", "", [], pid=7))
+    with pytest.raises(UserError, match="is of a job on laptop without Slurm"):
+        fake_slurm.launch()
+    assert fake_slurm.calls() == []

@@ -1,0 +1,109 @@
+"""Operations, steps, jobs and bytes of a phase."""
+
+from __future__ import annotations
+
+from math import ceil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.errors import UserError
+from model.modernbert import ModernBert, Shape
+from recipe.reading import read_recipe
+from recipe.schedule import steps
+from recipe.slices import ModelShape, phase_slice
+from slurm.plan.estimate import (
+    SAVE_MINUTES,
+    START_UP_MINUTES,
+    checkpoint_bytes,
+    jobs_needed,
+    kept,
+    occupied_hours,
+    parameters,
+    saves,
+    stage_work,
+    training_flops,
+)
+
+ROOT = Path(__file__).parents[3]
+FINNISH = read_recipe(ROOT / "config" / "finnish.yaml")
+DEMO = read_recipe(ROOT / "config" / "demo.yaml")
+OVERHEAD = START_UP_MINUTES + SAVE_MINUTES
+
+
+def shape(model: str) -> ModelShape:
+    return phase_slice(FINNISH, model, FINNISH.runs[model].phases[0]).model
+
+
+@pytest.mark.parametrize(
+    ("model", "vocabulary", "at_1024", "at_8192"),
+    [
+        ("tiny", 27_264, 0.243, 0.375),
+        ("base", 42_240, 0.813, 1.342),
+        ("large", 55_616, 2.318, 3.198),
+        ("large", 128_000, 2.451, 3.332),
+    ],
+)
+def test_operations_of_a_token_are_those_of_the_published_shapes(
+    model: str, vocabulary: int, at_1024: float, at_8192: float
+) -> None:
+    for length, expected in ((1024, at_1024), (8192, at_8192)):
+        assert training_flops(shape(model), vocabulary, length, 0.3) / 1e9 == pytest.approx(expected, abs=0.0006)
+
+
+def test_rows_shorter_than_the_window_cost_what_global_attention_does() -> None:
+    everywhere = shape("tiny").model_copy(update={"global_every": 1})
+    assert training_flops(shape("tiny"), 27_264, 129, 0.3) == training_flops(everywhere, 27_264, 129, 0.3)
+    assert training_flops(shape("tiny"), 27_264, 130, 0.3) < training_flops(everywhere, 27_264, 130, 0.3)
+
+
+@pytest.mark.parametrize("layers", [1, 4])
+def test_parameters_are_counted_as_the_model_has_them(layers: int) -> None:
+    small = shape("tiny").model_copy(update={"layers": layers, "hidden": 16, "heads": 2, "intermediate": 24})
+    fields = {**small.model_dump(), "vocabulary": 320, "global_rope_theta": 1e4}
+    built = ModernBert(Shape(**fields), seed=None)
+    assert parameters(small, 320) == sum(parameter.numel() for parameter in built.parameters())
+
+
+@pytest.mark.parametrize("ranks", [1, 3, 64])
+def test_steps_are_the_trainers(ranks: int) -> None:
+    for stage in (stage for phase in DEMO.phases for stage in phase_slices(phase)):
+        taken = list(steps(stage))
+        work = stage_work(stage, ranks)
+        assert work.steps == len(taken)
+        assert work.slots == sum(step.rows for step in taken) * stage.length
+        assert work.slots_of_a_rank == sum(ceil(step.rows / ranks) for step in taken) * stage.length
+
+
+def phase_slices(phase: str) -> list:
+    run = next(run for run in DEMO.runs if phase in DEMO.runs[run].phases)
+    return phase_slice(DEMO, run, phase).stages
+
+
+@given(hours=st.floats(0, 1e5), minutes=st.floats(OVERHEAD + 1, 10_000))
+def test_jobs_have_room_for_all_the_training_and_one_less_has_not(hours: float, minutes: float) -> None:
+    jobs, usable = jobs_needed(hours, minutes), (minutes - OVERHEAD) / 60
+    assert jobs * usable >= hours * (1 - 1e-12)
+    assert jobs == 1 or (jobs - 1) * usable < hours
+
+
+@given(hours=st.floats(0, 1e4), more=st.floats(0, 1e4), minutes=st.floats(OVERHEAD + 1, 10_000))
+def test_more_training_never_takes_fewer_jobs_hours_or_bytes(hours: float, more: float, minutes: float) -> None:
+    first, second = jobs_needed(hours, minutes), jobs_needed(hours + more, minutes)
+    assert first <= second
+    assert occupied_hours(hours, first) <= occupied_hours(hours + more, second)
+    assert saves(hours, 900, 2, first) <= saves(hours + more, 900, 2, second)
+
+
+def test_a_walltime_that_start_and_checkpoint_use_up_is_refused() -> None:
+    with pytest.raises(UserError, match="a runtime of 15 minutes leaves no time to train"):
+        jobs_needed(1.0, OVERHEAD)
+
+
+def test_checkpoints_are_written_at_intervals_after_stages_and_where_a_job_ends() -> None:
+    assert saves(training_hours=1.0, checkpoint_seconds=900, stages=1, jobs=1) == 4 + 1
+    assert saves(training_hours=10.0, checkpoint_seconds=3600, stages=6, jobs=3) == 10 + 6 + 2
+    assert kept(stages=6) == 8
+    assert checkpoint_bytes(1_000) == 12_000
