@@ -83,7 +83,7 @@ def test_ctrl_c_in_a_stage_says_that_the_same_command_goes_on(tmp_path):
     os.mkfifo(tmp_path / "slow.jsonl")
     content = {"name": "slow", "language": "en", "files": [str(tmp_path / "slow.jsonl")], "seed": 1}
     (tmp_path / "slice.json").write_text(json.dumps(content))
-    command = [sys.executable, "-m", "corpus.sampling.sample", "--slice", tmp_path / "slice.json"]
+    command = [sys.executable, "-m", "corpus.sampling", "--slice", tmp_path / "slice.json"]
     command += ["--output", tmp_path / "out" / "manifest.json"]
     stage = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     with open(tmp_path / "slow.jsonl", "w") as stream:  # opens when the stage has begun to read

@@ -28,5 +28,5 @@ rule sample:
     message:
         "Splitting and filtering the documents of {wildcards.source}"
     shell:
-        "python -m corpus.sampling.sample --slice {input.slice:q} --workers {threads}"
+        "python -m corpus.sampling --slice {input.slice:q} --workers {threads}"
         " --output {output.manifest:q} > {log:q} 2>&1"

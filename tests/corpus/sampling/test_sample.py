@@ -54,7 +54,7 @@ def bytes_below(directory):
 
 
 def command(slice_path, output, *more):
-    return [sys.executable, "-m", "corpus.sampling.sample", "--slice", slice_path, "--output", output, *more]
+    return [sys.executable, "-m", "corpus.sampling", "--slice", slice_path, "--output", output, *more]
 
 
 def run(slice_path, output, *more):

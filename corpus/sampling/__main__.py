@@ -1,0 +1,48 @@
+"""Stage: a source's raw files become documents in three splits: `python -m corpus.sampling`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from common.errors import UserError, run_command
+from corpus.sampling.account import Account
+from corpus.sampling.filters import SPLITS
+from corpus.sampling.sample import COMMAND, sample
+from corpus.sources.readers import source_files
+from recipe.slices import SourceSlice, read_slice
+
+
+def _tell(account: Account, source: SourceSlice, files: int) -> None:
+    splits = ", ".join(f"{account.documents[split]:,} {split}" for split in SPLITS)
+    megabytes = account.bytes.total() / 1e6
+    print(f"{source.name}: {account.read:,} documents read from {files} file(s), kept {splits}")
+    print(f"  kept text: {megabytes:,.2f} MB, {account.words.total():,} words")
+    for what, counts in (("dropped", account.dropped), ("rejected", account.rejected)):
+        for reason, count in counts.most_common():
+            print(f"  {what}: {count:,} ({reason})")
+    for reject in account.examples:
+        print(f"    {reject.file} line {reject.line}: {reject.reason}: {reject.excerpt}")
+
+
+def main() -> None:
+    """Run the stage from the command line."""
+    parser = argparse.ArgumentParser(
+        prog=COMMAND,
+        description="Read a source's files, drop what its filters refuse, and write documents in three splits.",
+    )
+    parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the source, from the recipe")
+    parser.add_argument("--output", type=Path, required=True, help="manifest to write; the documents go beside it")
+    parser.add_argument("--workers", type=int, default=1, help="processes, each reads one file at a time (default: 1)")
+    parser.add_argument("--files", nargs="+", metavar="FILE", help="read these instead of the files of the slice")
+    arguments = parser.parse_args()
+    if arguments.workers < 1:
+        raise UserError(f"--workers is {arguments.workers}; give at least 1.")
+    source = read_slice(arguments.slice, SourceSlice)
+    files = source_files(arguments.files or source.files)
+    account = sample(source, files, arguments.output, arguments.workers)
+    _tell(account, source, len(files))
+
+
+if __name__ == "__main__":
+    run_command(main)
