@@ -36,7 +36,7 @@ from benchmarks.measure import (
     train_encoder,
 )
 from common.errors import run_command
-from corpus.tokens.encoding import CLS, MASK, PAD, SEP, UNK
+from corpus.tokens.special import CLS, MASK, PAD, SEP, UNK
 from model.masking import mask_row
 from model.modernbert import ModernBert, Shape
 

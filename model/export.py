@@ -23,7 +23,8 @@ from torch import Tensor
 
 from common.errors import UserError, run_command
 from common.files import atomic_file, read_json, write_json
-from corpus.tokens.encoding import CLS, PAD, SEP, read_encoder
+from corpus.tokens.encoding import read_encoder
+from corpus.tokens.special import CLS, PAD, SEP
 from model.modernbert import ModernBert, Shape
 from model.training.checkpoint import open_checkpoint
 from recipe.slices import PhaseSlice, read_slice

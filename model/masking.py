@@ -11,9 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SPECIAL_TOKENS = 5
-"""Ids 0..4 are [MASK] [CLS] [PAD] [UNK] [SEP]: never masked, never drawn as a replacement."""
-MASK_TOKEN = 0
+from corpus.tokens.special import FIRST_ORDINARY, MASK
+
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1
 """Of the chosen tokens 80 % become [MASK], 10 % a random token, 10 % stay (Devlin et al. 2019, section 3.1)."""
 
@@ -39,21 +38,21 @@ def mask_row(
         global_row: Number of the row in its stage, >= 0.
         key: 16 bytes or more, one per stage.
         rate: Share of the ordinary tokens to choose, in (0, 1).
-        vocabulary: Entries of the tokenizer; replacements are drawn from SPECIAL_TOKENS .. vocabulary - 1.
+        vocabulary: Entries of the tokenizer; replacements are drawn from FIRST_ORDINARY .. vocabulary - 1.
     """
     inputs = tokens.astype(np.int64)
     generator = np.random.Philox(key=int.from_bytes(key[:16], "little"), counter=[0, 0, global_row, 0])
     draws = generator.random_raw(2 * len(inputs))
-    chosen = (draws[: len(inputs)] < _threshold(rate, 64)) & (inputs >= SPECIAL_TOKENS)
+    chosen = (draws[: len(inputs)] < _threshold(rate, 64)) & (inputs >= FIRST_ORDINARY)
     positions = np.flatnonzero(chosen)
     labels = inputs[positions]
     second = draws[len(inputs) :][positions]
     fate, replacement = second & np.uint64(0xFFFFFFFF), second >> np.uint64(32)
     hidden = fate < _threshold(MASKED_SHARE, 32)
     replaced = ~hidden & (fate < _threshold(MASKED_SHARE + RANDOM_SHARE, 32))
-    inputs[positions[hidden]] = MASK_TOKEN
-    ordinary = np.uint64(vocabulary - SPECIAL_TOKENS)
-    inputs[positions[replaced]] = SPECIAL_TOKENS + ((replacement[replaced] * ordinary) >> np.uint64(32)).astype(
+    inputs[positions[hidden]] = MASK
+    ordinary = np.uint64(vocabulary - FIRST_ORDINARY)
+    inputs[positions[replaced]] = FIRST_ORDINARY + ((replacement[replaced] * ordinary) >> np.uint64(32)).astype(
         np.int64
     )
     return MaskedRow(inputs, positions, labels)

@@ -36,7 +36,8 @@ from corpus.rows.store import (
 )
 from corpus.sampling.documents import read_manifest, split_texts
 from corpus.sampling.filters import SPLITS, count_words
-from corpus.tokens.encoding import CLS, SEP, TextEncoder, read_encoder
+from corpus.tokens.encoding import TextEncoder, read_encoder
+from corpus.tokens.special import CLS, SEP
 
 COMMAND = "python -m corpus.rows.shards"
 WINDOW_TOKENS = 1 << 24

@@ -25,7 +25,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from common.errors import UserError, run_command
 from common.files import atomic_file, sha256_of, write_json
 from corpus.sampling.documents import read_manifest, split_texts
-from corpus.tokens.encoding import CLS, FORMAT, SEP, SPECIAL_TOKENS, TOKENIZER
+from corpus.tokens.encoding import FORMAT, TOKENIZER
+from corpus.tokens.special import CLS, SEP, SPECIAL_TOKENS
 from recipe.slices import TokenizerSlice, read_slice
 
 COMMAND = "python -m corpus.tokens.bpe"

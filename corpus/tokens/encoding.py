@@ -21,9 +21,6 @@ from common.files import read_json, sha256_of
 
 FORMAT = 1
 MANIFEST, TOKENIZER = "manifest.json", "tokenizer.json"
-MASK, CLS, PAD, UNK, SEP = range(5)
-SPECIAL_TOKENS = ("[MASK]", "[CLS]", "[PAD]", "[UNK]", "[SEP]")
-"""Content of ids 0 to 4."""
 CHUNK_CHARACTERS = 1 << 16
 BATCH_CHARACTERS = 1 << 21
 

@@ -27,8 +27,9 @@ from common.errors import UserError, run_command
 from common.files import sha256_of, write_json
 from corpus.rows.permutation import derive_key
 from corpus.rows.store import RowReader, read_index, read_unigram, verify
+from corpus.tokens.special import FIRST_ORDINARY
 from model.export import load_encoder
-from model.masking import SPECIAL_TOKENS, MaskedRow, mask_row
+from model.masking import MaskedRow, mask_row
 from model.modernbert import ModernBert
 from recipe.slices import EvaluationSlice, read_slice
 
@@ -108,12 +109,12 @@ def held_out_rows(
 
 
 def unigram_losses(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return -log p of each ordinary token, float64[vocabulary - SPECIAL_TOKENS], by add-one-smoothed frequency.
+    """Return -log p of each ordinary token, float64[vocabulary - FIRST_ORDINARY], by add-one-smoothed frequency.
 
     Args:
         counts: int64[vocabulary], how often each id occurs; those of special ids do not count.
     """
-    smoothed = counts[SPECIAL_TOKENS:].astype(np.float64) + 1
+    smoothed = counts[FIRST_ORDINARY:].astype(np.float64) + 1
     losses: NDArray[np.float64] = np.log(smoothed.sum()) - np.log(smoothed)
     return losses
 
@@ -139,7 +140,7 @@ def score_rows(
         loss = F.cross_entropy(logits.float(), target, reduction="none").double().cpu().numpy()
         correct = (logits.argmax(-1) == target).cpu().numpy()
         row_of = np.repeat(np.arange(len(batch)), counts)
-        sums = (np.bincount(row_of, x, len(batch)) for x in (loss, correct, unigram[labels - SPECIAL_TOKENS]))
+        sums = (np.bincount(row_of, x, len(batch)) for x in (loss, correct, unigram[labels - FIRST_ORDINARY]))
         parts.append((np.array(sizes), counts, *sums))
     tokens_, masked, loss, correct, baseline = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return RowScores(tokens_, masked, loss, correct.astype(np.int64), baseline)

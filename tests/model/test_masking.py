@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.masking import MASK_TOKEN, SPECIAL_TOKENS, mask_row
+from corpus.tokens.special import FIRST_ORDINARY, MASK
+from model.masking import mask_row
 
 KEY = bytes(range(16))
 rows = st.lists(st.integers(0, 499), min_size=1, max_size=200).map(lambda ids: np.array(ids, dtype=np.uint16))
@@ -19,9 +20,9 @@ def test_labels_are_what_stood_there_and_everything_else_is_untouched(tokens, ro
 @given(rows, st.integers(0, 2**60))
 def test_special_tokens_are_never_masked_nor_drawn_as_replacements(tokens, row):
     masked = mask_row(tokens, row, KEY, 0.9, 500)
-    assert (masked.labels >= SPECIAL_TOKENS).all()
+    assert (masked.labels >= FIRST_ORDINARY).all()
     shown = masked.inputs[masked.positions]
-    assert ((shown == MASK_TOKEN) | (shown >= SPECIAL_TOKENS)).all()
+    assert ((shown == MASK) | (shown >= FIRST_ORDINARY)).all()
     assert (shown < 500).all()
 
 
@@ -30,9 +31,9 @@ def test_shares_are_thirty_percent_and_eighty_ten_ten():
     masked = mask_row(tokens, 3, KEY, 0.3, 50_000)
     shown = masked.inputs[masked.positions]
     assert abs(len(shown) / len(tokens) - 0.3) < 0.005
-    assert abs((shown == MASK_TOKEN).mean() - 0.8) < 0.01
+    assert abs((shown == MASK).mean() - 0.8) < 0.01
     assert abs((shown == 77).mean() - 0.1) < 0.01
-    replaced = shown[(shown != MASK_TOKEN) & (shown != 77)]
+    replaced = shown[(shown != MASK) & (shown != 77)]
     assert replaced.min() < 100
     assert replaced.max() > 49_900
 

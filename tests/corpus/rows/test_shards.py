@@ -27,7 +27,8 @@ from corpus.rows.store import BATCH_ROWS, RowReader, read_unigram, verify
 from corpus.sampling.documents import split_texts
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
-from corpus.tokens.encoding import CLS, SEP, read_encoder
+from corpus.tokens.encoding import read_encoder
+from corpus.tokens.special import CLS, SEP
 from recipe.slices import SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
@@ -254,7 +255,7 @@ def test_a_flipped_byte_is_found_by_verify_with_the_file_and_the_stage_named(mad
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"rows-00000\.arrow .*delete .*index\.json and run python -m corpus\.shards"):
+    with pytest.raises(UserError, match=r"rows-00000\.arrow .*delete .*index\.json and run python -m corpus\.rows\.shards"):
         verify(made)
     with pytest.raises(UserError, match="lists no file rows-9"):
         verify(made, ["rows-9"])
