@@ -1,4 +1,4 @@
-"""Descriptions of clusters: `clusters/{name}.yaml` says what a job may ask for there, and what it needs to run.
+"""Descriptions of clusters: `slurm/cluster/{name}.yaml` says what a job may ask for there, and what it needs to run.
 
 The descriptions know nothing of a recipe, a project or a person. Values that begin with `$` name environment variables
 of whoever submits; where the variable is not set, that value is left out.

@@ -18,7 +18,7 @@ from slurm.plan.whole import Plan, make_plan
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")
-NAMES = sorted(path.stem for path in (ROOT / "slurm" / "clusters").glob("*.yaml"))
+NAMES = sorted(path.stem for path in (ROOT / "slurm" / "cluster").glob("*.yaml"))
 
 
 @pytest.fixture(name="leonardo")
@@ -30,7 +30,7 @@ def the_example_of_the_page(tmp_path: Path) -> Path:
 
 
 def edited(tmp_path: Path, **changes: object) -> str:
-    content = yaml.safe_load((ROOT / "slurm" / "clusters" / "lumi.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((ROOT / "slurm" / "cluster" / "lumi.yaml").read_text(encoding="utf-8"))
     path = tmp_path / "edited.yaml"
     path.write_text(yaml.safe_dump(content | changes, sort_keys=False), encoding="utf-8")
     return str(path)
