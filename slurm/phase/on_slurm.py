@@ -25,7 +25,8 @@ from slurm.cluster.cost import check_request
 from slurm.cluster.description import Cluster
 from slurm.queue.batch import check_with_slurm, job_name, submit_held
 from slurm.queue.commands import Answer, SlurmError, ask, wait_out
-from slurm.queue.states import MAY_RETURN, Seen, jobs_named, look, who_cancelled
+from slurm.queue.jobs import jobs_named, look, who_cancelled
+from slurm.queue.states import MAY_RETURN, Shown
 from slurm.records.follow import Mirror
 from slurm.records.history import append_run, read_history
 from slurm.records.job import Job, last_restart, log_path, read_job, write_job
@@ -103,7 +104,7 @@ class SlurmPhase:
 
         def attempt() -> str:
             # A held job of this name is one whose launch died before it was recorded; it has never run.
-            for stray, seen in jobs_named(name, self._pause):
+            for stray, seen in jobs_named(name, self._pause).items():
                 if not seen.held:
                     raise UserError(
                         f"job {stray} ({name}) is in the queue, but {request.folder / 'job.json'} does not record it; "
@@ -145,7 +146,7 @@ class SlurmPhase:
     def _release(self, job: Job) -> None:
         ask(["scontrol", "release", job.job_id], self._pause)
 
-    def _follow(self, job: Job) -> Seen:
+    def _follow(self, job: Job) -> Shown:
         """Watch a job until it has ended for good, telling whenever its state changes."""
         mirror = Mirror(log_path(self._jobs, job.job_id, 0, "out"))
         told = ""
@@ -166,7 +167,7 @@ class SlurmPhase:
                 return seen
             self._pause(self._cluster.poll_seconds)
 
-    def _record(self, job: Job, seen: Seen) -> None:
+    def _record(self, job: Job, seen: Shown) -> None:
         """Write into the history what became of a job that has ended, if the job has not done so itself."""
         if seen.state in MAY_RETURN:
             with suppress(SlurmError):  # the controller may have forgotten it
@@ -178,7 +179,7 @@ class SlurmPhase:
             self._request.folder, describe_run(self._request.folder, job, restart, seen.state, detail, signal_at)
         )
 
-    def _conclude(self, job: Job, seen: Seen) -> None:
+    def _conclude(self, job: Job, seen: Shown) -> None:
         """Settle a job that has ended. Raises `UserError` if no other is to follow."""
         self._record(job, seen)
         if self._request.done.exists():
@@ -195,7 +196,7 @@ class SlurmPhase:
         say(f"{verdict.text}; submitting another")
 
 
-def _told(seen: Seen) -> str:
+def _told(seen: Shown) -> str:
     words = seen.state.lower().replace("_", " ")
     if seen.restarts:
         words += f", restart {seen.restarts}"

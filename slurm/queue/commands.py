@@ -1,4 +1,4 @@
-"""Slurm's own commands, asked again for as long as the controller is away.
+"""Slurm's own commands: run once, or asked again for as long as the controller is away.
 
 A controller restarts now and then, a database is moved over lunch, a login node loses its network: a phase of weeks
 must not end because a question went unanswered.
@@ -6,6 +6,7 @@ must not end because a question went unanswered.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ from common.errors import UserError
 from common.telling import say
 
 _TIMEOUT_SECONDS = 90.0
+_OF_THE_USER = ("SQUEUE_", "SACCT_")
+"""Beginnings of variables by which users have these commands show fewer jobs, or show them otherwise."""
 _AWAY = re.compile(
     "unable to contact slurm controller|slurm controller not responding|socket timed out|zero bytes were transmitted"
     "|connection (refused|timed out|reset)|transport endpoint is not connected|temporarily unable to accept job"
@@ -32,32 +35,49 @@ Pause = Callable[[float], None]
 
 
 class SlurmError(UserError):
-    """Slurm answered, with a refusal; the argument is its text."""
+    """Slurm answered that it will not; the argument is its text."""
 
 
 class AwayError(Exception):
     """Slurm did not answer."""
 
 
-def ask_once(command: Sequence[str]) -> str:
-    """Run one of Slurm's commands and return what it prints.
+class AbsentError(UserError):
+    """There is no such command, or it cannot be run; `why` says which."""
 
-    Raises `AwayError` if the controller or the database does not answer, `SlurmError` with its words if it refuses,
-    `UserError` where there is no such command.
+    def __init__(self, why: str) -> None:
+        """Keep `why`, a clause without its end."""
+        super().__init__(f"{why}; run this where Slurm's commands are, on a login node.")
+        self.why = why
+
+
+def ask_once(command: Sequence[str], seconds: float = _TIMEOUT_SECONDS) -> str:
+    """Run one of Slurm's commands and return what it prints, whatever a user has set for how it prints.
+
+    Raises `AwayError` if the controller or the database does not answer within so many seconds, `SlurmError` with
+    Slurm's words if it does not do what it is asked, `AbsentError` where there is no such command.
     """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_USER)}
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
+            command,
+            env=environment | {"SLURM_TIME_FORMAT": "standard"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
         )
     except FileNotFoundError:
-        raise UserError(
-            f"there is no {command[0]} here; run this where Slurm's commands are, on a login node."
-        ) from None
+        raise AbsentError(f"there is no {command[0]} on PATH") from None
+    except OSError as error:
+        raise AbsentError(f"{command[0]} cannot be run ({error.strerror})") from None
     except subprocess.TimeoutExpired:
-        raise AwayError(f"{command[0]} did not answer within {_TIMEOUT_SECONDS:.0f} s") from None
+        raise AwayError(f"{command[0]} took more than {seconds:.0f} s") from None
     if done.returncode == 0:
         return done.stdout
-    text = done.stderr.strip() or done.stdout.strip() or f"{command[0]} ended with {done.returncode}"
+    text = done.stderr.strip() or done.stdout.strip() or f"{command[0]} ended with status {done.returncode}"
     raise (AwayError if _AWAY.search(text) else SlurmError)(text)
 
 
@@ -82,5 +102,5 @@ def wait_out(attempt: Callable[[], Answer], pause: Pause) -> Answer:
 
 
 def ask(command: Sequence[str], pause: Pause) -> str:
-    """Return what one of Slurm's commands prints, waiting while Slurm is away. Raises `SlurmError` at a refusal."""
+    """Return what one of Slurm's commands prints, waiting while Slurm is away. Raises `SlurmError`, `AbsentError`."""
     return wait_out(partial(ask_once, command), pause)

@@ -1,89 +1,95 @@
-"""What Slurm says of jobs at this moment, in one question for all of them."""
+"""Questions to Slurm about jobs.
+
+The controller answers for jobs that are queued, run, or ended a few minutes ago (MinJobAge); the accounting database,
+where there is one, for all others.
+"""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
+import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 
-from slurm.queue.states import ENDED
+from slurm.queue.commands import AwayError, Pause, SlurmError, ask, ask_once
+from slurm.queue.states import ENDED, UNKNOWN, Queued, Shown
 
-_TIMEOUT = 10.0
-"""Seconds that Slurm has to answer: its controller may be restarting."""
-_WAITING = {"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
-
-
-class NoAnswerError(Exception):
-    """Slurm could not be asked, or did not answer; the text says which in a sentence."""
-
-
-@dataclass(frozen=True)
-class Queued:
-    """A job as squeue(1) knows it."""
-
-    state: str
-    """Slurm's own word, such as PENDING or COMPLETING."""
-    partition: str
-    reason: str
-    """Why it waits, in Slurm's word, such as Priority; None (the word) where it does not wait."""
-    seconds_left: float | None
-    """Until its time limit; None where it has none."""
-    starts: float | None
-    """When it started, or is expected to, in seconds since the epoch."""
-    nodes: str
-    """Its nodes in Slurm's notation, such as nid[005001-005008]; empty while it has none."""
-
-    @property
-    def waiting(self) -> bool:
-        """Whether it has yet to start, or to start again."""
-        return self.state in _WAITING
-
-    @property
-    def ended(self) -> bool:
-        """Whether it is over; Slurm keeps such jobs in mind for some minutes."""
-        return self.state in ENDED
+_PATIENCE_SECONDS = 10.0
+"""For `queued`, which a person waits for: the controller may be restarting."""
+_FORMAT = "--format=%i|%T|%P|%r|%L|%S|%N"
+_FORGOTTEN = "Invalid job id specified"
+"""Slurm's words where the only job asked for is one that the controller has forgotten."""
 
 
-def ask(job_ids: Iterable[str]) -> dict[str, Queued]:
-    """Return what Slurm knows of these jobs; those it has forgotten are left out.
-
-    Raises `NoAnswerError` if there is no squeue, or if it fails or takes more than ten seconds.
-    """
-    program = shutil.which("squeue")
-    if program is None:
-        raise NoAnswerError("Slurm was not asked: there is no squeue on PATH.")
-    # A user's own SQUEUE_STATES or SLURM_TIME_FORMAT would change the answer.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
-    question = [program, "--noheader", "--states=all", "--jobs", ",".join(job_ids), "--format=%i|%T|%P|%r|%L|%S|%N"]
+def look(job_id: str, pause: Pause) -> Shown:
+    """Return what Slurm knows about a job, waiting while it does not answer."""
     try:
-        answer = subprocess.run(
-            question,
-            env=environment | {"SLURM_TIME_FORMAT": "standard"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise NoAnswerError(f"Slurm did not answer: squeue took more than {_TIMEOUT:.0f} s.") from None
-    except OSError as error:
-        raise NoAnswerError(f"Slurm was not asked: {program} cannot be run ({error.strerror}).") from None
-    # That is how it says that it has forgotten the only job asked for.
-    if answer.returncode and "Invalid job id specified" not in answer.stderr:
-        words = answer.stderr.strip().splitlines() or [f"squeue ended with status {answer.returncode}"]
-        raise NoAnswerError(f"Slurm did not answer: {words[-1].rstrip('.')}.")
-    return dict(_parse(line) for line in answer.stdout.splitlines() if line.count("|") == 6)
+        shown = ask(["scontrol", "--oneliner", "show", "job", job_id], pause)
+    except SlurmError:
+        return _account(job_id, pause)
+    fields = dict(re.findall(r"\b(JobState|Reason|Restarts)=(\S+)", shown))
+    return Shown(fields.get("JobState", UNKNOWN), _reason(fields.get("Reason", "")), int(fields.get("Restarts", 0)))
 
 
-def _parse(line: str) -> tuple[str, Queued]:
-    job_id, state, partition, reason, left, starts, nodes = (field.strip() for field in line.split("|"))
-    return job_id, Queued(state, partition, reason, _seconds(left), _moment(starts), nodes)
+def _account(job_id: str, pause: Pause) -> Shown:
+    """Ask the accounting about a job that the controller has forgotten."""
+    try:
+        answer = ask(_accounting(job_id), pause)
+    except SlurmError:  # there may be no accounting
+        return Shown(UNKNOWN, "Slurm remembers no such job")
+    lines = answer.splitlines()
+    state, _, rest = (lines[-1] if lines else UNKNOWN).partition(" ")
+    # A job that the controller has forgotten has ended, whatever the database has not heard yet.
+    return Shown(state if state in ENDED else UNKNOWN, rest)
+
+
+def _accounting(job_id: str) -> list[str]:
+    return ["sacct", "--noheader", "--parsable2", "--allocations", "--jobs", job_id, "--format=State"]
+
+
+def who_cancelled(job_id: str) -> str:
+    """Say who ended a job, as the accounting has it; empty if it does not know or does not answer."""
+    try:
+        answer = ask_once(_accounting(job_id))
+    except (AwayError, SlurmError):
+        return ""
+    found = re.search(r"CANCELLED by (\d+)", answer)
+    return f"by user {found[1]}" if found else ""
+
+
+def jobs_named(name: str, pause: Pause) -> dict[str, Queued]:
+    """Return this user's jobs of that name which have not ended, by id, waiting while Slurm does not answer."""
+    jobs = _parse(ask(["squeue", "--me", "--noheader", f"--name={name}", _FORMAT], pause))
+    return {job_id: job for job_id, job in jobs.items() if job.live}
+
+
+def queued(job_ids: Iterable[str]) -> dict[str, Queued]:
+    """Return what Slurm knows of these jobs, by id, in one question; those it has forgotten are left out.
+
+    Raises `AbsentError` if there is no squeue, `AwayError` or `SlurmError` if it fails or takes more than ten seconds.
+    """
+    question = ["squeue", "--noheader", "--states=all", "--jobs", ",".join(job_ids), _FORMAT]
+    try:
+        return _parse(ask_once(question, _PATIENCE_SECONDS))
+    except SlurmError as error:
+        if _FORGOTTEN in str(error):
+            return {}
+        raise
+
+
+def _parse(listed: str) -> dict[str, Queued]:
+    """Read what squeue lists in `_FORMAT`; lines of another form are passed over."""
+    jobs = {}
+    for line in listed.splitlines():
+        if line.count("|") == _FORMAT.count("|"):
+            job_id, state, partition, reason, left, starts, nodes = (field.strip() for field in line.split("|"))
+            jobs[job_id] = Queued(state, _reason(reason), partition, _seconds(left), _moment(starts), nodes)
+    return jobs
+
+
+def _reason(text: str) -> str:
+    """Return why a job waits or ended; Slurm says None where there is no reason."""
+    return "" if text == "None" else text
 
 
 def _seconds(text: str) -> float | None:

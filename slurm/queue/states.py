@@ -1,16 +1,11 @@
-"""What Slurm knows about a job.
-
-The controller answers for jobs that are queued, run, or ended a few minutes ago (MinJobAge); the accounting database,
-where there is one, for all others.
-"""
+"""Slurm's words for where a job stands, and what it tells of one (squeue(1), JOB STATE CODES and JOB REASON CODES)."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from slurm.queue.commands import AwayError, Pause, SlurmError, ask, ask_once
-
+UNKNOWN = "UNKNOWN"
+"""What is said here of a job that Slurm has forgotten."""
 ENDED = {
     "BOOT_FAIL",
     "CANCELLED",
@@ -24,14 +19,14 @@ ENDED = {
     "RECONFIG_FAIL",
     "REVOKED",
     "TIMEOUT",
-    "UNKNOWN",
+    UNKNOWN,
 }
-"""Final states (squeue(1), JOB STATE CODES). A job in any other has not ended, even if this Slurm's version has given
-it a new one: taken for ended, it would get a twin."""
+"""Final states. A job in any other has not ended, even if this Slurm's version has given it a new one: taken for ended,
+it would get a twin."""
 MAY_RETURN = {"NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "LAUNCH_FAILED", "RECONFIG_FAIL"}
 """Final states that Slurm may follow with a requeue of the same job."""
-UNKNOWN = "UNKNOWN"
-"""What this module says of a job that Slurm has forgotten."""
+WAITING = {"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
+"""States of a job that has yet to start, or to start again."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +36,17 @@ class Seen:
     state: str
     """Slurm's word, without what follows it ("CANCELLED by 1000" is CANCELLED), or `UNKNOWN`."""
     reason: str = ""
-    """Why it waits or ended, in Slurm's words."""
-    restarts: int = 0
+    """Why it waits or ended, in Slurm's words, such as Priority; empty where Slurm gives none."""
 
     @property
     def live(self) -> bool:
-        """Whether it has not ended."""
+        """Whether it has not ended; Slurm keeps those that have in mind for some minutes."""
         return self.state not in ENDED
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has yet to start, or to start again."""
+        return self.state in WAITING
 
     @property
     def held(self) -> bool:
@@ -55,46 +54,22 @@ class Seen:
         return self.state == "PENDING" and self.reason == "JobHeldUser"
 
 
-def look(job_id: str, pause: Pause) -> Seen:
-    """Return what Slurm knows about a job, waiting while it does not answer."""
-    try:
-        shown = ask(["scontrol", "--oneliner", "show", "job", job_id], pause)
-    except SlurmError:
-        return _account(job_id, pause)
-    return _parse(shown)
+@dataclass(frozen=True)
+class Shown(Seen):
+    """A job as scontrol(1) shows it."""
+
+    restarts: int = 0
+    """How often it was put back into the queue; 0 where only the accounting remembers the job."""
 
 
-def _parse(shown: str) -> Seen:
-    fields = dict(re.findall(r"\b(JobState|Reason|Restarts)=(\S+)", shown))
-    reason = fields.get("Reason", "None")
-    return Seen(fields.get("JobState", UNKNOWN), "" if reason == "None" else reason, int(fields.get("Restarts", 0)))
+@dataclass(frozen=True)
+class Queued(Seen):
+    """A job as squeue(1) lists it."""
 
-
-def _account(job_id: str, pause: Pause) -> Seen:
-    """Ask the accounting about a job that the controller has forgotten."""
-    fields = "--format=State"
-    try:
-        answer = ask(["sacct", "--noheader", "--parsable2", "--allocations", "--jobs", job_id, fields], pause)
-    except SlurmError:  # there may be no accounting
-        return Seen(UNKNOWN, "Slurm remembers no such job")
-    lines = answer.splitlines()
-    state, _, rest = (lines[-1] if lines else UNKNOWN).partition(" ")
-    # A job that the controller has forgotten has ended, whatever the database has not heard yet.
-    return Seen(state if state in ENDED else UNKNOWN, rest)
-
-
-def jobs_named(name: str, pause: Pause) -> list[tuple[str, Seen]]:
-    """Return this user's jobs of that name which have not ended: (job id, what Slurm sees)."""
-    answer = ask(["squeue", "--me", "--noheader", f"--name={name}", "--format=%i|%T|%r"], pause)
-    jobs = [line.split("|") for line in answer.splitlines() if line.count("|") == 2]
-    return [(job_id, Seen(state, reason)) for job_id, state, reason in jobs if state not in ENDED]
-
-
-def who_cancelled(job_id: str) -> str:
-    """Say who ended a job, as the accounting has it; empty if it does not know or does not answer."""
-    try:
-        answer = ask_once(["sacct", "--noheader", "--parsable2", "--allocations", "--jobs", job_id, "--format=State"])
-    except (AwayError, SlurmError):
-        return ""
-    found = re.search(r"CANCELLED by (\d+)", answer)
-    return f"by user {found[1]}" if found else ""
+    partition: str = ""
+    seconds_left: float | None = None
+    """Until its time limit; None where it has none."""
+    starts: float | None = None
+    """When it started, or is expected to, in seconds since the epoch."""
+    nodes: str = ""
+    """Its nodes in Slurm's notation, such as nid[005001-005008]; empty while it has none."""

@@ -18,7 +18,7 @@ from common.errors import UserError
 from recipe.schedule import stage_rows
 from recipe.slices import PhaseSlice
 from slurm.node import local_job
-from slurm.queue.squeue import Queued
+from slurm.queue.states import Queued
 from slurm.records.history import Run, read_history
 from slurm.records.job import Job, read_job
 from slurm.records.policy import decide
@@ -179,7 +179,7 @@ def _state(files: PhaseFiles, queued: Queued | None, answered: bool) -> tuple[St
             return "running", str(elsewhere)
     elif not answered:
         return _without_slurm(files, job)
-    elif queued and not queued.ended:
+    elif queued and queued.live:
         if not queued.waiting:
             return "running", "" if queued.state == "RUNNING" else f"Slurm says {queued.state}."
         return "pending", _why_pending(queued.reason)
@@ -187,7 +187,7 @@ def _state(files: PhaseFiles, queued: Queued | None, answered: bool) -> tuple[St
 
 
 def _why_pending(reason: str) -> str:
-    if reason in ("", "None"):  # Slurm has not looked at the job yet
+    if not reason:  # Slurm has not looked at the job yet
         return ""
     return f"{reason}: {_REASONS[reason]}." if reason in _REASONS else f"{reason}."
 

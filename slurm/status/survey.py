@@ -11,7 +11,9 @@ from pathlib import Path
 
 from common.errors import UserError
 from recipe.slices import EvaluationSlice, PhaseSlice, read_slice
-from slurm.queue.squeue import NoAnswerError, Queued, ask
+from slurm.queue.commands import AbsentError, AwayError, SlurmError
+from slurm.queue.jobs import queued
+from slurm.queue.states import Queued
 from slurm.status.phases import PhaseFiles, PhaseStatus, judge, read_files
 
 Phase = tuple[str, str]
@@ -67,11 +69,16 @@ def look(results: Path, runs: Sequence[str]) -> tuple[list[PhaseStatus], str]:
     """
     phases = read_phases(results, runs)
     jobs = [job for phase in phases if (job := phase.slurm_job)]
-    slurm: dict[str, Queued] | None = {}
-    problem = ""
-    if jobs:
-        try:
-            slurm = ask(jobs)
-        except NoAnswerError as error:
-            slurm, problem = None, f"{error} What follows is from the files alone."
+    slurm, problem = _ask(jobs) if jobs else ({}, "")
     return [judge(phase, slurm, time.time()) for phase in phases], problem
+
+
+def _ask(jobs: Sequence[str]) -> tuple[dict[str, Queued] | None, str]:
+    """Return what Slurm says of these jobs, or None and, in sentences, why there is no answer."""
+    try:
+        return queued(jobs), ""
+    except AbsentError as error:
+        problem = f"Slurm was not asked: {error.why}."
+    except (AwayError, SlurmError) as error:
+        problem = f"Slurm did not answer: {str(error).splitlines()[-1].rstrip('.')}."
+    return None, f"{problem} What follows is from the files alone."

@@ -35,7 +35,7 @@ def answer(state, command, arguments):
     if command == "squeue":
         name = next(argument[7:] for argument in arguments if argument.startswith("--name="))
         return "".join(
-            f"{job_id}|{job['state']}|{job['reason'] or 'None'}\n"
+            f"{job_id}|{job['state']}|standard|{job['reason'] or 'None'}|1-00:00:00|N/A|\n"
             for job_id, job in known.items()
             if job["name"] == name and job["state"] not in ENDED
         )

@@ -227,7 +227,7 @@ def test_what_slurm_refuses_only_when_it_is_submitted_is_one_sentence_too(fake_s
 
 def test_without_slurms_commands_it_says_where_to_run(fake_slurm: FakeSlurm) -> None:
     shutil.rmtree(fake_slurm.folder / "bin")
-    with pytest.raises(UserError, match=r"there is no sbatch here; run this .* on a login node"):
+    with pytest.raises(UserError, match=r"there is no sbatch on PATH; run this .* on a login node"):
         fake_slurm.launch()
 
 
