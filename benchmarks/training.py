@@ -149,7 +149,7 @@ def theirs(model: ModernBert) -> nn.Module:
     shape = model.shape
     encoder: nn.Module = ModernBertForMaskedLM(
         ModernBertConfig(
-            vocab_size=shape.vocabulary,
+            vocab_size=shape.padded_vocabulary,
             hidden_size=shape.hidden,
             intermediate_size=shape.intermediate,
             num_hidden_layers=shape.layers,
@@ -191,13 +191,15 @@ def stepper(model: nn.Module, losses: list[Loss]) -> Callable[[], float]:
     return step
 
 
-def measure(case: Case, batches: list[Batch], vocabulary: int, rounds: int) -> list[str]:
+def measure(case: Case, batches: list[Batch], padded_vocabulary: int, rounds: int) -> list[str]:
     """Time a case; return its row of the table.
 
     Raises:
         AssertionError: if the first losses differ.
     """
-    shape = Shape(vocabulary, case.layers, case.hidden, case.heads, 3 * case.hidden // 2, 3, 128, 160e3, 10e3, 1e-5)
+    shape = Shape(
+        padded_vocabulary, case.layers, case.hidden, case.heads, 3 * case.hidden // 2, 3, 128, 160e3, 10e3, 1e-5
+    )
     ours = ModernBert(shape, seed=0)
     packed, longest, full = (theirs(ours) for _ in range(3))
     ways: dict[str, tuple[nn.Module, list[Loss]]] = {

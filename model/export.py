@@ -46,7 +46,7 @@ def transformers_config(shape: Shape, length: int) -> dict[str, Any]:
         "architectures": ["ModernBertForMaskedLM"],
         "model_type": "modernbert",
         "dtype": "float32",
-        "vocab_size": shape.vocabulary,
+        "vocab_size": shape.padded_vocabulary,
         "hidden_size": shape.hidden,
         "intermediate_size": shape.intermediate,
         "num_hidden_layers": shape.layers,
@@ -119,7 +119,7 @@ def load_encoder(config: Path) -> ModernBert:
     weights = config.with_name(WEIGHTS)
     try:
         shape = Shape(
-            vocabulary=content["vocab_size"],
+            padded_vocabulary=content["vocab_size"],
             layers=content["num_hidden_layers"],
             hidden=content["hidden_size"],
             heads=content["num_attention_heads"],
@@ -158,12 +158,16 @@ def main() -> None:
     phase = read_slice(arguments.slice, PhaseSlice)
     tokenizer = read_encoder(arguments.tokenizer.with_name("tokenizer.json"))
     last = phase.stages[-1]
-    shape = Shape(vocabulary=tokenizer.padded_vocabulary, global_rope_theta=last.rope_theta, **phase.model.model_dump())
+    shape = Shape(
+        padded_vocabulary=tokenizer.padded_vocabulary,
+        global_rope_theta=last.rope_theta,
+        **phase.model.model_dump(),
+    )
     weights = load_file(open_checkpoint(arguments.checkpoint) / "weights.safetensors")
     directory = arguments.output.parent
     export(weights, shape, last.length, arguments.tokenizer, directory)
     count = sum(tensor.numel() for tensor in weights.values())
-    print(f"{directory}: {count / 1e6:.3g}M parameters, rows of {last.length:,} tokens, {shape.vocabulary:,} entries")
+    print(f"{directory}: {count / 1e6:.3g}M parameters, rows of {last.length:,} tokens")
     print(f'  transformers.AutoModelForMaskedLM.from_pretrained("{directory}")')
 
 

@@ -2,7 +2,7 @@
 
 The way of a batch: `N` token ids of all pieces one after another -> embeddings and their norm -> layers of attention
 inside each piece and a gated MLP, each after its own norm and added to the residual stream -> final norm -> the
-prediction head, only at the positions asked for -> logits over the vocabulary through the tied embeddings.
+prediction head, only at the positions asked for -> logits over the padded vocabulary through the tied embeddings.
 
 Layer i attends to the whole piece where `i % global_every == 0`, else to a window, with a RoPE theta for each kind.
 Parameters are named as in the state dict of `transformers.ModernBertForMaskedLM`, so weights go to and fro unchanged.
@@ -30,8 +30,8 @@ INITIALIZER_CUTOFF = 2.0
 class Shape:
     """Shape of an encoder."""
 
-    vocabulary: int
-    """Entries of the embedding table, padding to a round number included."""
+    padded_vocabulary: int
+    """Rows of the embedding: the tokenizer's entries, rounded up."""
     layers: int
     hidden: int
     heads: int
@@ -80,7 +80,7 @@ class ModernBert(nn.Module):
         with torch.device("meta"):  # torch's own initialization would cost time and draw from the global generator
             self.model = Encoder(shape)
             self.head = PredictionHead(shape)
-            self.decoder = Decoder(shape.vocabulary)
+            self.decoder = Decoder(shape.padded_vocabulary)
         self.to_empty(device="cpu")
         if seed is not None:
             self._initialize(seed)
@@ -98,7 +98,7 @@ class ModernBert(nn.Module):
             masked: int64[M], positions in `tokens` to predict, on the module's device; None predicts all.
 
         Returns:
-            float[M, vocabulary].
+            float[M, padded_vocabulary].
 
         Raises:
             ValueError: if `cu_seqlens` does not rise from 0 to N.
@@ -173,7 +173,7 @@ class Embeddings(nn.Module):
     def __init__(self, shape: Shape) -> None:
         """Declare the parameters."""
         super().__init__()
-        self.tok_embeddings = nn.Embedding(shape.vocabulary, shape.hidden)
+        self.tok_embeddings = nn.Embedding(shape.padded_vocabulary, shape.hidden)
         self.norm = norm(shape)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -253,13 +253,13 @@ class PredictionHead(nn.Module):
 class Decoder(nn.Module):
     """To logits through the token embeddings; only the bias is its own."""
 
-    def __init__(self, vocabulary: int) -> None:
+    def __init__(self, padded_vocabulary: int) -> None:
         """Declare the parameters."""
         super().__init__()
-        self.bias = nn.Parameter(torch.empty(vocabulary))
+        self.bias = nn.Parameter(torch.empty(padded_vocabulary))
 
     def forward(self, hidden: Tensor, embeddings: Tensor) -> Tensor:
-        """float[M, hidden] and float[vocabulary, hidden] to float[M, vocabulary]."""
+        """float[M, hidden] and float[padded_vocabulary, hidden] to float[M, padded_vocabulary]."""
         return F.linear(hidden, embeddings, self.bias)
 
 

@@ -105,7 +105,7 @@ class Tokenizer(Strict):
     vocabulary: Annotated[int, Field(ge=300, lt=2**31), BeforeValidator(_number)]
     """Entries to train, the five special tokens and the runs of spaces among them."""
     multiple: Count = 64
-    """The model's vocabulary is `vocabulary` rounded up to a multiple of this."""
+    """The model's embedding has `vocabulary` rows, rounded up to a multiple of this."""
     sample_bytes: Count
     """Bytes of UTF-8 text it is trained on."""
     mixture: Text

@@ -57,7 +57,7 @@ class TokenizerSlice(Strict):
 
 
 class ModelShape(Strict):
-    """Shape of an encoder, but for the vocabulary, which the tokenizer gives, and theta, which the stage gives."""
+    """Shape of an encoder, but for its vocabulary, which the tokenizer gives, and theta, which the stage gives."""
 
     layers: int
     hidden: int

@@ -39,7 +39,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def tokenizer_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """manifest.json of a tokenizer of 320 entries, 384 in the model."""
+    """manifest.json of a tokenizer of 320 entries; its models have 384 rows in the embedding."""
     directory = tmp_path_factory.mktemp("tokenizer")
     tokenizer = train(iter(TEXTS), 320)
     write_tokenizer(tokenizer, directory)
@@ -59,7 +59,7 @@ def tokenizer_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_encoder() -> ModernBert:
     """An encoder for that tokenizer, with settings that differ from every default of transformers."""
     shape = Shape(
-        vocabulary=384,
+        padded_vocabulary=384,
         layers=5,
         hidden=32,
         heads=2,

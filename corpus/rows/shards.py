@@ -72,7 +72,7 @@ class Totals:
     """What has been read and written so far."""
 
     unigram: NDArray[np.int64]
-    """int64[padded vocabulary], how often each id was written; [CLS] and [SEP] do not count."""
+    """int64[padded_vocabulary], how often each id was written; [CLS] and [SEP] do not count."""
     text_bytes: int = 0
     documents: int = 0
     cut_documents: int = 0
@@ -178,7 +178,7 @@ def row_batch(rows: Rows, pieces: Pieces, ids: NDArray[Any]) -> RowBatch:
 
 
 def row_type(encoder: TextEncoder) -> RowType:
-    """Return the smallest type that holds every id of the model's vocabulary."""
+    """Return the smallest type that holds every id of the padded vocabulary."""
     return np.uint16 if encoder.padded_vocabulary <= 1 << 16 else np.uint32
 
 

@@ -160,7 +160,7 @@ def read_index(index_path: Path) -> dict[str, Any]:
 
 
 def read_unigram(index_path: Path) -> NDArray[np.int64]:
-    """Return int64[padded vocabulary], how often each id occurs in the rows, [CLS] and [SEP] not counted.
+    """Return int64[padded_vocabulary], how often each id occurs in the rows, [CLS] and [SEP] not counted.
 
     Raises:
         UserError: the index or the file is absent, or the file is not as it was written.

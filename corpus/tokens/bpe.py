@@ -171,7 +171,7 @@ def manifests_by_source(paths: list[Path]) -> dict[str, Path]:
 
 def _tell(recipe: TokenizerSlice, manifest: Mapping[str, Any]) -> None:
     total = sum(account["bytes"] for account in manifest["sample"].values())
-    print(f"{recipe.name}: {manifest['vocabulary']:,} entries, {manifest['padded_vocabulary']:,} in the model")
+    print(f"{recipe.name}: {manifest['vocabulary']:,} entries, {manifest['padded_vocabulary']:,} rows of the embedding")
     for source, account in sorted(manifest["sample"].items()):
         share = account["bytes"] / total
         print(

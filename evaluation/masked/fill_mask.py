@@ -34,7 +34,7 @@ def predictions(model: Any, tokenizer: Any, prompt: str) -> list[dict[str, Any]]
         prompt: text with one [MASK].
 
     Returns:
-        `PREDICTIONS` of {"token": text, a space before it where it has one, "probability": over the whole vocabulary}.
+        `PREDICTIONS` of {"token": text, a space before it where it has one, "probability": over the padded vocabulary}.
         Special tokens and the padding of the vocabulary are left out.
 
     Raises:

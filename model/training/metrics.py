@@ -30,7 +30,7 @@ class Tally:
         self._values: list[float] = []
 
     def add(self, batch: MicroBatch, losses: torch.Tensor, logits: torch.Tensor) -> None:
-        """Count a micro-batch: float[M] losses and float[M, vocabulary] logits of its masked positions."""
+        """Count a micro-batch: float[M] losses and float[M, padded_vocabulary] logits of its masked positions."""
         n = self._languages
         hits = (logits.argmax(dim=-1) == batch.labels).double()
         ones = torch.ones_like(hits)

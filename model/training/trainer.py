@@ -161,7 +161,7 @@ class Phase:
     def _shape(self) -> Shape:
         fields = self.slice.model.model_dump()
         return Shape(
-            vocabulary=self.tokenizer["padded_vocabulary"],
+            padded_vocabulary=self.tokenizer["padded_vocabulary"],
             global_rope_theta=self.slice.stages[0].rope_theta,
             **fields,
         )

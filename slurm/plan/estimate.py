@@ -34,17 +34,17 @@ class Work:
     """Slots that the busiest rank computes; the others wait for it at the end of each step."""
 
 
-def parameters(shape: ModelShape, vocabulary: int) -> int:
+def parameters(shape: ModelShape, padded_vocabulary: int) -> int:
     """Return the parameters of an encoder with its head, tied embeddings counted once (`model/modernbert.py`)."""
     hidden = shape.hidden
     layer = 4 * hidden**2 + 3 * hidden * shape.intermediate + 2 * hidden
-    embeddings = vocabulary * hidden + hidden
-    head = hidden**2 + hidden + vocabulary
+    embeddings = padded_vocabulary * hidden + hidden
+    head = hidden**2 + hidden + padded_vocabulary
     # Layer 0 has no norm before attention, but there is one after the last layer.
     return embeddings + shape.layers * layer + head
 
 
-def training_flops(shape: ModelShape, vocabulary: int, length: int, masking_rate: float) -> float:
+def training_flops(shape: ModelShape, padded_vocabulary: int, length: int, masking_rate: float) -> float:
     """Return the floating-point operations of one token, forward and backward.
 
     Matrix products alone, two operations for each multiplication and addition, and the backward pass twice the forward
@@ -61,7 +61,7 @@ def training_flops(shape: ModelShape, vocabulary: int, length: int, masking_rate
     window = min(length, 2 * (shape.local_attention // 2) + 1)
     keys = global_layers * length + (shape.layers - global_layers) * window
     layers = shape.layers * 2 * (4 * hidden**2 + 3 * hidden * shape.intermediate) + 4 * hidden * keys
-    head = 2 * (hidden**2 + hidden * vocabulary) * masking_rate
+    head = 2 * (hidden**2 + hidden * padded_vocabulary) * masking_rate
     return 3.0 * (layers + head)
 
 

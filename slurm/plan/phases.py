@@ -163,14 +163,14 @@ def plan_phases(recipe: Recipe, nodes: Nodes, speeds: Speeds) -> list[Training]:
     ]
 
 
-def _plan_phase(content: PhaseSlice, vocabulary: int, nodes: Nodes, speeds: Speeds, possible: bool) -> Training:
+def _plan_phase(content: PhaseSlice, padded_vocabulary: int, nodes: Nodes, speeds: Speeds, possible: bool) -> Training:
     tokens = steps = busiest = 0
     operations = seconds = 0.0
     speed: Speed | None = None
     for stage in content.stages:
 
         def flops(length: int, masking_rate: float = stage.masking_rate) -> float:
-            return training_flops(content.model, vocabulary, length, masking_rate)
+            return training_flops(content.model, padded_vocabulary, length, masking_rate)
 
         work = stage_work(stage, nodes.ranks)
         tokens, steps, busiest = tokens + work.slots, steps + work.steps, busiest + work.slots_of_a_rank
@@ -178,7 +178,7 @@ def _plan_phase(content: PhaseSlice, vocabulary: int, nodes: Nodes, speeds: Spee
         speed = speeds.speed(content.run, stage.length, flops)
         if speed:
             seconds += work.slots_of_a_rank * flops(stage.length) / speed.flops
-    checkpoint = checkpoint_bytes(parameters(content.model, vocabulary))
+    checkpoint = checkpoint_bytes(parameters(content.model, padded_vocabulary))
     stages = len(content.stages)
     training = Training(
         run=content.run,

@@ -95,7 +95,7 @@ def test_a_configuration_of_another_origin_is_named(copy: Path) -> None:
 
 def run_export(folder: Path, tokenizer: Path, encoder: ModernBert) -> subprocess.CompletedProcess[str]:
     shape = asdict(encoder.shape)
-    for taken_elsewhere in ("vocabulary", "global_rope_theta"):
+    for taken_elsewhere in ("padded_vocabulary", "global_rope_theta"):
         del shape[taken_elsewhere]
     stage = {
         "length": 64,

@@ -14,9 +14,9 @@ LENGTHS = [41, 1, 150, 7]
 """The longest is longer than the windows below, the shortest a single token."""
 
 
-def shape_of(layers: int, hidden: int, heads: int, intermediate: int, vocabulary: int = 96) -> Shape:
+def shape_of(layers: int, hidden: int, heads: int, intermediate: int, padded_vocabulary: int = 96) -> Shape:
     return Shape(
-        vocabulary=vocabulary,
+        padded_vocabulary=padded_vocabulary,
         layers=layers,
         hidden=hidden,
         heads=heads,
@@ -37,7 +37,7 @@ SHAPES = {
     "base-short": shape_of(22, 768 // 4, 12 // 4, 1152 // 4, 128_000 // 64),
     "large-short": shape_of(28, 1024 // 4, 16 // 4, 2624 // 4, 128_000 // 64),
 }
-"""The recipe's, with a 64th of the vocabulary; the deep ones a quarter as wide, heads as wide as ever (64)."""
+"""The recipe's, with a 64th of the padded vocabulary; the deep ones a quarter as wide, heads as wide as ever (64)."""
 SMALL = shape_of(4, 32, 4, 48)
 
 
@@ -65,7 +65,7 @@ def randomize(model: ModernBert, seed: int) -> None:
 
 def config_of(shape: Shape) -> ModernBertConfig:
     return ModernBertConfig(
-        vocab_size=shape.vocabulary,
+        vocab_size=shape.padded_vocabulary,
         hidden_size=shape.hidden,
         intermediate_size=shape.intermediate,
         num_hidden_layers=shape.layers,
@@ -85,9 +85,9 @@ def config_of(shape: Shape) -> ModernBertConfig:
     )
 
 
-def packed(vocabulary: int, lengths: list[int], seed: int = 1) -> tuple[Tensor, Tensor]:
+def packed(padded_vocabulary: int, lengths: list[int], seed: int = 1) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    tokens = torch.randint(5, vocabulary, (sum(lengths),), generator=generator)
+    tokens = torch.randint(5, padded_vocabulary, (sum(lengths),), generator=generator)
     return tokens, torch.tensor(list(accumulate(lengths, initial=0)), dtype=torch.int32)
 
 
@@ -118,8 +118,8 @@ def loss_and_gradients(module: torch.nn.Module, logits: Tensor, labels: Tensor) 
 def test_logits_and_gradients_equal_those_of_transformers(name: str) -> None:
     shape = SHAPES[name]
     ours, theirs = twins(shape)
-    tokens, cu_seqlens = packed(shape.vocabulary, LENGTHS)
-    labels = packed(shape.vocabulary, LENGTHS, seed=2)[0]
+    tokens, cu_seqlens = packed(shape.padded_vocabulary, LENGTHS)
+    labels = packed(shape.padded_vocabulary, LENGTHS, seed=2)[0]
     logits = ours(tokens, cu_seqlens)
     gradients = loss_and_gradients(ours, logits, labels)
     for their_logits in (padded_logits, packed_logits):
@@ -133,16 +133,16 @@ def test_logits_and_gradients_equal_those_of_transformers(name: str) -> None:
 
 def test_only_the_positions_asked_for_reach_the_head() -> None:
     model = ModernBert(SMALL, seed=0)
-    tokens, cu_seqlens = packed(SMALL.vocabulary, LENGTHS)
+    tokens, cu_seqlens = packed(SMALL.padded_vocabulary, LENGTHS)
     masked = torch.tensor([0, 41, 100, 198])
     torch.testing.assert_close(model(tokens, cu_seqlens, masked), model(tokens, cu_seqlens)[masked])
 
 
 def test_a_piece_does_not_see_its_neighbours_in_the_row() -> None:
     model = ModernBert(SMALL, seed=0)
-    tokens, cu_seqlens = packed(SMALL.vocabulary, LENGTHS)
+    tokens, cu_seqlens = packed(SMALL.padded_vocabulary, LENGTHS)
     changed = tokens.clone()
-    changed[42:192] = torch.randint(5, SMALL.vocabulary, (150,), generator=torch.Generator().manual_seed(9))
+    changed[42:192] = torch.randint(5, SMALL.padded_vocabulary, (150,), generator=torch.Generator().manual_seed(9))
     outside = torch.cat((torch.arange(42), torch.arange(192, 199)))
     torch.testing.assert_close(
         model(tokens, cu_seqlens)[outside], model(changed, cu_seqlens)[outside], atol=1e-6, rtol=0
@@ -152,7 +152,7 @@ def test_a_piece_does_not_see_its_neighbours_in_the_row() -> None:
 def test_the_global_theta_changes_logits_but_no_parameter() -> None:
     model = ModernBert(SMALL, seed=0)
     randomize(model, seed=0)
-    tokens, cu_seqlens = packed(SMALL.vocabulary, LENGTHS)
+    tokens, cu_seqlens = packed(SMALL.padded_vocabulary, LENGTHS)
     before, weights = model(tokens, cu_seqlens), {k: v.clone() for k, v in model.state_dict().items()}
     model.set_global_rope_theta(10_000.0)
     assert (model(tokens, cu_seqlens) - before).abs().max() > 1e-4
@@ -162,7 +162,7 @@ def test_the_global_theta_changes_logits_but_no_parameter() -> None:
 
 
 def test_initial_weights_depend_on_the_seed_alone() -> None:
-    shape = shape_of(2, 256, 4, 384, vocabulary=4096)
+    shape = shape_of(2, 256, 4, 384, padded_vocabulary=4096)
     torch.manual_seed(1)
     threads = torch.get_num_threads()
     first = ModernBert(shape, seed=7).state_dict()
@@ -180,7 +180,7 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
 
 
 def test_initial_weights_are_distributed_as_those_of_transformers() -> None:
-    shape = shape_of(6, 128, 4, 192, vocabulary=512)
+    shape = shape_of(6, 128, 4, 192, padded_vocabulary=512)
     theirs = ModernBertForMaskedLM(config_of(shape)).state_dict()
     for name, weight in ModernBert(shape, seed=3).state_dict().items():
         std, reference = weight.std().item(), theirs[name].std().item()
@@ -190,7 +190,7 @@ def test_initial_weights_are_distributed_as_those_of_transformers() -> None:
 
 def test_autocast_to_bfloat16_stays_close_and_keeps_rotations_in_float32() -> None:
     model = ModernBert(SMALL, seed=0)
-    tokens, cu_seqlens = packed(SMALL.vocabulary, LENGTHS)
+    tokens, cu_seqlens = packed(SMALL.padded_vocabulary, LENGTHS)
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(tokens, cu_seqlens)
         cos, sin = rotations(torch.tensor([8191]), 8, 1_000_000.0)

@@ -255,7 +255,9 @@ def test_a_flipped_byte_is_found_by_verify_with_the_file_and_the_stage_named(mad
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"rows-00000\.arrow .*delete .*index\.json and run python -m corpus\.rows\.shards"):
+    with pytest.raises(
+        UserError, match=r"rows-00000\.arrow .*delete .*index\.json and run python -m corpus\.rows\.shards"
+    ):
         verify(made)
     with pytest.raises(UserError, match="lists no file rows-9"):
         verify(made, ["rows-9"])

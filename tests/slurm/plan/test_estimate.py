@@ -38,7 +38,7 @@ def shape(model: str) -> ModelShape:
 
 
 @pytest.mark.parametrize(
-    ("model", "vocabulary", "at_1024", "at_8192"),
+    ("model", "padded_vocabulary", "at_1024", "at_8192"),
     [
         ("tiny", 27_264, 0.243, 0.375),
         ("base", 42_240, 0.813, 1.342),
@@ -47,10 +47,10 @@ def shape(model: str) -> ModelShape:
     ],
 )
 def test_operations_of_a_token_are_those_of_the_published_shapes(
-    model: str, vocabulary: int, at_1024: float, at_8192: float
+    model: str, padded_vocabulary: int, at_1024: float, at_8192: float
 ) -> None:
     for length, expected in ((1024, at_1024), (8192, at_8192)):
-        assert training_flops(shape(model), vocabulary, length, 0.3) / 1e9 == pytest.approx(expected, abs=0.0006)
+        assert training_flops(shape(model), padded_vocabulary, length, 0.3) / 1e9 == pytest.approx(expected, abs=0.0006)
 
 
 def test_rows_shorter_than_the_window_cost_what_global_attention_does() -> None:
@@ -62,7 +62,7 @@ def test_rows_shorter_than_the_window_cost_what_global_attention_does() -> None:
 @pytest.mark.parametrize("layers", [1, 4])
 def test_parameters_are_counted_as_the_model_has_them(layers: int) -> None:
     small = shape("tiny").model_copy(update={"layers": layers, "hidden": 16, "heads": 2, "intermediate": 24})
-    fields = {**small.model_dump(), "vocabulary": 320, "global_rope_theta": 1e4}
+    fields = {**small.model_dump(), "padded_vocabulary": 320, "global_rope_theta": 1e4}
     built = ModernBert(Shape(**fields), seed=None)
     assert parameters(small, 320) == sum(parameter.numel() for parameter in built.parameters())
 
