@@ -30,7 +30,12 @@ check: environment
 	.venv/bin/snakefmt --check Snakefile workflow/rules
 	.venv/bin/snakemake --lint --configfile config/demo.yaml --directory .venv/lint
 
-environment: .venv/$(notdir $(REQUIREMENTS)).installed
+environment: .venv/$(notdir $(REQUIREMENTS)).installed .venv/bin/alasin
+
+# The repository itself, in place: what it needs is installed already.
+.venv/bin/alasin: pyproject.toml | .venv/$(notdir $(REQUIREMENTS)).installed
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
 
 # torch first and alone: with the others, pip may exchange the CPU wheel for a CUDA one while it looks for versions.
 .venv/%.installed: envs/% envs/common.txt

@@ -92,6 +92,7 @@ END
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "cray-python is older than 3.11; load a newer one."
 python3 -m venv --clear "$target/login"
 "$target/login/bin/pip" install --quiet --disable-pip-version-check --requirement envs/login.txt
+"$target/login/bin/pip" install --quiet --disable-pip-version-check --no-deps --editable .
 
 cat > "$target/activate.sh" << END
 # Written by envs/lumi.sh. Source it before Snakemake, and say which project pays: export SBATCH_ACCOUNT=project_46...

@@ -3,12 +3,11 @@
 A recipe says what is trained and from what; it never names a partition, a path of the cluster, or a number of devices.
 Reading has three steps, and each tells all the mistakes it finds: YAML to a mapping, the mapping to the types of
 `recipe.schema`, the rules of `recipe.checks`. Everything a stage needs of the recipe reaches it as a slice
-(`recipe.slices`). `python -m recipe.reading config/demo.yaml` reads a recipe and tells what it would train.
+(`recipe.slices`).
 """
 
 from __future__ import annotations
 
-import argparse
 import fnmatch
 import glob
 import re
@@ -21,10 +20,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from common.errors import UserError, run_command
+from common.errors import UserError
 from common.files import matching_files
 from recipe.checks import problems, suggestion
-from recipe.schema import LANGUAGE, NAME, Recipe, Source, lineage
+from recipe.schema import LANGUAGE, NAME, Recipe, Source
 
 Location = tuple[int | str, ...]
 
@@ -201,28 +200,3 @@ def _keys_at(location: Location) -> list[str]:
         if get_origin(part) is Annotated:
             part = get_args(part)[0]
     return [field.alias or name for name, field in part.model_fields.items()]
-
-
-def main() -> None:
-    """Read recipes and tell what each would train."""
-    parser = argparse.ArgumentParser(
-        prog="python -m recipe.reading",
-        description="Check a recipe and tell what it would train. Every mistake is one line that names the key.",
-    )
-    parser.add_argument("recipe", type=Path, help="YAML file, such as config/demo.yaml; its keys: config/README.md")
-    path = parser.parse_args().recipe
-    recipe = read_recipe(path)
-    languages = sorted({source.language for source in recipe.sources.values()})
-    print(f"{path}: {recipe.title}: {len(recipe.sources)} sources in {', '.join(languages)}")
-    for run in recipe.runs:
-        way = lineage(recipe, run)
-        stages = [stage for _, phase in way for stage in recipe.phases[phase].stages]
-        tokens = sum(stage.tokens for stage in stages)
-        own = ", ".join(phase if owner == run else f"{phase} (of {owner})" for owner, phase in way)
-        print(f"  {run}: {own}; {tokens:,} tokens, {stages[-1].length} in a row at the end")
-    absent = missing_files(recipe, set())
-    print("\n".join(f"  not there yet: {sentence}" for sentence in absent) if absent else "  all files are there")
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from recipe.reading import load_recipe
+from workflow.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -58,16 +59,17 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def commands(program: str) -> list[list[str]]:
-    """Return the README's command lines of a program in `.venv/bin`."""
-    lines = re.findall(rf"^\.venv/bin/{program} .*", README, re.MULTILINE)
-    return [shlex.split(line)[1:] for line in lines]
+def command(name: str) -> list[str]:
+    """Return the README's only command line of `.venv/bin/alasin` with that name."""
+    (line,) = re.findall(rf"^\.venv/bin/alasin {name} .*", README, re.MULTILINE)
+    return shlex.split(line)[1:]
 
 
 def run(arguments: list[str], directory: Path) -> str:
-    """Run Python on a command of the README, with the recipe it speaks of taken from `directory`; return its output."""
+    """Run `alasin` as the README says, with the recipe it speaks of taken from `directory`; return its output."""
     arguments = [str(directory / "mine.yaml") if part == "config/mine.yaml" else part for part in arguments]
-    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    alasin = [sys.executable, "-m", "workflow.cli"]
+    done = subprocess.run([*alasin, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -78,13 +80,11 @@ def test_the_readme_s_recipe_is_one():
 
 
 def test_the_readme_s_check_of_the_recipe_runs(data: Path):
-    (check,) = [arguments for arguments in commands("python") if "config/mine.yaml" in arguments]
-    assert "first: stable; 5,000,000 tokens" in run(check, data)
+    assert "first: stable; 5,000,000 tokens" in run(command("check"), data)
 
 
 def test_the_readme_s_training_command_plans_every_stage(data: Path):
-    (train,) = commands("snakemake")
-    told = run(["-m", "snakemake", *train, "--dry-run", "--directory", str(data)], data)
+    told = run([*command("run"), "--dry-run", "--directory", str(data)], data)
     planned = dict(re.findall(r"^(\w+) +(\d+)$", told, re.MULTILINE))
     once = dict.fromkeys(("train", "export", "tokenizer", "masked_language_modelling", "model_card", "report"), "1")
     assert planned.items() >= (once | {"sample": "2", "shards": "4"}).items(), told
@@ -110,6 +110,7 @@ def test_commands_that_a_page_names_exist(page: str):
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert {name for name in re.findall(r"python -m ([\w.]+)", text) if find_spec(name) is None} == set()
+    assert set(re.findall(r"(?:`|^|/)alasin (\w+)", text, re.MULTILINE)) <= COMMANDS.keys()
     assert set(re.findall(r"(?:`|^)make (?:[A-Z_]+=\S+ )?([\w-]+)", text, re.MULTILINE)) <= set(targets)
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from snakemake.common.configfile import load_configfile
 
 import recipe.schema
 from common.errors import UserError
-from recipe.reading import load_recipe, main, read_recipe
+from recipe.reading import load_recipe, read_recipe
 from recipe.schema import lineage
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -87,13 +86,3 @@ def test_the_demo_compares_one_setting_at_a_time():
         theirs = [stage.model_dump(exclude={"rope_theta"}) for stage in recipe.phases[second[1]].stages]
         assert [stage.model_dump(exclude={"rope_theta"}) for stage in recipe.phases[first[1]].stages] == theirs
     assert set(recipe.evaluation.prompts) == {source.language for source in recipe.sources.values()}
-
-
-def test_the_command_tells_what_would_be_trained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(sys, "argv", ["recipe", str(CONFIG / "finnish.yaml")])
-    main()
-    lines = capsys.readouterr().out.splitlines()
-    assert (
-        "  large-cpt: stable-large (of large), extension-large (of large); 390,000,000,000 tokens, 8192 in a row"
-        in [line.removesuffix(" at the end") for line in lines]
-    )

@@ -1,0 +1,41 @@
+"""The command `alasin` as a person types it: its help, its mistakes, and that it hands over with the status it got."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.workflow.cli.typed import ROOT, alasin
+from workflow.cli.main import COMMANDS
+
+
+def test_without_a_command_it_tells_which_there_are_in_the_order_of_use() -> None:
+    told = alasin()
+    assert told.returncode == 0
+    places = [told.stdout.index(f"\n  {name} ") for name in COMMANDS]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    told = alasin(name, "--help")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "usage:" in told.stdout
+
+
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:
+    told = alasin("chek", "config/demo.yaml")
+    assert (told.returncode, told.stderr) == (1, "error: alasin has no command chek; did you mean check?\n")
+
+
+def test_plan_and_status_end_with_the_status_of_what_they_hand_over_to() -> None:
+    arguments = ["--profile", "profiles/lumi", "--configfile", "config/demo.yaml"]
+    assert alasin("plan", *arguments, cwd=ROOT).returncode == 0
+    refused = alasin("plan", *arguments, "--nodes", "100000", cwd=ROOT)
+    assert refused.returncode == 1
+    assert "this cannot run" in refused.stderr
+
+
+def test_status_says_where_there_is_nothing(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    told = alasin("status", "--directory", str(tmp_path))
+    assert (told.returncode, told.stdout) == (1, "")
+    assert "has no results/; give --directory where snakemake runs." in told.stderr

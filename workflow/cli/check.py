@@ -1,0 +1,42 @@
+"""`alasin check`: a recipe's mistakes, or what it would train."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from recipe.reading import missing_files, read_recipe
+from recipe.schema import Recipe, lineage
+from workflow.dag import PACKAGE_TEXT
+
+
+def main() -> None:
+    """Read a recipe and tell what it would train."""
+    parser = argparse.ArgumentParser(
+        prog="alasin check",
+        description="Check a recipe and tell what it would train. Every mistake is one line that names the key.",
+    )
+    parser.add_argument("recipe", type=Path, help="YAML file, such as config/demo.yaml; its keys: config/README.md")
+    parser.add_argument(
+        "--directory", type=Path, default=Path(), help="working directory that the text lies in (default: here)"
+    )
+    options = parser.parse_args()
+    recipe = read_recipe(options.recipe)
+    os.chdir(options.directory)
+    print(f"{options.recipe}: {outline(recipe)}")
+
+
+def outline(recipe: Recipe) -> str:
+    """Return what a recipe would train, run by run, and which files of its sources are not in this directory."""
+    languages = sorted({source.language for source in recipe.sources.values()})
+    lines = [f"{recipe.title}: {len(recipe.sources)} sources in {', '.join(languages)}"]
+    for run in recipe.runs:
+        way = lineage(recipe, run)
+        stages = [stage for _, phase in way for stage in recipe.phases[phase].stages]
+        tokens = sum(stage.tokens for stage in stages)
+        own = ", ".join(phase if owner == run else f"{phase} (of {owner})" for owner, phase in way)
+        lines.append(f"  {run}: {own}; {tokens:,} tokens, {stages[-1].length} in a row at the end")
+    absent = missing_files(recipe, PACKAGE_TEXT)
+    lines += [f"  not there yet: {sentence}" for sentence in absent] or ["  all files are there"]
+    return "\n".join(lines)

@@ -1,0 +1,54 @@
+"""The command `alasin`: what a person types, by name. Each name is a module with a `main` of its own."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from common.errors import UserError, run_command
+from recipe.checks import suggestion
+
+COMMANDS = {
+    "init": ("workflow.cli.init", "write a recipe to begin from"),
+    "check": ("workflow.cli.check", "read a recipe and tell its mistakes, or what it would train"),
+    "plan": ("slurm.plan.__main__", "what a recipe takes on a cluster: hours, jobs, GPU-hours, bytes"),
+    "run": ("workflow.cli.run", "do what is not done yet; the same command goes on after any end"),
+    "status": ("slurm.status.__main__", "where every phase stands"),
+    "report": ("workflow.cli.report", "what was made, and where"),
+    "explain": ("workflow.cli.explain", "why a file would be made again, and what that costs"),
+    "schema": ("workflow.cli.schema", "the recipe's JSON Schema, for editors"),
+}
+"""Name -> (module, what it does), in the order in which a person uses them."""
+
+
+def usage() -> str:
+    """Return the help of `alasin` itself."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: alasin COMMAND ...",
+            "",
+            "Raw text and a recipe in, evaluated ModernBERT encoders out. In the order of use:",
+            "",
+            *lines,
+            "",
+            "alasin COMMAND --help tells more of each.",
+        ]
+    )
+
+
+def main() -> None:
+    """Run the command that the first argument names, or tell which there are."""
+    name, *rest = sys.argv[1:] or ["--help"]
+    if name in ("-h", "--help", "help"):
+        print(usage())
+        return
+    run_command(lambda: _run(name, rest))
+
+
+def _run(name: str, arguments: list[str]) -> None:
+    if name not in COMMANDS:
+        raise UserError(f"alasin has no command {name}{suggestion(name, COMMANDS)}")
+    sys.argv = [f"alasin {name}", *arguments]
+    import_module(COMMANDS[name][0]).main()

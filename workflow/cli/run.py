@@ -1,0 +1,72 @@
+"""`alasin run`: Snakemake on a recipe. This process becomes Snakemake, so signals and exit status are its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from common.errors import UserError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_PROFILES = ("--profile", "--workflow-profile")
+_HELP = """\
+usage: alasin run RECIPE [--profile PROFILE] [--directory DIRECTORY] [OPTION OF SNAKEMAKE ...]
+
+Do what is not done yet for a recipe, in the working directory. After any end, the same command goes on.
+
+  RECIPE                 YAML file; alasin check tells its mistakes
+  --profile PROFILE      where it runs: a directory, or one of Alasin's own: {profiles} (default: local)
+  --directory DIRECTORY  working directory, to which the recipe's paths are relative (default: here)
+  -n                     only tell what would be done
+  FILE                   make only this file, such as results/models/first/config.json
+
+All else goes to Snakemake as it stands; snakemake --help tells what there is.
+"""
+
+
+def main() -> None:
+    """Become Snakemake; raises `UserError` if no recipe is given, or it is not there."""
+    arguments = sys.argv[1:]
+    if {"-h", "--help"} & set(arguments):
+        print(_HELP.format(profiles=", ".join(sorted(path.name for path in (REPOSITORY / "profiles").iterdir()))))
+        return
+    program = str(Path(sys.executable).with_name("snakemake"))
+    os.execvp(program, [program, *snakemake_arguments(arguments)])
+
+
+def snakemake_arguments(arguments: list[str]) -> list[str]:
+    """Return the arguments of snakemake for those of `alasin run`.
+
+    Raises:
+        UserError: if the first is no recipe that is there, or another recipe follows.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError("say which recipe: alasin run config/mine.yaml; options follow it.")
+    recipe, rest = Path(arguments[0]), _with_profiles(arguments[1:])
+    if not recipe.is_file():
+        raise UserError(f"{recipe} does not exist; alasin init writes a recipe to begin from.")
+    if any(word.partition("=")[0] in ("--configfile", "--configfiles") for word in rest):
+        raise UserError("alasin run takes one recipe, its first argument; leave --configfile out.")
+    if not any(word.partition("=")[0] == "--profile" for word in rest):
+        rest = ["--profile", str(REPOSITORY / "profiles" / "local"), *rest]
+    # --configfile takes all words up to the next option, so that one must follow.
+    return ["--configfile", str(recipe.resolve()), "--snakefile", str(REPOSITORY / "Snakefile"), *rest]
+
+
+def _with_profiles(words: list[str]) -> list[str]:
+    """Return the words with each profile that is one of Alasin's own spelt out."""
+    spelt = list(words)
+    for place, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option in _PROFILES and equals:
+            spelt[place] = f"{option}={profile(value)}"
+        elif option in _PROFILES and place + 1 < len(words):
+            spelt[place + 1] = profile(words[place + 1])
+    return spelt
+
+
+def profile(name: str) -> str:
+    """Return the directory of a profile: the one that is there, else Alasin's own of that name, else the name."""
+    candidates = (Path(name), REPOSITORY / name, REPOSITORY / "profiles" / name)
+    return next((str(path) for path in candidates if path.is_dir()), name)
