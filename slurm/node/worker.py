@@ -23,9 +23,9 @@ from common.errors import UserError
 from common.processes import Received, spawn_bound
 from slurm.node.lease import HeldElsewhereError, Lease, acquire
 from slurm.node.rendezvous import await_port, publish, reserve_port
+from slurm.records.checkpoints import newest_step
 from slurm.records.job import HUNG, REFUSED, RESUMABLE, rendezvous_path, write_start, write_status
 from slurm.records.outcome import record_requeue
-from slurm.records.saves import newest_step
 
 _STATS_PER_SECOND = 4
 """Looks at the phase's metrics, over all ranks: a file system's metadata server is everybody's."""

@@ -26,6 +26,7 @@ from slurm.cluster.description import Cluster
 from slurm.queue.batch import check_with_slurm, job_name, submit_held
 from slurm.queue.commands import Answer, SlurmError, ask, wait_out
 from slurm.queue.jobs import jobs_named, look, who_cancelled
+from slurm.queue.notice import signal_seconds
 from slurm.queue.states import MAY_RETURN, Shown
 from slurm.records.follow import Mirror
 from slurm.records.history import append_run, read_history
@@ -33,7 +34,6 @@ from slurm.records.job import Job, last_restart, log_path, read_job, write_job
 from slurm.records.outcome import describe_run
 from slurm.records.policy import decide
 from slurm.records.request import Request
-from slurm.records.saves import signal_seconds
 
 _SLICE = 0.5
 """Seconds that a signal waits to be heard."""

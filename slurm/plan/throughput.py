@@ -15,7 +15,8 @@ from statistics import median
 from typing import Literal, NamedTuple
 
 from common.errors import UserError
-from common.files import read_json
+from slurm.records.checkpoints import read_newest
+from slurm.records.job import read_job
 from slurm.records.progress import last_metrics
 
 
@@ -46,18 +47,17 @@ def measure(folder: Path, cluster: str) -> Measured | None:
     The metrics do not tell the number of ranks. The last job and the newest checkpoint do, and must agree: a job that
     is wider than the one before may still be waiting.
     """
-    states = sorted(folder.glob("checkpoints/step-*/state.json"))
-    if not states or not (folder / "job.json").exists():
+    try:
+        job, saved = read_job(folder), read_newest(folder)
+    except UserError:  # a plan is made without it: whoever continues the phase will be told
         return None
-    # A plan is made without what cannot be read: whoever continues the phase will be told.
-    with suppress(UserError, KeyError, TypeError):
-        job, ranks = read_json(folder / "job.json"), read_json(states[-1])["world_size"]
-        steps = _steps(folder, ranks)
-        if job["cluster"] != cluster or job["processes"] != ranks or not steps:
-            return None
-        speeds = [step.tokens_per_second for step in steps if step.length == steps[-1].length]
-        return Measured(steps[-1].length, median(speeds), f"{len(speeds)} steps in {folder / 'metrics.jsonl'}")
-    return None
+    if job is None or saved is None or (job.cluster, job.processes) != (cluster, saved.ranks):
+        return None
+    steps = _steps(folder, saved.ranks)
+    speeds = [step.tokens_per_second for step in steps if step.length == steps[-1].length]
+    if not speeds:
+        return None
+    return Measured(steps[-1].length, median(speeds), f"{len(speeds)} steps in {folder / 'metrics.jsonl'}")
 
 
 def nearest(measured: list[Measured], length: int) -> Measured | None:

@@ -23,8 +23,8 @@ from common.errors import UserError
 from slurm.cluster.description import Cluster, Container
 from slurm.node.worker import Worker
 from slurm.queue.commands import ask_once
+from slurm.queue.notice import signal_seconds
 from slurm.records.request import Request
-from slurm.records.saves import signal_seconds
 
 _ROOT = Path(__file__).parents[2]
 _REQUEUE_ATTEMPTS = 20

@@ -1,4 +1,4 @@
-"""What a phase's files say about its checkpoints: the newest one's step, and how long a job needs to write one."""
+"""How long before its time limit Slurm is to signal a job, so that its ranks can still write a checkpoint."""
 
 from __future__ import annotations
 
@@ -7,17 +7,10 @@ from pathlib import Path
 
 from slurm.records.progress import last_metrics
 
-_SIGNAL_AT_FIRST = 300
+_AT_FIRST = 300
 """Seconds for the first checkpoint of a phase, whose time nobody has measured yet."""
 _MARGIN = 60
 """Slurm looks at its time limits every half minute, and ranks need some seconds to end."""
-
-
-def newest_step(folder: Path) -> int:
-    """Return the step of the newest whole checkpoint in a phase's folder, 0 if there is none."""
-    manifests = folder.glob("checkpoints/step-*/manifest.json")
-    steps = [manifest.parent.name.removeprefix("step-") for manifest in manifests]
-    return max((int(step) for step in steps if step.isdecimal()), default=0)
 
 
 def signal_seconds(folder: Path, minutes: int) -> int:
@@ -29,5 +22,5 @@ def signal_seconds(folder: Path, minutes: int) -> int:
     lines = last_metrics(folder)
     saves = [line["save_seconds"] for line in lines if line.get("save_seconds")]
     steps = [line["step_seconds"] for line in lines if "step_seconds" in line]
-    wanted = _MARGIN + ceil(2 * max(steps) + 3 * max(saves)) if saves else _SIGNAL_AT_FIRST
+    wanted = _MARGIN + ceil(2 * max(steps) + 3 * max(saves)) if saves else _AT_FIRST
     return min(wanted, minutes * 60 // 4)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from slurm.records.checkpoints import newest_step
 from slurm.records.follow import last_lines
 from slurm.records.history import Outcome, Run, append_run
 from slurm.records.job import (
@@ -27,7 +28,6 @@ from slurm.records.job import (
     read_start,
     read_statuses,
 )
-from slurm.records.saves import newest_step
 
 BY_STATE: dict[str, Outcome] = {
     "TIMEOUT": "time limit",

@@ -1,4 +1,4 @@
-"""How far a phase has come, from the files in its folder alone, however long its log is."""
+"""How far a phase has come and how fast, from the end of its metrics, however long they are."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-from common.errors import UserError
-from common.files import read_json
 
 _TAIL = 64 * 1024
 """Bytes read of metrics.jsonl, which may hold millions of lines."""
@@ -41,19 +38,6 @@ class Pace(_Step):
 
     written: float
     """When the last line was written, in seconds since the epoch."""
-
-
-@dataclass(frozen=True)
-class Saved:
-    """The newest checkpoint."""
-
-    step: int
-    phase_tokens: int
-    """Slots of the phase up to it."""
-    slice: Any
-    """The phase's slice of the recipe when it was written."""
-    written: float
-    """Seconds since the epoch."""
 
 
 def last_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -99,16 +83,3 @@ def read_pace(folder: Path) -> Pace | None:
 def _step(row: dict[str, Any]) -> _Step:
     slots_per_second = row["batch_rows"] * row["length"] / row["step_seconds"]
     return _Step(row["step"], row["phase_tokens"], row["loss"], row["tokens_per_second"], slots_per_second)
-
-
-def read_saved(folder: Path) -> Saved | None:
-    """Return the newest checkpoint in a phase's folder, or None if there is none.
-
-    One whose state cannot be read is passed over; checksums are the trainer's affair.
-    """
-    for manifest in sorted(folder.glob("checkpoints/step-*/manifest.json"), reverse=True):
-        with suppress(UserError, OSError, KeyError, TypeError):
-            state = read_json(manifest.with_name("state.json"))
-            position = state["position"]
-            return Saved(position["step"], position["phase_tokens"], state["slice"], manifest.stat().st_mtime)
-    return None

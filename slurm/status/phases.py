@@ -19,10 +19,11 @@ from recipe.schedule import stage_rows
 from recipe.slices import PhaseSlice
 from slurm.node import local_job
 from slurm.queue.states import Queued
+from slurm.records.checkpoints import Saved, read_newest
 from slurm.records.history import Run, read_history
 from slurm.records.job import Job, read_job
 from slurm.records.policy import decide
-from slurm.records.progress import Pace, Saved, read_pace, read_saved
+from slurm.records.progress import Pace, read_pace
 
 State = Literal["not begun", "pending", "running", "continuing", "stopped", "done", "unknown"]
 
@@ -104,7 +105,7 @@ def read_files(run: str, phase: str, folder: Path, content: PhaseSlice | None, w
     """Read what is in a phase's folder, which need not exist. A record that cannot be read becomes its `problem`."""
     done = (folder / "checkpoint.json").exists()
     files = PhaseFiles(run, phase, folder, content, waits_for, done, _held(folder / "launch.lock"))
-    files = replace(files, pace=read_pace(folder), saved=read_saved(folder))
+    files = replace(files, pace=read_pace(folder), saved=read_newest(folder))
     try:
         return replace(files, job=read_job(folder), history=read_history(folder))
     except UserError as error:

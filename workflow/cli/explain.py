@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common.quantities import amount
 from recipe.reading import read_recipe
-from slurm.records.progress import read_saved
+from slurm.records.checkpoints import read_newest
 from workflow.cli.differences import differences
 from workflow.cli.dry_run import Job, planned
 from workflow.cli.mirror import mirrored
@@ -80,7 +80,7 @@ def _changes(old: Path, new: Path) -> str:
 
 def _costs(job: Job, directory: Path, mirror: Path) -> list[str]:
     folder = Path("results/runs", job.wildcards["run"], job.wildcards["phase"])
-    saved = read_saved(directory / folder)
+    saved = read_newest(directory / folder)
     if saved is None:
         return []
     name = f"{_SLICES}phase/{job.wildcards['run']}.{job.wildcards['phase']}.json"

@@ -21,10 +21,10 @@ from typing import Any
 from common.processes import Received
 from slurm.launch import run_to_the_end
 from slurm.node.aftermath import conclude
+from slurm.records.checkpoints import newest_step
 from slurm.records.history import Run, read_history
 from slurm.records.job import read_job, write_start, write_status
 from slurm.records.request import Request
-from slurm.records.saves import newest_step
 
 NOT_THERE = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
 

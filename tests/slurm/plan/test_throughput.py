@@ -9,6 +9,7 @@ import pytest
 
 from common.errors import UserError
 from slurm.plan.throughput import Measured, measure, nearest, parse_given
+from slurm.records.job import Job, write_job
 
 
 def trained(
@@ -22,10 +23,12 @@ def trained(
     """Write what a phase leaves: steps of (rows in the batch, row length, seconds), a checkpoint, its job."""
     lines = [{"batch_rows": batch, "length": length, "step_seconds": seconds} for batch, length, seconds in rows]
     checkpoint = folder / "checkpoints" / "step-00000001"
+    state = {"position": {"step": 1, "phase_tokens": 1}, "slice": {}, "world_size": checkpoint_ranks or ranks}
     checkpoint.mkdir(parents=True)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + tail)
-    (checkpoint / "state.json").write_text(json.dumps({"world_size": checkpoint_ranks or ranks}))
-    (folder / "job.json").write_text(json.dumps({"cluster": cluster, "processes": ranks}))
+    (checkpoint / "state.json").write_text(json.dumps(state))
+    (checkpoint / "manifest.json").write_text("{}")
+    write_job(folder, Job(cluster, "4711", ranks, "uan01", "2026-01-31T12:00:00+00:00", ["train"]))
     return folder
 
 
@@ -58,16 +61,20 @@ def test_what_another_cluster_trained_says_nothing(tmp_path: Path) -> None:
     assert measure(trained(tmp_path, [(4, 100, 1.0)], cluster="local"), "lumi") is None
 
 
-@pytest.mark.parametrize("gone", ["checkpoints/step-00000001/state.json", "metrics.jsonl", "job.json"])
+@pytest.mark.parametrize(
+    "gone",
+    ["checkpoints/step-00000001/state.json", "checkpoints/step-00000001/manifest.json", "metrics.jsonl", "job.json"],
+)
 def test_without_checkpoint_metrics_or_job_nothing_is_measured(tmp_path: Path, gone: str) -> None:
     folder = trained(tmp_path, [(4, 100, 1.0)])
     (folder / gone).unlink()
     assert measure(folder, "lumi") is None
 
 
-def test_a_damaged_state_is_no_measurement(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", ["checkpoints/step-00000001/state.json", "job.json"])
+def test_a_damaged_state_or_record_is_no_measurement(tmp_path: Path, damaged: str) -> None:
     folder = trained(tmp_path, [(4, 100, 1.0)])
-    (folder / "checkpoints" / "step-00000001" / "state.json").write_text("{")
+    (folder / damaged).write_text("{")
     assert measure(folder, "lumi") is None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm.records.saves import newest_step, signal_seconds
+from slurm.queue.notice import signal_seconds
 
 
 def write_metrics(folder: Path, *rows: dict[str, float]) -> None:
@@ -41,12 +41,3 @@ def test_a_cut_last_line_is_passed_over(tmp_path: Path) -> None:
     with (tmp_path / "metrics.jsonl").open("a") as stream:
         stream.write('{"step_seconds": 1.0, "save_sec')
     assert signal_seconds(tmp_path, 2880) == 60 + 2 + 30
-
-
-def test_only_whole_checkpoints_count(tmp_path: Path) -> None:
-    assert newest_step(tmp_path) == 0
-    for name in ("step-00000009", "step-00000120", "step-00000300"):
-        (tmp_path / "checkpoints" / name).mkdir(parents=True)
-    for name in ("step-00000009", "step-00000120"):
-        (tmp_path / "checkpoints" / name / "manifest.json").touch()
-    assert newest_step(tmp_path) == 120
