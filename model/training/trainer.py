@@ -364,4 +364,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_command(main, refused=os.EX_DATAERR)
+    run_command(main, lasting_status=os.EX_DATAERR)

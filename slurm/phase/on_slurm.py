@@ -97,10 +97,10 @@ class SlurmPhase:
         return job
 
     def _submit(self) -> Job:
-        """Submit a job, record it, and only then let it start. Raises `UserError` if Slurm refuses it."""
+        """Submit a job, record it, and only then let it start. Raises `UserError` if Slurm would not take it."""
         request, name = self._request, job_name(self._request.folder)
         check = partial(check_with_slurm, request, self._cluster)
-        wait_out(partial(self._unless_refused, check), self._pause)
+        wait_out(partial(self._told_if_not_taken, check), self._pause)
 
         def attempt() -> str:
             # A held job of this name is one whose launch died before it was recorded; it has never run.
@@ -111,7 +111,7 @@ class SlurmPhase:
                         f"end it with `scancel {stray}`, or wait, then run again."
                     )
                 ask(["scancel", stray], self._pause)
-            return self._unless_refused(partial(submit_held, request, self._cluster))
+            return self._told_if_not_taken(partial(submit_held, request, self._cluster))
 
         job_id = wait_out(attempt, self._pause)
         processes = request.nodes * request.processes_per_node
@@ -132,7 +132,8 @@ class SlurmPhase:
         say(f"logs: {log_path(self._jobs, job_id, 0, 'out')}")
         return job
 
-    def _unless_refused(self, submit: Callable[[], Answer]) -> Answer:
+    def _told_if_not_taken(self, submit: Callable[[], Answer]) -> Answer:
+        """Return what `submit` does. Raises `UserError`, one sentence, if Slurm would not take the job."""
         try:
             return submit()
         except SlurmError as error:

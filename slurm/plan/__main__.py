@@ -16,7 +16,7 @@ from slurm.plan.whole import make_plan
 
 
 def main() -> None:
-    """Read the command line, print the plan, and refuse what cannot run."""
+    """Read the command line, print the plan, and fail if some of it cannot run."""
     parser = argparse.ArgumentParser(
         prog="python -m slurm.plan",
         description="Tell what a recipe takes under a profile: steps, hours, jobs, billed hours, bytes and energy of "
@@ -53,8 +53,8 @@ def main() -> None:
         print(json.dumps(asdict(plan), indent=1, ensure_ascii=False))
     else:
         print(render(plan))
-    if plan.refusals:
-        raise UserError("this cannot run:\n" + "\n".join(f"  {sentence}" for sentence in plan.refusals))
+    if plan.impossible:
+        raise UserError("this cannot run:\n" + "\n".join(f"  {sentence}" for sentence in plan.impossible))
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ class Nodes:
         self.ranks = self.request.nodes * self.processes
         self.node = node_of(cluster, self.request.partition)
 
-    def refusals(self) -> list[str]:
+    def impossible(self) -> list[str]:
         """Return what keeps a phase's job from running there, a sentence each."""
         broken = broken_limits(self.cluster, self.request)
         if self.minutes is not None:
@@ -155,7 +155,7 @@ def padded_vocabulary(recipe: Recipe, tokenizer: str) -> int:
 
 def plan_phases(recipe: Recipe, nodes: Nodes, speeds: Speeds) -> list[Training]:
     """Return every phase of every run, each once, planned."""
-    possible = not nodes.refusals()
+    possible = not nodes.impossible()
     contents = (phase_slice(recipe, run, phase) for run, phase in phases_of(recipe))
     return [
         _plan_phase(content, padded_vocabulary(recipe, content.tokenizer), nodes, speeds, possible)

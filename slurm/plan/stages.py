@@ -65,7 +65,7 @@ def plan_stages(recipe: Recipe, cluster: Cluster, profile: Profile) -> tuple[lis
 
     Under a profile that submits no rules, they run where Snakemake runs, and no partition limits them.
     """
-    stages, refusals = [], []
+    stages, impossible = [], []
     for rule, jobs in count_jobs(recipe).items():
         request = Resources(
             partition=profile.text(rule, "slurm_partition", ""),
@@ -76,9 +76,9 @@ def plan_stages(recipe: Recipe, cluster: Cluster, profile: Profile) -> tuple[lis
             devices=profile.devices(rule),
         )
         if profile.submits:
-            refusals += [f"{rule}: {sentence}" for sentence in broken_limits(cluster, request)]
+            impossible += [f"{rule}: {sentence}" for sentence in broken_limits(cluster, request)]
         stages.append(_stage(rule, jobs, cluster, request, profile.submits))
-    return stages, refusals + _too_many(stages, cluster, profile)
+    return stages, impossible + _too_many(stages, cluster, profile)
 
 
 def _stage(rule: str, jobs: int, cluster: Cluster, request: Resources, submitted: bool) -> StageJobs:
@@ -101,13 +101,13 @@ def _too_many(stages: list[StageJobs], cluster: Cluster, profile: Profile) -> li
     in_partition: Counter[str] = Counter()
     for stage in stages:
         in_partition[stage.partition] += stage.jobs
-    refusals = []
+    told = []
     for partition, jobs in in_partition.items():
         limits = cluster.partitions.get(partition)
         at_once = jobs if profile.jobs is None else min(jobs, profile.jobs)
         if limits and limits.max_jobs is not None and at_once > limits.max_jobs:
-            refusals.append(
+            told.append(
                 f"{partition} takes at most {limits.max_jobs} jobs of a user, but {at_once} would be in it at once; "
                 f"set `jobs` in the profile to {limits.max_jobs} or less."
             )
-    return refusals
+    return told

@@ -38,7 +38,7 @@ class Plan:
     stages: list[StageJobs]
     longest: tuple[str, float] | None
     """The run whose phases take longest, one after the other, and their hours."""
-    refusals: list[str]
+    impossible: list[str]
     """What cannot run, a sentence each."""
 
 
@@ -61,7 +61,7 @@ def make_plan(
         nodes: nodes of a phase's jobs, instead of what the profile says.
 
     Raises:
-        UserError: if the profile or the cluster's description cannot be read. What they cannot run is in `refusals`.
+        UserError: if the profile or the cluster's description cannot be read. What they cannot run is in `impossible`.
     """
     name = profile.text("train", "cluster", "local")
     cluster = read_cluster(name)
@@ -71,7 +71,7 @@ def make_plan(
         return measure(directory / "results" / "runs" / run / phase, name)
 
     phases = plan_phases(recipe, given_nodes, Speeds(recipe, given_nodes, given, measure_phase))
-    stages, refusals = plan_stages(recipe, cluster, profile)
+    stages, impossible = plan_stages(recipe, cluster, profile)
     node, request = given_nodes.node, given_nodes.request
     return Plan(
         title=recipe.title,
@@ -85,7 +85,7 @@ def make_plan(
         phases=phases,
         stages=stages,
         longest=_longest(recipe, phases),
-        refusals=given_nodes.refusals() + refusals,
+        impossible=given_nodes.impossible() + impossible,
     )
 
 

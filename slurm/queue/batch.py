@@ -47,7 +47,7 @@ class _Executor(submitit.SlurmExecutor):  # type: ignore[misc]
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
         text: str = super()._make_submission_file_text(command, uid)
-        # submitit would book all its users' jobs under a key of that name, which some sites refuse.
+        # submitit would book all its users' jobs under a key of that name, which some sites do not have.
         return text.replace("#SBATCH --wckey=submitit\n", "")
 
     def script(self) -> str:
@@ -82,7 +82,7 @@ def batch_script(request: Request, cluster: Cluster) -> str:
 def submit_held(request: Request, cluster: Cluster) -> str:
     """Submit the phase's next job, held, and return its id.
 
-    Raises `SlurmError` if Slurm refuses it, `AwayError` if Slurm does not answer: then it may have the job or not.
+    Raises `SlurmError` if Slurm would not take it, `AwayError` if it does not answer: then it may have the job or not.
     """
     return str(_executor(request, cluster, ask_once).submit(worker(request)).job_id)
 

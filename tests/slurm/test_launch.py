@@ -116,7 +116,7 @@ def test_a_second_launch_attaches_to_the_job_of_a_killed_one(make_phase: MakePha
     assert len(phase.starts()) == 2
 
 
-def test_attaching_to_a_job_that_runs_another_command_is_refused(make_phase: MakePhase) -> None:
+def test_attaching_to_a_job_that_runs_another_command_is_an_error(make_phase: MakePhase) -> None:
     phase = make_phase()
     first = phase.launch()
     wait_for(lambda: len(phase.living()) == 2)
@@ -280,7 +280,7 @@ def test_jobs_that_only_ever_ask_to_be_continued_end_in_an_error(make_phase: Mak
         (["--cluster", "nowhere"], "there is no cluster 'nowhere'; choose one of generic, local, lumi"),
     ],
 )
-def test_what_this_machine_cannot_run_is_refused(make_phase: MakePhase, options: list[str], sentence: str) -> None:
+def test_what_this_machine_cannot_run_is_an_error(make_phase: MakePhase, options: list[str], sentence: str) -> None:
     phase = make_phase()
     status, output = phase.launch_to_end(*options)
     assert status == 1

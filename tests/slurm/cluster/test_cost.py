@@ -23,7 +23,7 @@ RESOURCES = st.builds(
 )
 
 
-def refusals(partition: str, nodes: int = 1, processes: int = 8, minutes: float = 60) -> list[str]:
+def broken(partition: str, nodes: int = 1, processes: int = 8, minutes: float = 60) -> list[str]:
     try:
         check_request(LUMI, partition, nodes, processes, minutes)
     except UserError as error:
@@ -68,42 +68,42 @@ def test_nodes_cost_the_same_each(asked: Resources) -> None:
 
 
 def test_the_finnish_models_request_is_taken() -> None:
-    assert refusals("standard-g", nodes=8, minutes=2880) == []
+    assert broken("standard-g", nodes=8, minutes=2880) == []
 
 
 def test_too_long_a_walltime_names_the_limit_and_a_partition_that_would_take_it() -> None:
-    assert refusals("standard-g", minutes=60 * 60) == [
+    assert broken("standard-g", minutes=60 * 60) == [
         "standard-g runs at most 48 hours (2880 minutes) a job, but runtime is 60 hours; "
         "set a smaller runtime in the profile, or choose small-g."
     ]
 
 
 def test_a_limit_itself_is_within_the_limit() -> None:
-    assert refusals("dev-g", nodes=32, minutes=180) == []
-    assert len(refusals("dev-g", nodes=33, minutes=181)) == 2
+    assert broken("dev-g", nodes=32, minutes=180) == []
+    assert len(broken("dev-g", nodes=33, minutes=181)) == 2
 
 
 def test_too_many_nodes_name_the_limit_and_where_they_fit() -> None:
-    [sentence] = refusals("small-g", nodes=8)
+    [sentence] = broken("small-g", nodes=8)
     assert "small-g gives a job at most 4 nodes, but 8 are asked for" in sentence
     assert sentence.endswith("or choose standard-g or dev-g.")
 
 
-def test_more_processes_than_devices_are_refused() -> None:
-    sentences = refusals("standard-g", processes=9)
+def test_more_processes_than_devices_break_a_limit() -> None:
+    sentences = broken("standard-g", processes=9)
     assert "standard-g has 8 MI250X GCDs on a node, but 9 are asked for" in sentences[0]
     assert "standard-g has 56 cores on a node, but 63 are asked for" in sentences[1]
 
 
 def test_a_phase_is_not_trained_on_a_partition_without_gpus() -> None:
-    [sentence] = refusals("standard")
+    [sentence] = broken("standard")
     assert "standard has no GPUs on a node, but 8 are asked for" in sentence
     assert sentence.endswith("or choose standard-g or small-g or dev-g.")
 
 
 @pytest.mark.parametrize(("name", "what"), [("gpu", "there is no partition 'gpu'"), ("", "no partition is given")])
 def test_a_partition_that_is_not_there_gets_the_list_of_those_that_are(name: str, what: str) -> None:
-    [sentence] = refusals(name)
+    [sentence] = broken(name)
     assert sentence == f"{what}; choose one of {', '.join(LUMI.partitions)}."
 
 

@@ -72,7 +72,7 @@ def test_an_unknown_cluster_gets_the_list_of_those_that_are_there() -> None:
         read_cluster("lumo")
 
 
-def test_what_is_no_description_is_refused_with_its_path_and_key(tmp_path: Path) -> None:
+def test_what_is_no_description_is_told_with_its_path_and_key(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"edited\.yaml does not describe a cluster \(colour: [^\n]*\); see docs/clusters\.md\."
     ):
@@ -133,7 +133,7 @@ def test_the_pages_example_bills_a_node_as_its_cores(leonardo: Path) -> None:
 
 def test_the_pages_example_can_be_planned_with(leonardo: Path, tmp_path: Path) -> None:
     plan = plan_on(leonardo, tmp_path)
-    assert plan.refusals == []
+    assert plan.impossible == []
     assert (plan.device, plan.unit) == ("A100", "core-hours")
     stable = next(phase for phase in plan.phases if (phase.run, phase.phase) == ("large", "stable-large"))
     assert stable.hours is not None
@@ -142,9 +142,9 @@ def test_the_pages_example_can_be_planned_with(leonardo: Path, tmp_path: Path) -
     assert stable.jobs > 1
 
 
-def test_the_pages_example_refuses_what_its_partitions_cannot_run(leonardo: Path, tmp_path: Path) -> None:
+def test_what_the_partitions_of_the_pages_example_cannot_run_is_impossible(leonardo: Path, tmp_path: Path) -> None:
     plan = plan_on(leonardo, tmp_path, nodes=65, runtime="2d")
-    assert [sentence.split(";")[0] for sentence in plan.refusals] == [
+    assert [sentence.split(";")[0] for sentence in plan.impossible] == [
         "train: boost_usr_prod runs at most 24 hours (1440 minutes) a job, but runtime is 48 hours",
         "train: boost_usr_prod gives a job at most 64 nodes, but 65 are asked for",
     ]

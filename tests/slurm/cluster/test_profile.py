@@ -67,18 +67,18 @@ def test_what_is_not_given_is_not_known(profile: MakeProfile) -> None:
         ("jobs: many", "jobs is 'many'"),
     ],
 )
-def test_a_value_that_is_no_number_is_refused_with_its_place(profile: MakeProfile, text: str, named: str) -> None:
+def test_a_value_that_is_no_number_is_told_with_its_place(profile: MakeProfile, text: str, named: str) -> None:
     read = profile(text)
     with pytest.raises(UserError, match=f"profile.yaml: {named}, but a plan needs .*; write the value itself"):
         print(read.memory_mb("sample"), read.minutes("sample"), read.cores("sample"), read.jobs)
 
 
 @pytest.mark.parametrize("text", ["set-resources: [sample:mem_mb=3]", "default-resources: mem_mb=3", "- cores"])
-def test_resources_of_another_form_are_refused(profile: MakeProfile, text: str) -> None:
+def test_resources_of_another_form_are_an_error(profile: MakeProfile, text: str) -> None:
     with pytest.raises(UserError, match="needs keys with values below it"):
         profile(text)
 
 
-def test_a_folder_without_a_profile_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_profile_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is no profile: it holds no profile\.yaml"):
         Profile(tmp_path)

@@ -117,20 +117,20 @@ def test_an_owner_that_was_succeeded_learns_it(quick: None, tmp_path: Path) -> N
 def test_of_many_takers_of_a_lapsed_lease_one_becomes_the_owner(quick: None, tmp_path: Path) -> None:
     claim(tmp_path, 1)
     took: list[lease.Lease] = []
-    refused: list[str] = []
+    others: list[str] = []
 
     def take() -> None:
         try:
             took.append(acquire(tmp_path))
         except HeldElsewhereError as error:
-            refused.append(str(error))
+            others.append(str(error))
 
     threads = [threading.Thread(target=take) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(took), len(refused)) == (1, 7)
+    assert (len(took), len(others)) == (1, 7)
     assert numbers(tmp_path) == [2]
     took[0].release()
 

@@ -1,4 +1,4 @@
-"""A Slurm that is away or refuses, launches that die, and those that come after them; Slurm is a stand-in."""
+"""A Slurm that is away or takes no job, launches that die, and those that come after them; Slurm is a stand-in."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_the_next_launch_attaches_to_a_running_job(fake_slurm: FakeSlurm, capsys
     assert "attached to job 101, submitted" in capsys.readouterr().out
 
 
-def test_attaching_to_a_job_that_runs_another_command_is_refused(fake_slurm: FakeSlurm) -> None:
+def test_attaching_to_a_job_that_runs_another_command_is_an_error(fake_slurm: FakeSlurm) -> None:
     fake_slurm.lives = [finishes]
     fake_slurm.at(30.0, killed)
     with pytest.raises(Killed):
@@ -177,7 +177,7 @@ def test_a_signal_between_two_jobs_tells_of_no_job(fake_slurm: FakeSlurm) -> Non
         ({"partition": "standard-g", "processes_per_node": 9}, "standard-g has 8 MI250X GCDs on a node"),
     ],
 )
-def test_what_a_partition_cannot_run_is_refused_before_slurm_is_asked(
+def test_what_a_partition_cannot_run_is_told_before_slurm_is_asked(
     fake_slurm: FakeSlurm, changes: dict[str, object], sentence: str
 ) -> None:
     fake_slurm.request = replace(fake_slurm.request, cluster="lumi", **changes)
@@ -205,7 +205,7 @@ def test_an_image_that_is_not_there_is_told_before_slurm_is_asked(
     assert fake_slurm.calls() == []
 
 
-def test_what_slurm_would_refuse_is_one_sentence_and_nothing_is_submitted(fake_slurm: FakeSlurm) -> None:
+def test_what_slurm_would_not_take_is_one_sentence_and_nothing_is_submitted(fake_slurm: FakeSlurm) -> None:
     fake_slurm.trouble("sbatch --test-only", ACCOUNT)
     with pytest.raises(UserError) as error:
         fake_slurm.launch()
@@ -215,7 +215,7 @@ def test_what_slurm_would_refuse_is_one_sentence_and_nothing_is_submitted(fake_s
     assert list(fake_slurm.jobs.iterdir()) == []
 
 
-def test_what_slurm_refuses_only_when_it_is_submitted_is_one_sentence_too(fake_slurm: FakeSlurm) -> None:
+def test_what_slurm_would_not_take_only_when_it_is_submitted_is_one_sentence_too(fake_slurm: FakeSlurm) -> None:
     limit = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit)"
     fake_slurm.trouble("sbatch --hold", limit)
     with pytest.raises(UserError) as error:

@@ -85,7 +85,7 @@ def test_a_phase_costs_what_its_operations_and_the_cluster_say(tmp_path: Path) -
 
 def test_totals_of_the_finnish_recipe_are_those_of_its_phases(tmp_path: Path) -> None:
     made = plan(tmp_path, FINNISH)
-    assert made.refusals == []
+    assert made.impossible == []
     assert sum(one.tokens for one in made.phases) == pytest.approx(6 * (350e9 + 40e9 + 2 * 9.8e9), rel=1e-3)
     total = sum(one.billed or 0 for one in made.phases)
     row = next(line for line in render(made).splitlines() if line.startswith("all "))
@@ -144,7 +144,7 @@ def test_ranks_that_wait_since_rows_do_not_divide_cost_hours(tmp_path: Path) -> 
 
 def test_options_come_before_the_profile(tmp_path: Path) -> None:
     made = plan(tmp_path, train={"runtime": "3h"}, partition="dev-g", nodes=2)
-    assert (made.partition, made.nodes, made.refusals) == ("dev-g", 2, [])
+    assert (made.partition, made.nodes, made.impossible) == ("dev-g", 2, [])
 
 
 def test_every_limit_that_is_broken_is_told(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_every_limit_that_is_broken_is_told(tmp_path: Path) -> None:
         train={"nodes": 2000, "runtime": "3d", "processes_per_node": 16},
         stages={"shards": {"runtime": "4d"}, "sample": {"slurm_partition": "big"}, "export": {"mem_mb": 300_000}},
     )
-    told = "\n".join(made.refusals)
+    told = "\n".join(made.impossible)
     for sentence in (
         "train: standard-g runs at most 48 hours (2880 minutes) a job, but runtime is 72 hours",
         "train: standard-g gives a job at most 1024 nodes, but 2000 are asked for",
@@ -171,22 +171,22 @@ def test_every_limit_that_is_broken_is_told(tmp_path: Path) -> None:
 
 def test_jobs_at_once_may_be_more_than_a_partition_takes_if_there_are_fewer_stages(tmp_path: Path) -> None:
     # 200 at once, of which largemem with its 30 gets the four tokenizers at most.
-    assert plan(tmp_path).refusals == []
+    assert plan(tmp_path).impossible == []
 
 
-def test_a_phase_without_runtime_or_with_too_short_a_one_is_refused(tmp_path: Path) -> None:
-    [short] = plan(tmp_path, train={"runtime": 15}).refusals
+def test_a_phase_without_runtime_or_with_too_short_a_one_is_impossible(tmp_path: Path) -> None:
+    [short] = plan(tmp_path, train={"runtime": 15}).impossible
     assert "train: a runtime of 15 minutes leaves no time to train" in short
     bare = {"slurm_partition": "small", "mem_mb": 4000}
     made = plan(tmp_path, top={"default-resources": bare}, train={"runtime": None})
-    assert "train: no runtime is given; set the minutes of a job in the profile." in made.refusals
+    assert "train: no runtime is given; set the minutes of a job in the profile." in made.impossible
 
 
 @pytest.mark.parametrize("cluster", ["generic", "local"])
 def test_without_a_description_what_the_recipe_says_is_told(tmp_path: Path, cluster: str) -> None:
     made = plan(tmp_path, FINNISH, train={"cluster": cluster})
     stable = phase(made, "large", "stable-large")
-    assert (made.refusals, made.partition, made.unit) == ([], "", "")
+    assert (made.impossible, made.partition, made.unit) == ([], "", "")
     assert (stable.tokens, stable.steps) == (phase(plan(tmp_path, FINNISH), "large", "stable-large").tokens, 115_438)
     assert stable.gigaflops == pytest.approx(2.318, abs=0.001)
     assert (stable.hours, stable.billed, stable.kilowatt_hours, made.longest) == (None, None, None, None)
@@ -249,7 +249,7 @@ def test_the_command_plans_what_comes_along_without_torch_or_snakemake() -> None
     assert loaded.stdout.strip() == "set()"
 
 
-def test_the_command_prints_the_plan_and_refuses_what_cannot_run() -> None:
+def test_the_command_prints_the_plan_and_fails_if_some_of_it_cannot_run() -> None:
     ended = command("--profile", "profiles/lumi", "--configfile", "config/finnish.yaml", "--partition", "dev-g")
     assert ended.returncode == 1
     assert "stable-large" in ended.stdout

@@ -90,11 +90,11 @@ def test_speeds_are_given_by_name() -> None:
 
 
 @pytest.mark.parametrize("text", ["large", "large=", "large=fast", "large=0", "large=-3", "large=nan", "large=inf"])
-def test_what_is_no_speed_is_refused(text: str) -> None:
+def test_what_is_no_speed_is_an_error(text: str) -> None:
     with pytest.raises(UserError, match="give tokens a second on one device, as in large=14000"):
         parse_given([text], {"large"})
 
 
-def test_a_name_that_the_recipe_lacks_is_refused_with_those_it_has() -> None:
+def test_a_name_that_the_recipe_lacks_is_told_with_those_it_has() -> None:
     with pytest.raises(UserError, match="no run or model 'huge'; it has large, tiny"):
         parse_given(["huge=3"], {"tiny", "large"})

@@ -94,7 +94,7 @@ def test_a_measured_save_moves_the_signal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["50% done", "a\\b", "two\nlines"])
-def test_a_path_that_slurm_would_read_otherwise_is_refused(name: str) -> None:
+def test_a_path_that_slurm_would_read_otherwise_is_an_error(name: str) -> None:
     request = replace(STANDARD_G, cluster="generic", partition="", folder=Path("/scratch") / name)
     with pytest.raises(UserError, match="work in another directory"):
         script_of(request)

@@ -72,16 +72,16 @@ def test_jobs_share_a_node_of_small_but_not_of_standard(slurm_cluster: RealClust
         ("project_465000001", ["--partition=standard-g", "--gpus-per-node=9"], "node configuration is not available"),
     ],
 )
-def test_sbatch_refuses_what_the_cluster_does_not_give(
+def test_sbatch_would_not_take_what_the_cluster_does_not_give(
     slurm_cluster: RealCluster, account: str, options: list[str], complaint: str
 ) -> None:
     environment = {**slurm_cluster.environment, "SBATCH_ACCOUNT": account}
     if not account:
         del environment["SBATCH_ACCOUNT"]
     command = ["sbatch", *options, "--wrap", "true"]
-    refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert refused.returncode == 1
-    assert complaint in refused.stderr
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert complaint in done.stderr
     assert not slurm_cluster.jobs()
 
 

@@ -112,11 +112,11 @@ def test_three_phases_of_two_nodes_and_every_stage_between(
         if b"slurm.launch" in words and str(workplace).encode() in b" ".join(words):
             os.kill(int(process.name), signal.SIGKILL)
     both = [start(), start()]
-    slurm_cluster.wait_for(lambda: any(process.poll() is not None for process, _ in both), "one is refused", 60)
+    slurm_cluster.wait_for(lambda: any(process.poll() is not None for process, _ in both), "one has ended", 60)
     both.sort(key=lambda started: started[0].poll() is None)
-    (refused, refusal), (working, output) = both
-    assert refused.poll() != 0
-    assert "another snakemake" in refusal.read_text()
+    (ended, words), (working, output) = both
+    assert ended.poll() != 0
+    assert "another snakemake" in words.read_text()
     assert working.wait(timeout=600) == 0, output.read_text()
     assert (workplace / "results" / "report.html").exists()
     for phase in PHASES:
