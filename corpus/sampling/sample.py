@@ -9,18 +9,14 @@ what an earlier one left. Every document read is in a split or dropped for a cou
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
 from common.files import sha256_of, write_json
+from common.workers import map_in_processes
 from corpus.sampling.account import Account
 from corpus.sampling.cleaning import Cleaner
 from corpus.sampling.documents import FORMAT
@@ -43,7 +39,8 @@ def sample(source: SourceSlice, files: list[Path], manifest: Path, workers: int)
         raise UserError(f"{manifest.parent} holds input files, and parts in it are replaced; give another --output.")
     _remove_leftovers(manifest)
     account = Account()
-    for part in _sample_files(source, files, manifest.parent, workers):
+    tasks = [(source, number, path, manifest.parent) for number, path in enumerate(files)]
+    for part in map_in_processes(_sample_file, tasks, workers):
         account.add(part)
     _refuse_too_many_rejects(account, source)
     if not account.documents.total():
@@ -59,35 +56,6 @@ def _remove_leftovers(manifest: Path) -> None:
         for name in (f"{split}-*.jsonl.zst", f".{split}-*.jsonl.zst.*.part"):
             for leftover in manifest.parent.glob(name):
                 leftover.unlink()
-
-
-def _sample_files(source: SourceSlice, files: list[Path], directory: Path, workers: int) -> Iterator[Account]:
-    tasks = [(source, number, path, directory) for number, path in enumerate(files)]
-    workers = min(workers, len(files))
-    if workers == 1:
-        yield from map(_sample_file, tasks)
-        return
-    # Spawned, not forked: a fork would copy pyarrow's threads' locks.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent) as pool:
-        try:
-            yield from pool.map(_sample_file, tasks)
-        except BrokenProcessPool:
-            raise UserError("a worker was killed, most likely for memory; run again with fewer --workers.") from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _die_with_parent() -> None:
-    """End this worker when its parent is killed: else it would write into the next attempt's directory."""
-
-    def wait() -> None:
-        parent = multiprocessing.parent_process()
-        assert parent is not None, "runs in a worker only"
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def _sample_file(task: tuple[SourceSlice, int, Path, Path]) -> Account:

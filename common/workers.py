@@ -1,0 +1,52 @@
+"""Work for many processes, whose results come in the order of the tasks."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from common.errors import UserError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def map_in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
+    """Yield `function` of each task, in order, computed by at most `workers` processes.
+
+    With one worker, or one task, all happens in this process. The processes end when this one does, however it ends.
+    Function and tasks are pickled.
+
+    Raises:
+        UserError: a process was killed. What `function` raises is raised here.
+    """
+    workers = min(workers, len(tasks))
+    if workers <= 1:
+        yield from map(function, tasks)
+        return
+    # Spawned, not forked: a fork would copy the locks of other libraries' threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent) as pool:
+        try:
+            yield from pool.map(function, tasks)
+        except BrokenProcessPool:
+            raise UserError("a worker was killed, most likely for memory; run again with fewer --workers.") from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _die_with_parent() -> None:
+    """End this worker when its parent is killed: else it would write into the next attempt's directory."""
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None, "runs in a worker only"
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,70 @@
+"""Work in other processes: in order, errors passed on, and nobody left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from common.errors import UserError
+from common.workers import map_in_processes
+
+ROOT = Path(__file__).parents[2]
+
+
+def square(number: int) -> tuple[int, int]:
+    time.sleep(0.1 / (number + 1))
+    return number**2, os.getpid()
+
+
+def fail(number: int) -> int:
+    if number == 1:
+        raise UserError("the second is wrong.")
+    return number
+
+
+def die(number: int) -> int:
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_results_come_in_the_order_of_the_tasks(workers: int) -> None:
+    results = list(map_in_processes(square, range(5), workers))
+    assert [result for result, _ in results] == [0, 1, 4, 9, 16]
+    assert (os.getpid() in {pid for _, pid in results}) == (workers == 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_a_task_is_raised_here(workers: int) -> None:
+    with pytest.raises(UserError, match="the second is wrong"):
+        list(map_in_processes(fail, range(5), workers))
+
+
+def test_a_killed_worker_is_told() -> None:
+    with pytest.raises(UserError, match="fewer --workers"):
+        list(map_in_processes(die, range(5), 2))
+
+
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import time\nfrom common.workers import map_in_processes\n"
+        "def wait(task):\n    time.sleep(60)\n"
+        "if __name__ == '__main__':\n    list(map_in_processes(wait, [1, 2], 2))\n"
+    )
+    parent = subprocess.Popen([sys.executable, program], env={**os.environ, "PYTHONPATH": str(ROOT)})
+    deadline = time.monotonic() + 30
+    children: list[psutil.Process] = []
+    while len(children) < 3 and time.monotonic() < deadline:  # two workers and multiprocessing's tracker
+        children = psutil.Process(parent.pid).children()
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
