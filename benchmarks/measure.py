@@ -28,6 +28,7 @@ from corpus.rows.shards import join_pieces
 from corpus.sources.readers import Document, read_documents, source_files
 from corpus.tokens import bpe
 from corpus.tokens.encoding import TextEncoder
+from corpus.tokens.engines import open_engine
 
 DEMO_TEXT = ("words-fi", "words-sv", "words-en", "pydoc-en")
 PATTERNS = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.parquet")
@@ -87,10 +88,13 @@ def read_text(directory: Path | None) -> Text:
 
 def train_encoder(text: Text, vocabulary: int) -> TextEncoder:
     """Train a tokenizer of at most `vocabulary` entries on the text."""
-    tokenizer: Tokenizer = bpe.train(iter(text.documents), vocabulary)
-    tokenizer.encode_special_tokens = True
+    return as_encoder(bpe.train(iter(text.documents), vocabulary))
+
+
+def as_encoder(tokenizer: Tokenizer) -> TextEncoder:
+    """Return what encodes with a tokenizer that is on no disk."""
     entries = tokenizer.get_vocab_size()
-    return TextEncoder(tokenizer, entries, -(-entries // 64) * 64, "")
+    return TextEncoder(open_engine(tokenizer.to_str(), "tokie"), entries, -(-entries // 64) * 64, "")
 
 
 def packed_rows(text: Text, encoder: TextEncoder, length: int, rows: int) -> list[PackedRow]:

@@ -15,16 +15,17 @@ from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
-from benchmarks.measure import Text, conditions, parser, print_table, ratio, read_text, take_turns, train_encoder
+from benchmarks.measure import Text, as_encoder, conditions, parser, print_table, ratio, read_text, take_turns
 from common.errors import run_command
 from common.files import sha256_of, write_json
 from corpus.rows.packing import SPECIALS, cut_documents, fill, pack
 from corpus.rows.shards import ShardPlan, make
 from corpus.sampling.sample import sample
 from corpus.sources.zstd import atomic_jsonl_zst
-from corpus.tokens.bpe import write_tokenizer
-from corpus.tokens.encoding import FORMAT, MANIFEST, TOKENIZER, TextEncoder
+from corpus.tokens.bpe import train, write_tokenizer
+from corpus.tokens.encoding import FORMAT, MANIFEST, TOKENIZER
 from recipe.slices import SourceSlice
 
 VOCABULARY = 27_224
@@ -48,13 +49,13 @@ def packing_row(counts: NDArray[np.int64], length: int) -> list[str]:
     ]
 
 
-def speed_rows(text: Text, encoder: TextEncoder, rounds: int) -> list[list[str]]:
+def speed_rows(text: Text, trained: Tokenizer, rounds: int) -> list[list[str]]:
     """Time tokenizing alone and the whole stage, in turn; return the rows of the second table."""
     with tempfile.TemporaryDirectory() as folder:
-        documents, tokenizer = _write_inputs(text, encoder, Path(folder))
+        documents, tokenizer = _write_inputs(text, trained, Path(folder))
         index = Path(folder) / "rows" / "index.json"
         ways = {
-            "encode_batch": lambda: _encode(text, encoder),
+            "encode_batch": lambda: _encode(text, trained),
             "corpus.rows.shards": lambda: _make(documents, tokenizer, index),
         }
         seconds = take_turns(ways, rounds)
@@ -69,12 +70,12 @@ def _make(documents: Path, tokenizer: Path, index: Path) -> None:
     make(ShardPlan("train", SPEED_LENGTH), documents, tokenizer, index)
 
 
-def _encode(text: Text, encoder: TextEncoder) -> None:
+def _encode(text: Text, tokenizer: Tokenizer) -> None:
     for first in range(0, len(text.documents), BATCH):
-        encoder.tokenizer.encode_batch(text.documents[first : first + BATCH], add_special_tokens=False)
+        tokenizer.encode_batch(text.documents[first : first + BATCH], add_special_tokens=False)
 
 
-def _write_inputs(text: Text, encoder: TextEncoder, folder: Path) -> tuple[Path, Path]:
+def _write_inputs(text: Text, trained: Tokenizer, folder: Path) -> tuple[Path, Path]:
     """Write the text as documents of one split, and the tokenizer; return their manifests."""
     raw, documents = folder / "raw.jsonl.zst", folder / "documents" / MANIFEST
     with atomic_jsonl_zst(raw) as write:
@@ -83,11 +84,11 @@ def _write_inputs(text: Text, encoder: TextEncoder, folder: Path) -> tuple[Path,
     source = SourceSlice(name="benchmark", seed=0, language="en", files=[str(raw)], held_out=0.0)
     sample(source, [raw], documents, workers=1)
     tokenizer = folder / "tokenizer" / MANIFEST
-    write_tokenizer(encoder.tokenizer, tokenizer.parent)
+    write_tokenizer(trained, tokenizer.parent)
     manifest = {
         "format": FORMAT,
-        "vocabulary": encoder.vocabulary,
-        "padded_vocabulary": encoder.padded_vocabulary,
+        "vocabulary": trained.get_vocab_size(),
+        "padded_vocabulary": as_encoder(trained).padded_vocabulary,
         "fingerprint": sha256_of(tokenizer.with_name(TOKENIZER)),
     }
     write_json(tokenizer, manifest)
@@ -97,12 +98,13 @@ def _write_inputs(text: Text, encoder: TextEncoder, folder: Path) -> tuple[Path,
 def main(arguments: argparse.Namespace) -> None:
     """Measure and print both tables."""
     text = read_text(arguments.data)
-    encoder = train_encoder(text, VOCABULARY)
+    trained = train(iter(text.documents), VOCABULARY)
+    encoder = as_encoder(trained)
     counts = np.array([len(ids) for _, ids in encoder.encode(text.documents)])
     header = ["slots of a row", "filled, packed", "filled, padded", "longer than a row", "others cut by packing"]
     print_table([*header, "tokens lost by padding"], [packing_row(counts, length) for length in LENGTHS])
     print()
-    print_table(["", "MB per processor second", "times as long"], speed_rows(text, encoder, arguments.rounds))
+    print_table(["", "MB per processor second", "times as long"], speed_rows(text, trained, arguments.rounds))
     print(f"\n{encoder.vocabulary:,} entries in the tokenizer, {counts.sum():,} tokens.")
     print(conditions(text, arguments.rounds))
 

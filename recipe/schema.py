@@ -44,6 +44,7 @@ def _text(value: Any) -> Any:
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 LANGUAGE = r"^[a-z]{2,3}(-[a-z]{2,3})?$|^code$"
 
+Engine = Literal["tokie", "tokenizers"]
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[str, Field(pattern=NAME), BeforeValidator(_text)]
 Language = Annotated[str, Field(pattern=LANGUAGE), BeforeValidator(_text)]
@@ -110,6 +111,8 @@ class Tokenizer(Strict):
     """Bytes of UTF-8 text it is trained on."""
     mixture: Text
     """Mixture the sample is drawn by, factor x bytes of each source."""
+    engine: Engine = "tokie"
+    """What turns text into ids. All give the same ids, which is checked on a sample; `tokenizers` is the reference."""
 
 
 class Model(Strict):

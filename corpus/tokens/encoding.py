@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from common.errors import UserError
 from common.files import read_json, sha256_of
+from corpus.tokens.engines import Encode, open_engine
+from recipe.schema import Engine
 
 FORMAT = 1
 MANIFEST, TOKENIZER = "manifest.json", "tokenizer.json"
@@ -33,7 +34,7 @@ _BOUNDARY = re.compile(r"(?<=\S)(?= \S)")
 class TextEncoder:
     """A tokenizer as `corpus.tokens.bpe` writes it, set to read special tokens as text."""
 
-    tokenizer: Tokenizer
+    engine: Encode
     vocabulary: int
     """Entries of the tokenizer: ids are below it."""
     padded_vocabulary: int
@@ -45,16 +46,18 @@ class TextEncoder:
         """Yield each text, in order, with its ids uint32[n]: content only, no special token among them."""
         parts: list[NDArray[np.uint32]] = []
         for batch in _batches(texts):
-            encodings = self.tokenizer.encode_batch_fast([chunk for chunk, _ in batch], add_special_tokens=False)
-            for encoding, (_, whole) in zip(encodings, batch, strict=True):
-                parts.append(np.array(encoding.ids, dtype=np.uint32))
+            ids, lengths = self.engine([chunk for chunk, _ in batch])
+            for end, length, (_, whole) in zip(np.cumsum(lengths), lengths, batch, strict=True):
+                parts.append(ids[end - length : end])
                 if whole is not None:
                     yield whole, parts[0] if len(parts) == 1 else np.concatenate(parts)
                     parts = []
 
 
-def read_encoder(path: Path) -> TextEncoder:
+def read_encoder(path: Path, engine: Engine = "tokie") -> TextEncoder:
     """Read a tokenizer, given the path of its manifest.json or of the tokenizer.json beside it.
+
+    `engine` computes the ids, which are the same with any.
 
     Raises:
         UserError: one of them is absent or unreadable, or the tokenizer is not the one the manifest describes.
@@ -72,9 +75,8 @@ def read_encoder(path: Path) -> TextEncoder:
         raise UserError(f"{path} is missing; {remake}.")
     if sha256_of(path) != manifest["fingerprint"]:
         raise UserError(f"{path} is not as it was written (its SHA-256 differs from {manifest_path}); {remake}.")
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.encode_special_tokens = True
-    return TextEncoder(tokenizer, manifest["vocabulary"], manifest["padded_vocabulary"], manifest["fingerprint"])
+    encode = open_engine(path.read_text(encoding="utf-8"), engine)
+    return TextEncoder(encode, manifest["vocabulary"], manifest["padded_vocabulary"], manifest["fingerprint"])
 
 
 def chunks(text: str, characters: int = CHUNK_CHARACTERS) -> Iterator[str]:

@@ -1,0 +1,64 @@
+"""Engines that turn text into ids; they give the same ids and differ in speed alone.
+
+`tokenizers` is the reference: what it says is right. `tokie` is some twenty times as fast and holds bounded memory
+however many different words it meets (docs/performance.md). Which one is used changes no result, so it is no part of
+what a stage's result depends on; `corpus.tokens.shards` compares the two on a sample of every part.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tokie
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from recipe.schema import Engine
+
+Flat = tuple[NDArray[np.uint32], NDArray[np.int64]]
+"""uint32[n], ids of texts one after the other, and int64[t], how many each text has."""
+Encode = Callable[[Sequence[str]], Flat]
+
+
+def open_engine(content: str, name: Engine) -> Encode:
+    """Return what encodes texts with a tokenizer, given as the text of its tokenizer.json.
+
+    Every text gives the ids of its content alone: none is added, and text that looks like a special token is ordinary.
+    """
+    return _tokie(content) if name == "tokie" else _tokenizers(content)
+
+
+def _tokenizers(content: str) -> Encode:
+    tokenizer = Tokenizer.from_str(content)
+    tokenizer.encode_special_tokens = True
+
+    def encode(texts: Sequence[str]) -> Flat:
+        encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        lengths = np.array([len(encoding) for encoding in encodings], dtype=np.int64)
+        parts = [np.array(encoding.ids, dtype=np.uint32) for encoding in encodings]
+        return np.concatenate([np.zeros(0, np.uint32), *parts]), lengths
+
+    return encode
+
+
+def _tokie(content: str) -> Encode:
+    tokenizer: dict[str, Any] = json.loads(content)
+    # It finds special tokens in text, and adds them by the template; what it is not told of it can do neither with.
+    tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if not token["special"]]
+    tokenizer["post_processor"] = None
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".json") as file:
+        json.dump(tokenizer, file)
+        file.flush()
+        engine: Any = tokie.Tokenizer.from_json(file.name)  # its stubs lack the method below
+
+    def encode(texts: Sequence[str]) -> Flat:
+        if not texts:
+            return np.zeros(0, np.uint32), np.zeros(0, np.int64)
+        ids, lengths = engine.encode_batch_flat(list(texts))
+        return ids, lengths.astype(np.int64)
+
+    return encode
