@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from common.errors import UserError, run_command
 from common.files import atomic_file, write_json
+from common.listed import describe
 from corpus.rows.packing import SPECIALS, Pieces, Rows, cut_documents, pack
 from corpus.rows.permutation import Permutation, derive_key
 from corpus.rows.store import (
     BATCH_ROWS,
     FORMAT,
     RowBatch,
-    describe,
     remove_rows,
     write_rows,
 )

@@ -19,7 +19,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from common.errors import UserError
-from common.files import atomic_file, read_json, sha256_of
+from common.files import atomic_file, read_json
+from common.listed import describe, refuse_changed
 
 FORMAT = 1
 BATCH_ROWS = 1024
@@ -74,11 +75,6 @@ def write_rows(directory: Path, batches: Iterator[RowBatch]) -> list[dict[str, A
     return files
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """Return name, bytes and sha256 of a file, as an index lists it."""
-    return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
-
-
 class RowReader:
     """Packed rows behind an `index.json`, any row in constant time, as views of mapped memory.
 
@@ -99,7 +95,7 @@ class RowReader:
         self._files: dict[int, Any] = {}
         self._batches: OrderedDict[int, Views] = OrderedDict()
         for file in self.index["files"]:
-            _refuse_missing_or_resized(index_path, file)
+            refuse_changed(index_path.parent, file, _advice(index_path), checksum=False)
 
     def row(self, row: int) -> tuple[Tokens, NDArray[np.uint16]]:
         """Return the tokens [n] of a row, uint16 or uint32 as in the index, and the slots of its pieces, uint16[p].
@@ -166,7 +162,7 @@ def read_unigram(index_path: Path) -> NDArray[np.int64]:
         UserError: the index or the file is absent, or the file is not as it was written.
     """
     entry = read_index(index_path)["unigram"]
-    _refuse_changed(index_path, entry)
+    refuse_changed(index_path.parent, entry, _advice(index_path))
     counts: NDArray[np.int64] = np.load(index_path.parent / entry["name"], allow_pickle=False)
     return counts
 
@@ -182,7 +178,7 @@ def verify(index_path: Path, files: Iterable[str] | None = None) -> None:
     for name in entries if files is None else files:
         if name not in entries:
             raise UserError(f"{index_path} lists no file {name}; it lists {', '.join(entries)}.")
-        _refuse_changed(index_path, entries[name])
+        refuse_changed(index_path.parent, entries[name], _advice(index_path))
 
 
 def remove_rows(index_path: Path) -> None:
@@ -191,22 +187,6 @@ def remove_rows(index_path: Path) -> None:
     for pattern in ("rows-*.arrow", ".rows-*.arrow.*.part", "unigram.npy", ".unigram.npy.*.part"):
         for leftover in index_path.parent.glob(pattern):
             leftover.unlink()
-
-
-def _refuse_changed(index_path: Path, entry: dict[str, Any]) -> None:
-    _refuse_missing_or_resized(index_path, entry)
-    path = index_path.parent / entry["name"]
-    if sha256_of(path) != entry["sha256"]:
-        raise UserError(f"{path} is not as it was written (its SHA-256 differs); {_advice(index_path)}.")
-
-
-def _refuse_missing_or_resized(index_path: Path, entry: dict[str, Any]) -> None:
-    path = index_path.parent / entry["name"]
-    if not path.is_file():
-        raise UserError(f"{path} is missing; {_advice(index_path)}.")
-    size = path.stat().st_size
-    if size != entry["bytes"]:
-        raise UserError(f"{path} has {size} bytes, not {entry['bytes']} as when it was written; {_advice(index_path)}.")
 
 
 def _advice(index_path: Path) -> str:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from common.files import sha256_of, write_json
+from common.files import write_json
+from common.listed import describe
 from common.workers import map_in_processes
 from corpus.sampling.account import Account
 from corpus.sampling.cleaning import Cleaner
@@ -74,14 +75,7 @@ def _sample_file(task: tuple[SourceSlice, int, Path, Path]) -> Account:
                 writers[split](_written(document))
     for split in writers:
         part = directory / _part_name(split, number)
-        account.parts[split].append(
-            {
-                "name": part.name,
-                "bytes": part.stat().st_size,
-                "sha256": sha256_of(part),
-                "documents": account.documents[split],
-            }
-        )
+        account.parts[split].append({**describe(part), "documents": account.documents[split]})
     return account
 
 

@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save_file
 
 from common.errors import UserError
 from common.files import fsync_directory, read_json, sha256_of, write_json
+from common.listed import describe, problem_with
 
 FORMAT = 1
 TENSOR_FILES = ("weights", "exp_avg", "exp_avg_sq")
@@ -62,8 +63,7 @@ def write_checkpoint(directory: Path, tensors: Mapping[str, Tensors], state: Map
             os.fsync(stream.fileno())
     write_json(staged / "state.json", dict(state))
     files = sorted(path for path in staged.iterdir() if path.name != MANIFEST)
-    entries = [{"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in files]
-    write_json(staged / MANIFEST, {"format": FORMAT, "files": entries})
+    write_json(staged / MANIFEST, {"format": FORMAT, "files": [describe(path) for path in files]})
     if directory.exists():
         shutil.rmtree(directory)
     staged.rename(directory)
@@ -75,13 +75,8 @@ def damage(directory: Path) -> str | None:
     try:
         manifest = read_json(directory / MANIFEST)
         for entry in manifest["files"]:
-            file = directory / entry["name"]
-            if not file.is_file():
-                return f"{file} is missing"
-            if file.stat().st_size != entry["bytes"]:
-                return f"{file} has {file.stat().st_size} bytes instead of {entry['bytes']}"
-            if sha256_of(file) != entry["sha256"]:
-                return f"{file} does not match its checksum"
+            if problem := problem_with(directory, entry):
+                return problem
         missing = {f"{name}.safetensors" for name in TENSOR_FILES} - {entry["name"] for entry in manifest["files"]}
     except UserError as error:
         return str(error)

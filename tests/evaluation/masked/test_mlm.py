@@ -17,8 +17,9 @@ from transformers import AutoModelForMaskedLM
 
 from common.errors import UserError
 from common.files import sha256_of, write_json
+from common.listed import describe
 from corpus.rows.permutation import derive_key
-from corpus.rows.store import RowBatch, RowReader, describe, write_rows
+from corpus.rows.store import RowBatch, RowReader, write_rows
 from evaluation.masked import mlm
 from evaluation.masked.mlm import Score, Shards, Unmeasured, evaluate, held_out_rows, ratio_stderr, unigram_losses
 from model.export import load_encoder
