@@ -5,6 +5,8 @@ The order is fixed: the fraction, then the filters, then the split, which a hash
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from corpus.sampling.account import Account
 from corpus.sampling.filters import count_words, drop_reason, in_fraction, split_of
 from corpus.sources.readers import Document
@@ -20,7 +22,10 @@ class Cleaner:
         self._source = source
 
     def take(self, document: Document, account: Account) -> tuple[str, Document] | None:
-        """Count the document; return its split and the document as it is written, or None if it is dropped."""
+        """Count the document; return its split and the document as it is written, or None if it is dropped.
+
+        It is written with a field `words`, so that no later stage counts them again; one of its own is replaced.
+        """
         source = self._source
         account.read += 1
         if not in_fraction(document.text, source.fraction, source.seed):
@@ -35,4 +40,4 @@ class Cleaner:
         account.bytes[split] += len(document.text.encode())
         account.words[split] += words
         account.histogram[len(str(words))] += 1
-        return split, document
+        return split, replace(document, fields={**document.fields, "words": words})

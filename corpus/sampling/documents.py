@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from common.errors import UserError
 from common.files import read_json, sha256_of
 from corpus.sampling.filters import SPLITS
-from corpus.sources.readers import Document, read_documents
+from corpus.sources.zstd import open_zstd
 
-FORMAT = 1
+FORMAT = 2
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -39,11 +41,22 @@ def split_texts(manifest_path: Path, split: str) -> Iterator[str]:
     if split not in manifest["splits"]:
         raise UserError(f"{manifest_path} has no split {split!r}; it has {', '.join(SPLITS)}.")
     for part in manifest["splits"][split]["files"]:
-        path = manifest_path.parent / part["name"]
-        _refuse_changed(path, part, manifest_path)
-        for record in read_documents([path]):
-            assert isinstance(record, Document), f"{path} passed its checksum, so no record in it is malformed"
-            yield record.text
+        for text, _ in part_texts(manifest_path, part):
+            yield text
+
+
+def part_texts(manifest_path: Path, part: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """Yield the texts of one part (an entry of `files` in the manifest) in order, each with its number of words.
+
+    Raises:
+        UserError: the part is absent or not as it was written.
+    """
+    path = manifest_path.parent / part["name"]
+    _refuse_changed(path, part, manifest_path)
+    with open_zstd(path) as stream:
+        for line in stream:
+            record = orjson.loads(line)
+            yield record["text"], record["words"]
 
 
 def _refuse_changed(path: Path, part: dict[str, Any], manifest_path: Path) -> None:

@@ -170,7 +170,11 @@ def test_documents_keep_input_order_and_fields_and_get_an_id(tmp_path):
     sample(source(held_out=0, text_field="body"), [file], tmp_path / "out" / "manifest.json", 1)
     read = list(read_documents([tmp_path / "out" / "train-00000.jsonl.zst"]))
     assert [record.text for record in read] == ["a b", "c", "d"]
-    assert [record.fields for record in read] == [{"id": "7", "lang": "fi"}, {"id": "in.jsonl:2"}, {"id": "in.jsonl:3"}]
+    assert [record.fields for record in read] == [
+        {"id": "7", "lang": "fi", "words": 2},
+        {"id": "in.jsonl:2", "words": 1},
+        {"id": "in.jsonl:3", "words": 1},
+    ]
 
 
 def test_the_histogram_counts_words_by_powers_of_ten(tmp_path):
@@ -267,7 +271,7 @@ def test_reading_back_tells_an_absent_or_foreign_manifest_and_an_unknown_split(t
     with pytest.raises(UserError, match="does not exist"):
         list(split_texts(tmp_path / "manifest.json", "train"))
     (tmp_path / "manifest.json").write_text('{"format": 99}')
-    with pytest.raises(UserError, match="format 1"):
+    with pytest.raises(UserError, match="format 2"):
         list(split_texts(tmp_path / "manifest.json", "train"))
     file = write_lines(tmp_path / "in.jsonl", documents(5))
     sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
