@@ -1,7 +1,7 @@
 """What each rule needs: the recipe's view of the workflow's files, for the rules' input functions.
 
 Rules name files by wildcards; which files those are for a given source, tokenizer, run or phase follows from the recipe
-alone. All paths are relative to Snakemake's working directory.
+alone (`recipe.needs`). All paths are relative to Snakemake's working directory.
 """
 
 from __future__ import annotations
@@ -12,13 +12,21 @@ from typing import Any
 
 from common.files import atomic_file
 from corpus.demo.package_text import COLLECTIONS
+from recipe.needs import (
+    Rows,
+    all_phases,
+    baseline_rows,
+    held_out_rows,
+    phase_rows,
+    previous_phase,
+    tokenizer_sources,
+)
 from recipe.reading import expand_files, missing_files
 from recipe.schema import Recipe, lineage
 from recipe.slices import (
     evaluation_slice,
     parse_rowset,
     phase_slice,
-    rowset,
     source_slice,
     to_json,
     tokenizer_slice,
@@ -34,11 +42,7 @@ class Dag:
     def __init__(self, recipe: Recipe) -> None:
         """Look at a checked recipe."""
         self.recipe = recipe
-        self._phases = {
-            f"{owner}.{phase}": phase_slice(recipe, owner, phase)
-            for run in recipe.runs
-            for owner, phase in self.way(run)
-        }
+        self._phases = {f"{owner}.{phase}": phase_slice(recipe, owner, phase) for owner, phase in all_phases(recipe)}
         self._evaluations = {run: evaluation_slice(recipe, run) for run in recipe.runs}
 
     def title(self, wildcards: Any) -> str:
@@ -78,8 +82,7 @@ class Dag:
 
     def tokenizer_documents(self, wildcards: Any) -> list[str]:
         """Return the manifests of the sources that a tokenizer's sample is drawn from."""
-        mixture = self.recipe.mixtures[self.recipe.tokenizers[wildcards.tokenizer].mixture]
-        return [manifest(source) for source in mixture.factors]
+        return [manifest(source) for source in tokenizer_sources(self.recipe, wildcards.tokenizer)]
 
     def rowset_arguments(self, wildcards: Any) -> str:
         """Return the command line options that say which documents go into a set of rows, and its length."""
@@ -92,15 +95,12 @@ class Dag:
 
     def phase_shards(self, wildcards: Any) -> list[str]:
         """Return the indexes of all shards that a phase reads."""
-        content = self._phases[f"{wildcards.run}.{wildcards.phase}"]
-        parts = {(part.source, part.rowset) for stage in content.stages for part in stage.components}
-        return [index(content.tokenizer, source, "train", name) for source, name in sorted(parts)]
+        return list(map(index, phase_rows(self._phases[f"{wildcards.run}.{wildcards.phase}"])))
 
     def previous(self, wildcards: Any) -> list[str]:
         """Return the checkpoint that a phase begins from, or nothing for the first one."""
-        way = self.way(wildcards.run)
-        before = way[: way.index((wildcards.run, wildcards.phase))]
-        return [pointer(*before[-1])] if before else []
+        before = previous_phase(self.recipe, wildcards.run, wildcards.phase)
+        return [pointer(*before)] if before else []
 
     def previous_argument(self, wildcards: Any) -> str:
         """Return the command line option that names the checkpoint a phase begins from, or nothing."""
@@ -121,18 +121,11 @@ class Dag:
 
     def held_out(self, wildcards: Any) -> list[str]:
         """Return the indexes of the validation rows that a run is measured on."""
-        content = self._evaluations[wildcards.run]
-        return [
-            index(content.tokenizer, source, "validation", rowset(length))
-            for source in content.sources
-            for length in content.lengths
-        ]
+        return list(map(index, held_out_rows(self._evaluations[wildcards.run])))
 
     def baseline(self, wildcards: Any) -> list[str]:
         """Return the indexes of the training rows of a run's first stage, whose token counts are the baseline."""
-        content = self._evaluations[wildcards.run]
-        parts = sorted({(part.source, part.rowset) for part in content.components})
-        return [index(content.tokenizer, source, "train", name) for source, name in parts]
+        return list(map(index, baseline_rows(self._evaluations[wildcards.run])))
 
     def documents(self, wildcards: Any) -> list[str]:
         """Return the manifests of the sources that a run is trained on."""
@@ -144,9 +137,9 @@ def manifest(source: str) -> str:
     return f"results/corpus/{source}/manifest.json"
 
 
-def index(tokenizer: str, source: str, split: str, name: str) -> str:
+def index(rows: Rows) -> str:
     """Return the index of a set of packed rows."""
-    return f"results/shards/{tokenizer}/{source}/{split}/{name}/index.json"
+    return f"results/shards/{rows.tokenizer}/{rows.source}/{rows.split}/{rows.rowset}/index.json"
 
 
 def pointer(run: str, phase: str) -> str:

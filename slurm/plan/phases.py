@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from common.errors import UserError
+from recipe.needs import all_phases
 from recipe.schema import Recipe, ancestry, lineage
 from recipe.slices import PhaseSlice, phase_slice
 from slurm.cluster.cost import Resources, billed_per_hour, broken_limits, node_of, training_request, watts
@@ -113,7 +114,7 @@ class Speeds:
         """Keep what is given, by run or model, and measure each phase."""
         self._recipe, self._given, self._node = recipe, given, nodes.node
         self._measured: dict[str, list[Measured]] = {}
-        for run, phase in phases_of(recipe):
+        for run, phase in all_phases(recipe):
             if measured := measure_phase(run, phase):
                 self._measured.setdefault(model_of(recipe, run), []).append(measured)
 
@@ -137,11 +138,6 @@ class Speeds:
         return Speed(self._node.device_tflops * 1e12 * ASSUMED_UTILISATION, "assumed", source)
 
 
-def phases_of(recipe: Recipe) -> list[tuple[str, str]]:
-    """Return (run that owns it, phase) of every phase once, in the order of the runs."""
-    return list(dict.fromkeys(step for run in recipe.runs for step in lineage(recipe, run)))
-
-
 def model_of(recipe: Recipe, run: str) -> str:
     """Return the name of a run's model: that of its first ancestor."""
     return recipe.runs[ancestry(recipe, run)[0]].model or ""
@@ -156,7 +152,7 @@ def padded_vocabulary(recipe: Recipe, tokenizer: str) -> int:
 def plan_phases(recipe: Recipe, nodes: Nodes, speeds: Speeds) -> list[Training]:
     """Return every phase of every run, each once, planned."""
     possible = not nodes.impossible()
-    contents = (phase_slice(recipe, run, phase) for run, phase in phases_of(recipe))
+    contents = (phase_slice(recipe, run, phase) for run, phase in all_phases(recipe))
     return [
         _plan_phase(content, padded_vocabulary(recipe, content.tokenizer), nodes, speeds, possible)
         for content in contents

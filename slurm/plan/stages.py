@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from recipe.needs import whole_recipe
 from recipe.schema import Recipe
-from recipe.slices import evaluation_slice, phase_slice, rowset
 from slurm.cluster.cost import Resources, billed_per_hour, billing_unit, broken_limits
 from slurm.cluster.description import Cluster
 from slurm.cluster.profile import Profile
-from slurm.plan.phases import phases_of
 
 
 @dataclass(frozen=True)
@@ -34,27 +33,12 @@ class StageJobs:
 
 def count_jobs(recipe: Recipe) -> dict[str, int]:
     """Return how many jobs each rule but `train` is, if nothing is there yet; text from packages is left out."""
-    phases = [phase_slice(recipe, run, phase) for run, phase in phases_of(recipe)]
-    evaluations = [evaluation_slice(recipe, run) for run in recipe.runs]
-    shards = {
-        (phase.tokenizer, part.source, "train", part.rowset)
-        for phase in phases
-        for stage in phase.stages
-        for part in stage.components
-    } | {
-        (evaluation.tokenizer, source, "validation", rowset(length))
-        for evaluation in evaluations
-        for source in evaluation.sources
-        for length in evaluation.lengths
-    }
-    tokenizers = {evaluation.tokenizer for evaluation in evaluations}
-    samples = {source for name in tokenizers for source in recipe.mixtures[recipe.tokenizers[name].mixture].factors}
-    sources = samples | {source for _, source, _, _ in shards}
+    needs = whole_recipe(recipe)
     each_run = ("export", "fertility", "masked_language_modelling", "fill_mask", "model_card")
     return {
-        "sample": len(sources),
-        "tokenizer": len(tokenizers),
-        "shards": len(shards),
+        "sample": len(needs.sources),
+        "tokenizer": len(needs.tokenizers),
+        "shards": len(needs.rows),
         **dict.fromkeys(each_run, len(recipe.runs)),
         "report": 1,
     }

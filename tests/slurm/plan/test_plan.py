@@ -19,7 +19,6 @@ from slurm.plan.stages import count_jobs
 from slurm.plan.text import render
 from slurm.plan.whole import Plan, make_plan
 from tests.slurm.plan.test_throughput import trained
-from workflow.dag import Dag
 
 ROOT = Path(__file__).parents[3]
 FINNISH = read_recipe(ROOT / "config" / "finnish.yaml")
@@ -202,27 +201,6 @@ def test_without_a_description_a_given_speed_gives_hours_and_jobs(tmp_path: Path
     )
     assert stable.hours is not None
     assert (stable.jobs, stable.billed) == (3, None)
-
-
-@pytest.mark.parametrize("recipe", [FINNISH, DEMO], ids=["finnish", "demo"])
-def test_jobs_of_a_stage_are_the_files_that_the_workflow_asks_for(recipe) -> None:
-    dag = Dag(recipe)
-    one = [type("Wildcards", (), {"run": run}) for run in recipe.runs]
-    steps = {step for run in recipe.runs for step in dag.way(run)}
-    trained_on = [type("Wildcards", (), {"run": run, "phase": name}) for run, name in steps]
-    shards = {path for wildcards in trained_on for path in dag.phase_shards(wildcards)}
-    shards |= {path for wildcards in one for path in dag.held_out(wildcards) + dag.baseline(wildcards)}
-    counted = count_jobs(recipe)
-    assert counted["shards"] == len(shards)
-    assert counted["tokenizer"] == len({dag.tokenizer(wildcards) for wildcards in one})
-    assert counted["sample"] == len({path.split("/")[3] for path in shards} | set(sampled(dag, recipe)))
-    assert counted["export"] == counted["fill_mask"] == len(recipe.runs)
-
-
-def sampled(dag: Dag, recipe) -> list[str]:
-    names = {dag.tokenizer(type("Wildcards", (), {"run": run})).split("/")[2] for run in recipe.runs}
-    manifests = [dag.tokenizer_documents(type("Wildcards", (), {"tokenizer": name})) for name in names]
-    return [path.split("/")[2] for paths in manifests for path in paths]
 
 
 def test_every_rule_is_planned() -> None:

@@ -1,0 +1,88 @@
+"""What the parts of a recipe need of one another: which sources, tokenizers, rows and phases each thing is made from.
+
+Names of files and rules are not known here. The workflow turns the answers into paths, a plan counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from recipe.schema import Recipe, lineage
+from recipe.slices import Component, EvaluationSlice, PhaseSlice, evaluation_slice, phase_slice, rowset
+
+OwnedPhase = tuple[str, str]
+"""(run that owns the phase, name of the phase)."""
+
+
+class Rows(NamedTuple):
+    """A set of packed rows."""
+
+    tokenizer: str
+    source: str
+    split: str
+    rowset: str
+    """As `recipe.slices.rowset` names it."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """All that the runs of a recipe need, each thing once."""
+
+    sources: list[str]
+    tokenizers: list[str]
+    rows: list[Rows]
+    phases: list[OwnedPhase]
+
+
+def whole_recipe(recipe: Recipe) -> Needs:
+    """Return what all runs together need; sources and tokenizers that no run needs are left out."""
+    phases = all_phases(recipe)
+    evaluations = [evaluation_slice(recipe, run) for run in recipe.runs]
+    rows = {one for owned in phases for one in phase_rows(phase_slice(recipe, *owned))}
+    rows |= {one for content in evaluations for one in (*held_out_rows(content), *baseline_rows(content))}
+    tokenizers = {content.tokenizer for content in evaluations}
+    sources = {source for name in tokenizers for source in tokenizer_sources(recipe, name)}
+    sources |= {source for content in evaluations for source in content.sources}
+    return Needs(sorted(sources), sorted(tokenizers), sorted(rows), phases)
+
+
+def all_phases(recipe: Recipe) -> list[OwnedPhase]:
+    """Return every phase of every run once, in the order of the runs and of their ways."""
+    return list(dict.fromkeys(step for run in recipe.runs for step in lineage(recipe, run)))
+
+
+def previous_phase(recipe: Recipe, run: str, phase: str) -> OwnedPhase | None:
+    """Return the phase that a phase of `run` itself begins from; None if that is the first of its way."""
+    way = lineage(recipe, run)
+    place = way.index((run, phase))
+    return way[place - 1] if place else None
+
+
+def tokenizer_sources(recipe: Recipe, name: str) -> list[str]:
+    """Return the sources that a tokenizer's sample is drawn from, in the mixture's order."""
+    return list(recipe.mixtures[recipe.tokenizers[name].mixture].factors)
+
+
+def phase_rows(content: PhaseSlice) -> list[Rows]:
+    """Return the rows that a phase trains on, sorted."""
+    return _train_rows(content.tokenizer, (part for stage in content.stages for part in stage.components))
+
+
+def baseline_rows(content: EvaluationSlice) -> list[Rows]:
+    """Return the training rows of a run's first stage, whose token counts are the baseline, sorted."""
+    return _train_rows(content.tokenizer, content.components)
+
+
+def held_out_rows(content: EvaluationSlice) -> list[Rows]:
+    """Return the validation rows that a run is measured on, by source and then by length."""
+    return [
+        Rows(content.tokenizer, source, "validation", rowset(length))
+        for source in content.sources
+        for length in content.lengths
+    ]
+
+
+def _train_rows(tokenizer: str, components: Iterable[Component]) -> list[Rows]:
+    return sorted({Rows(tokenizer, part.source, "train", part.rowset) for part in components})

@@ -1,0 +1,28 @@
+"""What Snakemake would do for a recipe is what a plan counts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from recipe.needs import all_phases
+from recipe.reading import read_recipe
+from slurm.plan.stages import count_jobs
+
+ROOT = Path(__file__).parents[2]
+RECIPE = ROOT / "config" / "demo.yaml"
+
+
+def test_a_dry_run_has_as_many_jobs_of_each_rule_as_a_plan_counts(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--configfile", RECIPE]
+    command += ["--directory", tmp_path, "--dry-run", "--quiet", "rules", "--cores", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    planned = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE)}
+    assert planned.pop("total") == sum(planned.values())
+    assert planned.pop("all") == 1
+    assert planned.pop("package_text") == 13
+    recipe = read_recipe(RECIPE)
+    assert planned == count_jobs(recipe) | {"train": len(all_phases(recipe))}
