@@ -15,7 +15,7 @@ COMMANDS = {
     "run": ("workflow.cli.run", "do what is not done yet; the same command goes on after any end"),
     "status": ("slurm.status.__main__", "where every phase stands"),
     "report": ("workflow.cli.report", "what was made, and where"),
-    "explain": ("workflow.cli.explain", "why a file would be made again, and what that costs"),
+    "explain": ("workflow.cli.explain.__main__", "why a file would be made again, and what that costs"),
     "schema": ("workflow.cli.schema", "the recipe's JSON Schema, for editors"),
 }
 """Name -> (module, what it does), in the order in which a person uses them."""

@@ -17,7 +17,7 @@ _FIELDS = ("rule_name", "rule_msg", "wildcards", "input", "output", "reason")
 
 
 class LogHandler(LogHandlerBase):
-    """Writes what `workflow.cli.dry_run` reads."""
+    """Writes what `workflow.cli.explain.dry_run` reads."""
 
     def __post_init__(self) -> None:
         """Find the file."""

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from common.quantities import amount
 from recipe.reading import read_recipe
-from slurm.records.checkpoints import read_newest
-from workflow.cli.differences import differences
-from workflow.cli.dry_run import Job, planned
-from workflow.cli.mirror import mirrored
+from slurm.records.progress import read_saved
+from workflow.cli.explain.differences import differences
+from workflow.cli.explain.dry_run import Job, planned
+from workflow.cli.explain.mirror import mirrored
 from workflow.cli.run import snakemake_arguments
 
 _SLICES = "results/recipe/"
@@ -80,7 +80,7 @@ def _changes(old: Path, new: Path) -> str:
 
 def _costs(job: Job, directory: Path, mirror: Path) -> list[str]:
     folder = Path("results/runs", job.wildcards["run"], job.wildcards["phase"])
-    saved = read_newest(directory / folder)
+    saved = read_saved(directory / folder)
     if saved is None:
         return []
     name = f"{_SLICES}phase/{job.wildcards['run']}.{job.wildcards['phase']}.json"
