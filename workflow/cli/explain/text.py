@@ -1,0 +1,76 @@
+"""The explanation as a person reads it: how much would be done, then each job, causes before what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.quantities import amount
+from workflow.cli.explain.dry_run import Job
+from workflow.cli.explain.reasons import few, reasons
+from workflow.cli.explain.training import Fate, fate
+
+_ALIKE = 3
+"""So many jobs of one rule for the same kind of reason are told one by one; of more, the first stands for all."""
+
+
+@dataclass
+class _Told:
+    """A job with what is said of it."""
+
+    job: Job
+    sentences: list[str] = field(default_factory=list)
+    fate: Fate | None = None
+
+
+def explanation(target: str, jobs: list[Job], directory: Path, mirror: Path) -> str:
+    """Return why `target` would be made and what that costs.
+
+    Args:
+        target: relative to Snakemake's working directory.
+        jobs: of a dry run in `mirror`, causes first.
+        directory: Snakemake's working directory.
+        mirror: a mirror of it, with the slices of the recipe as it is now.
+    """
+    if not jobs:
+        return f"{target}: nothing to be done."
+    told = list(_tell(jobs, directory, mirror))
+    return "\n".join([_headline(target, told, directory), *_lines(told)])
+
+
+def _tell(jobs: list[Job], directory: Path, mirror: Path) -> Iterator[_Told]:
+    remade: set[str] = set()
+    other: set[str] = set()
+    for job in jobs:
+        told = _Told(job, reasons(job, directory, mirror))
+        if job.rule_name == "train":
+            told.fate = fate(job, directory, mirror, remade, other)
+            told.sentences += told.fate.sentences
+            if told.fate.anew:
+                other.update(job.output)
+        remade.update(job.output)
+        yield told
+
+
+def _headline(target: str, told: list[_Told], directory: Path) -> str:
+    again = " again" if (directory / target).exists() else ""
+    line = f"{target} would be made{again} by {len(told)} job{'s' if len(told) > 1 else ''}"
+    lost = [fate for entry in told if (fate := entry.fate) and fate.lost]
+    if lost:
+        tokens = sum(fate.lost for fate in lost)
+        line += f"; {amount(tokens)} trained tokens would be set aside ({few([fate.phase for fate in lost])})"
+    return f"{line}:"
+
+
+def _lines(told: list[_Told]) -> Iterator[str]:
+    alike: dict[tuple[str, ...], list[_Told]] = {}
+    for entry in told:
+        alike.setdefault((entry.job.rule_name, *entry.job.kinds), []).append(entry)
+    for (rule, *_), entries in alike.items():
+        shown = entries if rule == "train" or len(entries) <= _ALIKE else entries[:1]
+        for entry in shown:
+            yield f"  {entry.job.rule_msg}"
+            yield from (f"      {sentence}" for sentence in entry.sentences)
+        if len(shown) < len(entries):
+            yield f"      and {len(entries) - 1} more like it"
