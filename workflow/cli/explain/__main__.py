@@ -46,7 +46,7 @@ def _inside(file: str, directory: Path) -> str:
 
 
 def _planned(target: str, arguments: Sequence[str], mirror: Path, recipe: Path) -> list[Job]:
-    """Return the jobs for `target`; `UserError` if no rule makes it from the recipe, or Snakemake cannot plan at all."""
+    """Return the jobs for `target`; `UserError` if the recipe makes no such file, or Snakemake cannot plan."""
     try:
         return planned(target, arguments, mirror)
     except CannotTellError as error:

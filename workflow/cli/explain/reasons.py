@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from workflow.cli.explain.differences import differences
 from workflow.cli.explain.dry_run import Job, inputs_before
@@ -21,7 +22,7 @@ def few(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown
 
 
-def reasons(job: Job, directory: Path, mirror: Path) -> list[str]:
+def reasons(job: Job, directory: Path, mirror: Path, of_checkpoint: Any = None) -> list[str]:
     """Return why a job would run, a sentence each.
 
     That its inputs are made again is told only where there is no other reason: it follows from the jobs before.
@@ -30,6 +31,8 @@ def reasons(job: Job, directory: Path, mirror: Path) -> list[str]:
         job: of a dry run in `mirror`.
         directory: Snakemake's, with the slices as they are.
         mirror: where the slices are those of the recipe as it is now.
+        of_checkpoint: the slice that the job's phase was trained by, if it is known; Snakemake may have read a newer
+            recipe since.
     """
     told = []
     if missing := job.files("Missing output files"):
@@ -37,7 +40,9 @@ def reasons(job: Job, directory: Path, mirror: Path) -> list[str]:
     if incomplete := job.files("Incomplete output files"):
         told.append(f"{few(incomplete)} may be half written: the job that made it did not end")
     updated = job.files("Updated input files")
-    told += [_changed_slice(directory / file, mirror / file) for file in updated if file.startswith(_SLICES)]
+    for file in updated:
+        if file.startswith(_SLICES):
+            told.append(_changed_slice(of_checkpoint or _slice(directory / file), _slice(mirror / file)))
     if others := [file for file in updated if not file.startswith(_SLICES)]:
         told.append(f"{few(others)} {'have' if len(others) > 1 else 'has'} changed since")
     if "Set of input files has changed" in job.reason:
@@ -49,11 +54,13 @@ def reasons(job: Job, directory: Path, mirror: Path) -> list[str]:
     return told or [job.reason]
 
 
-def _changed_slice(old: Path, new: Path) -> str:
-    if not old.is_file():
-        return "the recipe has it only now"
-    places = list(differences(json.loads(old.read_bytes()), json.loads(new.read_bytes())))
-    if not places:
+def _slice(path: Path) -> Any:
+    return json.loads(path.read_bytes()) if path.is_file() else None
+
+
+def _changed_slice(old: Any, new: Any) -> str:
+    places = list(differences(old, new))
+    if old is None or not places:
         return "its slice of the recipe has changed since it was made"
     return f"its slice of the recipe differs: {few(places)}"
 

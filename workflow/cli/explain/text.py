@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.quantities import amount
+from slurm.records.checkpoints import read_newest
 from workflow.cli.explain.dry_run import Job
 from workflow.cli.explain.reasons import few, reasons
-from workflow.cli.explain.training import Fate, fate
+from workflow.cli.explain.training import Fate, fate, folder_of
 
 _ALIKE = 3
 """So many jobs of one rule for the same kind of reason are told one by one; of more, the first stands for all."""
@@ -43,9 +44,10 @@ def _tell(jobs: list[Job], directory: Path, mirror: Path) -> Iterator[_Told]:
     remade: set[str] = set()
     other: set[str] = set()
     for job in jobs:
-        told = _Told(job, reasons(job, directory, mirror))
+        saved = read_newest(directory / folder_of(job)) if job.rule_name == "train" else None
+        told = _Told(job, reasons(job, directory, mirror, saved and saved.slice))
         if job.rule_name == "train":
-            told.fate = fate(job, directory, mirror, remade, other)
+            told.fate = fate(job, saved, directory, mirror, remade, other)
             told.sentences += told.fate.sentences
             if told.fate.anew:
                 other.update(job.output)

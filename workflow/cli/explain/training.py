@@ -16,7 +16,8 @@ from typing import Any
 from common.quantities import amount, duration
 from recipe.schedule import stage_rows
 from recipe.slices import PhaseSlice, read_slice
-from slurm.records.progress import Saved, read_pace, read_saved
+from slurm.records.checkpoints import Saved
+from slurm.records.progress import read_pace
 from workflow.cli.explain.differences import differences
 from workflow.cli.explain.dry_run import Job
 from workflow.cli.explain.reasons import few
@@ -35,40 +36,46 @@ class Fate:
     """Whether it surely ends in another checkpoint than it has."""
 
 
-def fate(job: Job, directory: Path, mirror: Path, remade: Iterable[str], other: Iterable[str]) -> Fate:
+def folder_of(job: Job) -> Path:
+    """Return the folder of the phase that a job of rule `train` trains, from Snakemake's working directory."""
+    return Path("results", "runs", job.wildcards["run"], job.wildcards["phase"])
+
+
+def fate(
+    job: Job, saved: Saved | None, directory: Path, mirror: Path, remade: Iterable[str], other: Iterable[str]
+) -> Fate:
     """Return what becomes of a phase if `job`, its training, runs.
 
     Args:
         job: of rule `train`.
+        saved: the phase's newest checkpoint, if it has one.
         directory: Snakemake's, with what was trained.
         mirror: where the slices are those of the recipe as it is now.
         remade: files that jobs before it make again, and that may come out as they were.
         other: those among them that surely come out otherwise.
     """
-    run, phase = job.wildcards["run"], job.wildcards["phase"]
-    folder = Path("results", "runs", run, phase)
-    content = read_slice(mirror / "results" / "recipe" / "phase" / f"{run}.{phase}.json", PhaseSlice)
+    folder, name = directory / folder_of(job), "{run}/{phase}".format_map(job.wildcards)
+    slice_file = "results/recipe/phase/{run}.{phase}.json".format_map(job.wildcards)
+    content = read_slice(mirror / slice_file, PhaseSlice)
     total = sum(stage_rows(stage) * stage.length for stage in content.stages)
-    saved = read_saved(directory / folder)
     if saved is None:
-        return Fate(f"{run}/{phase}", [f"{amount(total)} tokens to train, from the first step"], 0, True)
+        return Fate(name, [f"{amount(total)} tokens to train, from the first step"], 0, True)
     decisive = {file for file in job.input if file.startswith("results/shards/") or file.endswith("/checkpoint.json")}
     places = list(differences(saved.slice, json.loads(content.model_dump_json())))
-    changed = sorted(decisive & {*other, *job.files("Updated input files")})
-    uncertain = sorted(decisive & set(remade))
-    if places or changed:
-        why = f"its checkpoint is of another recipe ({few(places)})" if places else f"it follows {few(changed)}"
-        again = _again(directory / folder, total)
-        sentences = [f"trained anew, for {why}: {again}", f"{_trained(directory / folder, saved)} go to {folder}/superseded"]
-        return Fate(f"{run}/{phase}", sentences, saved.phase_tokens, True)
-    kept = _trained(directory / folder, saved)
-    if uncertain:
-        sentence = f"{kept} are kept only if {few(uncertain)} come out as before"
+    updated = set(job.files("Updated input files"))
+    trained = _trained(folder, saved)
+    if places or decisive & {*other, *updated}:
+        known = not places or slice_file in updated
+        sentences = [] if known else [f"its checkpoint is of another slice of the recipe: {few(places)}"]
+        sentences += [f"trained anew: {_again(folder, total)}", f"{trained} go to {folder_of(job)}/superseded"]
+        return Fate(name, sentences, saved.phase_tokens, True)
+    if uncertain := sorted(decisive & set(remade)):
+        sentence = f"{trained} are kept only if {few(uncertain)} come out as before"
     elif saved.phase_tokens < total:
         sentence = f"goes on from step {saved.step}: {amount(saved.phase_tokens)} of {amount(total)} tokens are trained"
     else:
-        sentence = f"{kept} are kept: it is trained, only checkpoint.json is written again"
-    return Fate(f"{run}/{phase}", [sentence], 0, False)
+        sentence = f"{trained} are kept: only checkpoint.json is written again"
+    return Fate(name, [sentence], 0, False)
 
 
 def _again(folder: Path, total: int) -> str:

@@ -1,0 +1,211 @@
+"""`alasin explain` against the real Snakemake: why files would be made again, and that nothing is written."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from recipe.reading import load_recipe
+from recipe.slices import phase_slice
+from tests.workflow.cli.typed import ROOT, alasin
+from workflow.cli.explain.dry_run import planned
+from workflow.cli.run import snakemake_arguments
+
+STAGE = {
+    "length": 64,
+    "tokens": 32_000,
+    "batch": {"tokens": 640},
+    "learning_rate": {"peak": 3e-3},
+    "rope_theta": 10_000,
+    "mixture": "base",
+}
+RECIPE: dict[str, Any] = {
+    "title": "A tiny recipe",
+    "sources": {
+        "en": {"language": "en", "files": ["text/en-*.jsonl"]},
+        "la": {"language": "la", "files": ["../la.jsonl"]},
+    },
+    "tokenizers": {"tiny": {"vocabulary": 600, "sample_bytes": 200_000, "mixture": "base"}},
+    "models": {"tiny": {"tokenizer": "tiny", "layers": 2, "hidden": 32, "heads": 2, "intermediate": 48}},
+    "mixtures": {"base": {"factors": {"en": 1, "la": 1}}, "late": {"factors": {"en": 2, "la": 1}}},
+    "phases": {"stable": {"stages": [STAGE]}, "annealing": {"stages": [STAGE | {"mixture": "late"}]}},
+    "runs": {"one": {"model": "tiny", "phases": ["stable", "annealing"]}},
+    "evaluation": {"lengths": [64]},
+}
+MODEL = "results/models/one/config.json"
+CHECKPOINT = "results/runs/one/annealing/checkpoint.json"
+
+
+class Place:
+    """A working directory, and a recipe that a test may change."""
+
+    def __init__(self, above: Path) -> None:
+        self.directory = above / "work it's"
+        self.recipe = copy.deepcopy(RECIPE)
+
+    @property
+    def path(self) -> Path:
+        path = self.directory.parent / "mine.yaml"
+        path.write_text(yaml.safe_dump(self.recipe), encoding="utf-8")
+        return path
+
+    def everything(self) -> dict[str, Any]:
+        """Each file's content and time of change; a directory's time as well, for what comes and goes in it."""
+        return {
+            str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+            for path in sorted(self.directory.rglob("*"))
+        }
+
+    def explain(self, file: str = MODEL, status: int = 0) -> str:
+        """Ask why a file would be made, and see that asking has changed nothing."""
+        path, before = self.path, self.everything()
+        told = alasin("explain", file, "--configfile", str(path), "--directory", str(self.directory))
+        assert told.returncode == status, told.stdout + told.stderr
+        assert self.everything() == before
+        return told.stderr if status else told.stdout
+
+    def snakemake(self, *arguments: str) -> None:
+        program = [str(Path(sys.executable).with_name("snakemake")), *snakemake_arguments([str(self.path)])]
+        command = [*program, "--directory", str(self.directory), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def file(self, name: str) -> Path:
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def train(self, phase: str, first: int, tokens: int) -> None:
+        """Leave in a phase's folder what 50 steps leave, as far as it is looked at."""
+        content = phase_slice(load_recipe(self.recipe, "recipe"), "one", phase)
+        folder = self.directory / "results/runs/one" / phase
+        saved = folder / "checkpoints" / f"step-{first + 49:08}"
+        saved.mkdir(parents=True)
+        position = {"step": first + 49, "phase_tokens": tokens}
+        state = {"position": position, "slice": json.loads(content.model_dump_json()), "world_size": 1}
+        (saved / "state.json").write_text(json.dumps(state))
+        (saved / "manifest.json").write_text("{}")
+        row = {"batch_rows": 10, "length": 64, "step_seconds": 2.0, "tokens_per_second": 300, "loss": 5.0}
+        rows = [row | {"step": first + step, "phase_tokens": 640 * (step + 1)} for step in range(50)]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in rows))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which, as Snakemake's records say, all is made."""
+    place = Place(tmp_path_factory.mktemp("explain"))
+    for name in ("text/en-1.jsonl", "text/en-2.jsonl", "../la.jsonl"):
+        place.file(name).write_text('{"text": "anvil"}\n')
+    for job in planned("all", snakemake_arguments([str(place.path)]), place.directory):
+        for name in job.output:
+            place.file(name).write_text(json.dumps(name))
+    place.snakemake("--touch", "--forceall")
+    place.train("stable", 1, 32_000)
+    place.train("annealing", 51, 32_000)
+    return place.directory.parent
+
+
+@pytest.fixture
+def place(done: Path, tmp_path: Path) -> Place:
+    return Place(Path(shutil.copytree(done, tmp_path / "copy")))
+
+
+def test_a_finished_file_has_nothing_to_be_done_and_is_named_from_here_or_from_there(place: Place) -> None:
+    assert place.explain() == f"{MODEL}: nothing to be done.\n"
+    assert place.explain(str(place.directory / MODEL)) == f"{MODEL}: nothing to be done.\n"
+    assert place.explain("all") == "all: nothing to be done.\n"
+
+
+def test_a_longer_stage_trains_its_phase_and_those_after_it_anew_and_says_what_is_set_aside(place: Place) -> None:
+    place.recipe["phases"]["stable"]["stages"][0]["tokens"] = 64_000
+    assert place.explain() == (
+        f"{MODEL} would be made again by 3 jobs; 64k trained tokens would be set aside (one/stable, one/annealing):\n"
+        "  Training one, phase stable\n"
+        "      its slice of the recipe differs: stages[0].tokens 32000 -> 64000\n"
+        "      trained anew: 64k tokens, about 0:03:20 at the speed it had\n"
+        "      50 steps (32k tokens) go to results/runs/one/stable/superseded\n"
+        "  Training one, phase annealing\n"
+        "      results/runs/one/stable/checkpoint.json is made again\n"
+        "      trained anew: 32k tokens, about 0:01:40 at the speed it had\n"
+        "      50 steps (32k tokens) go to results/runs/one/annealing/superseded\n"
+        "  Exporting one for transformers\n"
+        "      results/runs/one/annealing/checkpoint.json is made again\n"
+    )
+
+
+def test_a_recipe_that_snakemake_has_looked_at_already_is_compared_with_the_checkpoint(place: Place) -> None:
+    place.recipe["mixtures"]["late"]["factors"]["en"] = 3
+    place.snakemake("--dry-run")
+    told = place.explain()
+    assert "its slice of the recipe has changed since it was made" not in told
+    assert "its slice of the recipe differs: stages[0].components[en].factor 2.0 -> 3.0" in told
+    assert "phase stable" not in told
+
+
+def test_a_file_that_is_gone_costs_only_itself(place: Place) -> None:
+    (place.directory / MODEL).unlink()
+    told = place.explain()
+    assert told.startswith(f"{MODEL} would be made by 1 job:\n")
+    assert f"{MODEL} is not there" in told
+
+
+def test_a_phase_in_the_middle_goes_on(place: Place) -> None:
+    (place.directory / CHECKPOINT).unlink()
+    state = place.directory / "results/runs/one/annealing/checkpoints/step-00000100/state.json"
+    content = json.loads(state.read_text())
+    content["position"]["phase_tokens"] = 16_000
+    state.write_text(json.dumps(content))
+    assert "goes on from step 100: 16k of 32k tokens are trained" in place.explain(CHECKPOINT)
+    place.recipe["phases"]["annealing"]["stages"][0]["learning_rate"] = {"peak": 1e-3}
+    told = place.explain(CHECKPOINT)
+    assert "its checkpoint is of another slice of the recipe: stages[0].learning_rate.peak 0.003 -> 0.001" in told
+    assert "16k trained tokens would be set aside (one/annealing)" in told
+
+
+def test_changed_text_is_named_and_training_is_kept_if_the_rows_come_out_as_before(place: Place) -> None:
+    (place.directory / "../la.jsonl").write_text('{"text": "incus"}\n')
+    told = place.explain()
+    assert "../la.jsonl has changed since" in told
+    rows = "results/shards/tiny/en/train/64/index.json, results/shards/tiny/la/train/64/index.json"
+    assert f"50 steps (32k tokens) are kept only if {rows} come out as before" in told
+    assert "set aside" not in told
+
+
+def test_text_that_is_only_touched_is_read_for_what_it_says(place: Place) -> None:
+    os.utime(place.directory / "text/en-1.jsonl")
+    assert "nothing to be done" in place.explain()
+
+
+def test_a_file_less_or_more_is_named(place: Place) -> None:
+    (place.directory / "text/en-2.jsonl").rename(place.directory / "text/en-3.jsonl")
+    told = place.explain("results/corpus/en/manifest.json")
+    assert "the set of its inputs has changed: now also text/en-3.jsonl, no longer text/en-2.jsonl" in told
+
+
+def test_a_new_source_is_new_to_the_recipe(place: Place) -> None:
+    place.recipe["sources"]["more"] = {"language": "fi", "files": ["text/en-1.jsonl"]}
+    told = place.explain("results/corpus/more/manifest.json")
+    assert "results/corpus/more/manifest.json is not there" in told
+
+
+def test_a_file_that_the_recipe_does_not_make_is_answered_with_the_nearest(place: Place) -> None:
+    told = place.explain("results/models/on/config.json", status=1)
+    assert told == f"error: {place.path} makes no results/models/on/config.json; did you mean {MODEL}?\n"
+
+
+def test_an_empty_directory_is_not_even_made(tmp_path: Path) -> None:
+    directory = tmp_path / "not there"
+    told = alasin("explain", "all", "--configfile", "config/demo.yaml", "--directory", str(directory), cwd=ROOT)
+    assert told.returncode == 0, told.stderr
+    assert "all would be made by 149 jobs:" in told.stdout
+    assert "      and 99 more like it\n" in told.stdout
+    assert not directory.exists()
