@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, cycle
+from itertools import cycle
 from statistics import median
 
 import numpy as np
@@ -37,7 +37,8 @@ from benchmarks.measure import (
 )
 from common.errors import run_command
 from corpus.tokens.special import CLS, MASK, PAD, SEP, UNK
-from model.masking import mask_row
+from model.batch import flatten
+from model.masking import MaskedRow, mask_row
 from model.modernbert import ModernBert, Shape
 
 VOCABULARY = 8192
@@ -72,38 +73,38 @@ class Batch:
 
     rows: list[PackedRow]
     """As drawn."""
-    inputs: list[Tensor]
-    """int64[n] for each row."""
-    labels: list[Tensor]
-    """int64[n] for each row, `IGNORED` where nothing is to predict."""
+    masked: list[MaskedRow]
 
     @property
     def tokens(self) -> int:
         """Tokens that are not padding."""
-        return sum(map(len, self.inputs))
+        return sum(len(row.inputs) for row in self.masked)
+
+    def inputs(self) -> list[Tensor]:
+        """Return int64[n] for each row."""
+        return [torch.from_numpy(row.inputs) for row in self.masked]
+
+    def labels(self) -> list[Tensor]:
+        """Return int64[n] for each row, `IGNORED` where nothing is to predict."""
+        labels = [torch.full((len(row.inputs),), IGNORED) for row in self.masked]
+        for label, row in zip(labels, self.masked, strict=True):
+            label[torch.from_numpy(row.positions)] = torch.from_numpy(row.labels)
+        return labels
 
 
 def draw_batches(rows: list[PackedRow], size: int, vocabulary: int) -> list[Batch]:
     """Mask rows and put `size` together to a batch."""
-    inputs, labels = [], []
-    for number, row in enumerate(rows):
-        masked = mask_row(row.tokens.astype(np.uint32), number, bytes(16), MASKING_RATE, vocabulary)
-        label = torch.full((len(row.tokens),), IGNORED)
-        label[torch.from_numpy(masked.positions)] = torch.from_numpy(masked.labels)
-        inputs.append(torch.from_numpy(masked.inputs))
-        labels.append(label)
-    parts = [slice(first, first + size) for first in range(0, len(rows), size)]
-    return [Batch(rows[part], inputs[part], labels[part]) for part in parts]
+    masked = [
+        mask_row(row.tokens.astype(np.uint32), number, bytes(16), MASKING_RATE, vocabulary)
+        for number, row in enumerate(rows)
+    ]
+    return [Batch(rows[first : first + size], masked[first : first + size]) for first in range(0, len(rows), size)]
 
 
 def packed_flat(model: ModernBert, batch: Batch) -> Loss:
     """Return the loss of our encoder."""
-    tokens, labels = torch.cat(batch.inputs), torch.cat(batch.labels)
-    lengths = [length for row in batch.rows for length in row.lengths]
-    cu_seqlens = torch.tensor(list(accumulate(lengths, initial=0)), dtype=torch.int32)
-    masked = (labels != IGNORED).nonzero().flatten()
-    wanted = labels[masked]
-    return lambda: F.cross_entropy(model(tokens, cu_seqlens, masked), wanted)
+    flat = flatten(batch.masked, [np.array(row.lengths) for row in batch.rows])
+    return lambda: F.cross_entropy(model(flat.tokens, flat.cu_seqlens, flat.positions), flat.labels)
 
 
 def packed_with_masks(model: nn.Module, batch: Batch, length: int, reach: int) -> Loss:
@@ -117,10 +118,10 @@ def packed_with_masks(model: nn.Module, batch: Batch, length: int, reach: int) -
     full = (piece[:, :, None] == piece[:, None, :])[:, None]
     sliding = full & ((position[:, :, None] - position[:, None, :]).abs() <= reach)[:, None]
     inputs = {
-        "input_ids": _padded(batch.inputs, length, PAD),
+        "input_ids": _padded(batch.inputs(), length, PAD),
         "attention_mask": {"full_attention": full, "sliding_attention": sliding},
         "position_ids": position,
-        "labels": _padded(batch.labels, length, IGNORED),
+        "labels": _padded(batch.labels(), length, IGNORED),
     }
     return lambda: model(**inputs).loss
 
@@ -129,7 +130,7 @@ def padded(model: nn.Module, batch: Batch, length: int | None) -> Loss:
     """Return the loss of transformers' encoder with a piece in each row, padded to `length` or to the longest."""
     ids, labels = (
         [piece for row, part in zip(batch.rows, parts, strict=True) for piece in torch.split(part, row.lengths)]
-        for parts in (batch.inputs, batch.labels)
+        for parts in (batch.inputs(), batch.labels())
     )
     width = length or max(map(len, ids))
     inputs = {

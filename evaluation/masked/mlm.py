@@ -28,6 +28,7 @@ from common.files import sha256_of, write_json
 from corpus.rows.permutation import derive_key
 from corpus.rows.store import RowReader, read_index, read_unigram, verify
 from corpus.tokens.special import FIRST_ORDINARY
+from model.batch import flatten
 from model.export import load_encoder
 from model.masking import MaskedRow, mask_row
 from model.modernbert import ModernBert
@@ -126,22 +127,16 @@ def score_rows(
     """Measure an encoder, already on `device`, on masked rows; `unigram` as `unigram_losses` returns it."""
     parts = []
     for batch in _batches(rows):
-        sizes = [len(row.masked.inputs) for row in batch]
+        sizes = np.array([len(row.masked.inputs) for row in batch])
         counts = np.array([len(row.masked.labels) for row in batch])
-        offsets = np.cumsum([0, *sizes[:-1]])
-        tokens = np.concatenate([row.masked.inputs for row in batch])
-        positions = np.concatenate([row.masked.positions + offset for row, offset in zip(batch, offsets, strict=True)])
-        labels = np.concatenate([row.masked.labels for row in batch])
-        cu_seqlens = np.cumsum(np.concatenate([[0], *(row.lengths for row in batch)])).astype(np.int32)
-        target = torch.from_numpy(labels).to(device)
-        logits = encoder(
-            torch.from_numpy(tokens).to(device), torch.from_numpy(cu_seqlens), torch.from_numpy(positions).to(device)
-        )
-        loss = F.cross_entropy(logits.float(), target, reduction="none").double().cpu().numpy()
-        correct = (logits.argmax(-1) == target).cpu().numpy()
+        flat = flatten([row.masked for row in batch], [row.lengths for row in batch])
+        baseline = unigram[flat.labels.numpy() - FIRST_ORDINARY]
+        here = flat.to(device)
+        logits = encoder(here.tokens, here.cu_seqlens, here.positions)
+        loss = F.cross_entropy(logits.float(), here.labels, reduction="none").double().cpu().numpy()
+        correct = (logits.argmax(-1) == here.labels).cpu().numpy()
         row_of = np.repeat(np.arange(len(batch)), counts)
-        sums = (np.bincount(row_of, x, len(batch)) for x in (loss, correct, unigram[labels - FIRST_ORDINARY]))
-        parts.append((np.array(sizes), counts, *sums))
+        parts.append((sizes, counts, *(np.bincount(row_of, x, len(batch)) for x in (loss, correct, baseline))))
     tokens_, masked, loss, correct, baseline = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return RowScores(tokens_, masked, loss, correct.astype(np.int64), baseline)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,31 +23,23 @@ from corpus.rows.mixture import Mixture
 from corpus.rows.permutation import derive_key
 from corpus.rows.store import RowReader
 from corpus.rows.weights import component_weights
-from model.masking import mask_row
+from model.batch import FlatBatch, flatten
+from model.masking import MaskedRow, mask_row
 from recipe.schedule import Step
 from recipe.slices import Component, StageSlice
 
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Rows computed in one forward pass, flat; N tokens, P pieces, M masked positions."""
+    """Rows computed in one forward pass."""
 
-    tokens: torch.Tensor
-    """int64[N], masked."""
-    cu_seqlens: torch.Tensor
-    """int32[P + 1], where each piece begins, and N; on the CPU."""
-    positions: torch.Tensor
-    """int64[M], masked positions in `tokens`."""
-    labels: torch.Tensor
-    """int64[M], what stood there."""
+    rows: FlatBatch
     languages: torch.Tensor
     """int64[M], language number of each masked position."""
 
     def to(self, device: torch.device) -> MicroBatch:
-        """Return the same with all but `cu_seqlens` on `device`."""
-        moved = (t.to(device, non_blocking=True) for t in (self.tokens, self.positions, self.labels, self.languages))
-        tokens, positions, labels, languages = moved
-        return MicroBatch(tokens, self.cu_seqlens, positions, labels, languages)
+        """Return the same on `device`, as `FlatBatch.to` does."""
+        return MicroBatch(self.rows.to(device), self.languages.to(device, non_blocking=True))
 
 
 @dataclass(frozen=True)
@@ -135,25 +127,19 @@ class Stream:
         drawn = np.zeros(len(self.components), dtype=np.int64)
         if not len(rows):  # all ranks must take part in the backward pass
             idle = self._micro_batch(np.array([step.first_row]), np.zeros_like(drawn))
-            empty = idle.positions[:0]
-            return RankBatch(step, [MicroBatch(idle.tokens, idle.cu_seqlens, empty, empty, empty)], 0, drawn)
+            empty = idle.languages[:0]
+            return RankBatch(step, [MicroBatch(replace(idle.rows, positions=empty, labels=empty), empty)], 0, drawn)
         micro_batches = [self._micro_batch(rows[i : i + micro_rows], drawn) for i in range(0, len(rows), micro_rows)]
-        return RankBatch(step, micro_batches, sum(len(batch.labels) for batch in micro_batches), drawn)
+        return RankBatch(step, micro_batches, sum(len(batch.languages) for batch in micro_batches), drawn)
 
     def _micro_batch(self, rows: np.ndarray, drawn: np.ndarray) -> MicroBatch:
-        inputs, positions, labels, languages = [], [], [], []
+        masked: list[MaskedRow] = []
         lengths: list[np.ndarray] = []
-        offset = 0
+        languages: list[np.ndarray] = []
         for row, component, place in zip(rows.tolist(), *(a.tolist() for a in self.mixture.locate(rows)), strict=True):
             tokens, pieces = self.readers[component].row(place)
-            masked = mask_row(tokens, row, self._mask_key, self._stage.masking_rate, self._vocabulary)
-            inputs.append(masked.inputs)
-            positions.append(masked.positions + offset)
-            labels.append(masked.labels)
-            languages.append(np.full(len(masked.labels), self._languages[component], dtype=np.int64))
+            masked.append(mask_row(tokens, row, self._mask_key, self._stage.masking_rate, self._vocabulary))
             lengths.append(pieces)
+            languages.append(np.full(len(masked[-1].labels), self._languages[component], dtype=np.int64))
             drawn[component] += len(tokens)
-            offset += len(tokens)
-        cu_seqlens = np.concatenate(([0], np.cumsum(np.concatenate(lengths), dtype=np.int64))).astype(np.int32)
-        flat = [torch.from_numpy(np.concatenate(parts)) for parts in (inputs, positions, labels, languages)]
-        return MicroBatch(flat[0], torch.from_numpy(cu_seqlens), *flat[1:])
+        return MicroBatch(flatten(masked, lengths), torch.from_numpy(np.concatenate(languages)))

@@ -32,7 +32,7 @@ class Tally:
     def add(self, batch: MicroBatch, losses: torch.Tensor, logits: torch.Tensor) -> None:
         """Count a micro-batch: float[M] losses and float[M, padded_vocabulary] logits of its masked positions."""
         n = self._languages
-        hits = (logits.argmax(dim=-1) == batch.labels).double()
+        hits = (logits.argmax(dim=-1) == batch.rows.labels).double()
         ones = torch.ones_like(hits)
         for i, values in enumerate((losses.detach().double(), hits, ones)):
             self._vector[i * n : (i + 1) * n].index_add_(0, batch.languages, values)

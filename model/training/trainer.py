@@ -234,8 +234,8 @@ class Phase:
         for micro_batch in batch.micro_batches:
             here = micro_batch.to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                logits = self.model(here.tokens, here.cu_seqlens, here.positions)
-            losses = F.cross_entropy(logits.float(), here.labels, reduction="none")
+                logits = self.model(here.rows.tokens, here.rows.cu_seqlens, here.rows.positions)
+            losses = F.cross_entropy(logits.float(), here.rows.labels, reduction="none")
             self.engine.backward(losses.sum() * scale)
             tally.add(here, losses, logits)
         norm = self.engine.step(batch.step.learning_rate)

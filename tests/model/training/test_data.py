@@ -87,12 +87,13 @@ def rows_of(batch):
     """Each row of a rank's batch as (tokens, masked positions, labels), in order."""
     rows = []
     for micro in batch.micro_batches:
-        ends = micro.cu_seqlens.tolist()[2::2]
+        flat = micro.rows
+        ends = flat.cu_seqlens.tolist()[2::2]
         for first, last in zip([0, *ends[:-1]], ends, strict=True):
-            here = (micro.positions >= first) & (micro.positions < last)
-            labels = tuple(micro.labels[here].tolist())
+            here = (flat.positions >= first) & (flat.positions < last)
+            labels = tuple(flat.labels[here].tolist())
             rows.append(
-                (tuple(micro.tokens[first:last].tolist()), tuple((micro.positions[here] - first).tolist()), labels)
+                (tuple(flat.tokens[first:last].tolist()), tuple((flat.positions[here] - first).tolist()), labels)
             )
     return rows
 
@@ -115,7 +116,7 @@ def test_ranks_and_micro_batches_only_choose_which_rows_of_the_batch_a_process_c
 def test_a_rank_without_rows_takes_part_and_counts_nothing(shards):
     idle = stream(shards, *PARTS).rank_batch(Step(0, 2, 1e-3), 3, 4, 8)
     assert len(idle.micro_batches) == 1
-    assert (idle.masked, len(idle.micro_batches[0].labels), idle.drawn.sum()) == (0, 0, 0)
+    assert (idle.masked, len(idle.micro_batches[0].rows.labels), idle.drawn.sum()) == (0, 0, 0)
 
 
 def test_batches_read_ahead_are_the_batches_in_order(shards):
@@ -129,8 +130,8 @@ def test_batches_read_ahead_are_the_batches_in_order(shards):
 def test_masked_positions_know_their_language(shards):
     batch = stream(shards, *PARTS).rank_batch(Step(0, 64, 1e-3), 0, 1, 64).micro_batches[0]
     assert set(batch.languages.tolist()) == {0, 1}
-    assert len(batch.languages) == len(batch.labels) == len(batch.positions)
-    assert torch.equal(batch.cu_seqlens[-1:], torch.tensor([64 * 32], dtype=torch.int32))
+    assert len(batch.languages) == len(batch.rows.labels) == len(batch.rows.positions)
+    assert torch.equal(batch.rows.cu_seqlens[-1:], torch.tensor([64 * 32], dtype=torch.int32))
 
 
 def test_another_key_gives_other_rows_and_other_masks(shards):
