@@ -26,7 +26,7 @@ _REMINDER = 1.0
 """Seconds between requests to stop: a rank that is just starting may miss one."""
 
 
-class Controller:
+class Supervisor:
     """The ranks of one job."""
 
     def __init__(self, jobs: Path, command: list[str], processes: int, received: Received) -> None:
@@ -96,7 +96,7 @@ def main() -> None:
     received = Received(signal.SIGTERM)
     jobs, processes, command = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     if os.read(sys.stdin.fileno(), 1):
-        Controller(jobs, command, processes, received).watch()
+        Supervisor(jobs, command, processes, received).watch()
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Place:
     world_size: int
     local_world_size: int
     slurm: bool
-    """Whether Slurm started it, and not this machine's own controller."""
+    """Whether Slurm started it, and not this machine's own supervisor."""
 
     @classmethod
     def here(cls) -> Place:

@@ -16,7 +16,7 @@ from slurm.node import local_job
 from slurm.queue.batch import worker
 from slurm.records.follow import Mirror
 from slurm.records.history import Run, append_run
-from slurm.records.job import Job, log_path, read_job, write_job
+from slurm.records.job import Job, log_path, read_job, supervisor_log, write_job
 from slurm.records.outcome import describe_run
 from slurm.records.request import Request
 
@@ -100,7 +100,7 @@ class LocalPhase:
             raise UserError(
                 f"job {run.job_id} was killed from outside, or its disk is full; the same command continues from the "
                 f"last complete checkpoint. Its logs are in {self._jobs}, its last words in "
-                f"{self._jobs / 'controller.log'}."
+                f"{supervisor_log(self._jobs)}."
             )
         if run.outcome == "finished" and not self._request.done.exists():
             raise UserError(

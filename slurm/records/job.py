@@ -10,6 +10,7 @@
     jobs/{job_id}-{restart}_start.json     when a run of the job started, and at which step
     jobs/{job_id}-{restart}_{rank}.json    how a rank ended
     jobs/{job_id}_rendezvous.json          a local job's MASTER_PORT
+    jobs/supervisor.log                    what the processes that stood for local jobs said
 
 A rank's status is its command's: 0 it finished, 75 it checkpointed and can be continued, 65 and 71 going on is useless,
 negative a signal ended it. 124 says that it made no step for too long and was killed.
@@ -133,6 +134,11 @@ def start_path(jobs: Path, job_id: str, restart: int) -> Path:
 def rendezvous_path(jobs: Path, job_id: str) -> Path:
     """Return where rank 0 publishes a local job's port."""
     return jobs / f"{job_id}_rendezvous.json"
+
+
+def supervisor_log(jobs: Path) -> Path:
+    """Return where the process that stands for a local job says what goes wrong with it."""
+    return jobs / "supervisor.log"
 
 
 def forget_namesake(jobs: Path, job_id: str, processes: int) -> None:

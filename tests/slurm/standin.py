@@ -109,8 +109,8 @@ class Phase:
 
     def workers(self) -> list[int]:
         """The processes of the job's ranks, by rank."""
-        controller = self.job()["pid"]
-        return [int(pid) for pid in Path(f"/proc/{controller}/task/{controller}/children").read_text().split()]
+        supervisor = self.job()["pid"]
+        return [int(pid) for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()]
 
     def clean_up(self) -> None:
         """Kill whatever of it still runs."""
