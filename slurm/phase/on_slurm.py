@@ -10,7 +10,6 @@ lets go: the job goes on.
 
 from __future__ import annotations
 
-import shlex
 import socket
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from common.processes import Received
 from common.telling import StoppedError, say
 from slurm.cluster.cost import check_request
 from slurm.cluster.description import Cluster
+from slurm.phase.words import check_command, say_submitted, without_result
 from slurm.queue.batch import check_with_slurm, job_name, submit_held
 from slurm.queue.commands import Answer, SlurmError, ask, wait_out
 from slurm.queue.jobs import jobs_named, look, who_cancelled
@@ -86,11 +86,7 @@ class SlurmPhase:
         if not seen.live:
             self._record(job, seen)
             return None
-        if job.command != list(self._request.command):
-            raise UserError(
-                f"job {job.job_id} in {self._request.folder} runs another command ({shlex.join(job.command)}); wait "
-                f"for it, or end it with `scancel {job.job_id}`, then run again."
-            )
+        check_command(self._request, job, f"scancel {job.job_id}")
         say(f"attached to job {job.job_id}, submitted {job.submitted}: {_told(seen)}")
         if seen.held:
             self._release(job)
@@ -114,11 +110,10 @@ class SlurmPhase:
             return self._told_if_not_taken(partial(submit_held, request, self._cluster))
 
         job_id = wait_out(attempt, self._pause)
-        processes = request.nodes * request.processes_per_node
         job = Job(
             request.cluster,
             job_id,
-            processes,
+            request.nodes * request.processes_per_node,
             socket.gethostname(),
             now(),
             list(request.command),
@@ -128,8 +123,7 @@ class SlurmPhase:
         )
         write_job(request.folder, job)
         self._release(job)
-        say(f"submitted job {job_id}: {processes} x {shlex.join(request.command)}")
-        say(f"logs: {log_path(self._jobs, job_id, 0, 'out')}")
+        say_submitted(request, job)
         return job
 
     def _told_if_not_taken(self, submit: Callable[[], Answer]) -> Answer:
@@ -188,10 +182,7 @@ class SlurmPhase:
         history = read_history(self._request.folder)
         verdict = decide(history)
         if history[-1].outcome == "finished":
-            raise UserError(
-                f"job {job.job_id} ended without an error, but did not make {self._request.done}; does the command "
-                f"write it? Its logs are in {self._jobs}."
-            )
+            raise without_result(self._request, job.job_id)
         if not verdict.go_on:
             raise UserError(verdict.text)
         say(f"{verdict.text}; submitting another")

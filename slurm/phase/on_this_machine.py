@@ -6,13 +6,13 @@ asked to checkpoint and end; a second one kills it.
 
 from __future__ import annotations
 
-import shlex
 import time
 
 from common.errors import UserError
 from common.processes import Received
 from common.telling import StoppedError, say
 from slurm.node import local_job
+from slurm.phase.words import check_command, say_submitted, without_result
 from slurm.queue.batch import worker
 from slurm.records.follow import Mirror
 from slurm.records.history import Run, append_run
@@ -64,17 +64,12 @@ class LocalPhase:
         request, jobs = self._request, self._jobs
         job = read_job(request.folder)
         if job is not None and local_job.alive(job, request.folder):
-            if job.command != list(request.command):
-                raise UserError(
-                    f"job {job.job_id} in {request.folder} runs another command ({shlex.join(job.command)}); wait for "
-                    f"it, or end it with `kill {job.pid}`, then run again."
-                )
+            check_command(request, job, f"kill {job.pid}")
             say(f"attached to job {job.job_id}, which has been running since {job.submitted}")
             return job, Mirror(log_path(jobs, job.job_id, 0, "out"))
         held = local_job.submit(request.cluster, worker(request), request.nodes, request.processes_per_node)
         write_job(request.folder, held.job)
-        say(f"submitted job {held.job.job_id}: {held.job.processes} x {shlex.join(request.command)}")
-        say(f"logs: {log_path(jobs, held.job.job_id, 0, 'out')}")
+        say_submitted(request, held.job)
         mirror = Mirror(log_path(jobs, held.job.job_id, 0, "out"))
         held.release()
         return held.job, mirror
@@ -103,10 +98,7 @@ class LocalPhase:
                 f"{supervisor_log(self._jobs)}."
             )
         if run.outcome == "finished" and not self._request.done.exists():
-            raise UserError(
-                f"job {run.job_id} ended without an error, but did not make {self._request.done}; does the command "
-                f"write it? Its logs are in {self._jobs}."
-            )
+            raise without_result(self._request, run.job_id)
         if run.outcome not in ("finished", "stopped"):
             raise UserError(f"job {run.job_id}: {run.reason}")
 

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from common.quantities import amount
+from common.tables import aligned
 from slurm.cluster.cost import in_words
 from slurm.plan.estimate import SAVE_MINUTES, START_UP_MINUTES
 
@@ -160,15 +161,7 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     full = [row + [""] * (len(header) - len(row)) for row in rows]
     columns = [[name, *cells] for name, *cells in zip(header, *full, strict=True)]
     shown = [column for column in columns if any(cell not in ("", _UNKNOWN) for cell in column[1:])]
-    widths = [max(len(cell) for cell in column) for column in shown]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in zip(*shown, strict=True)
-    ]
-    return "\n".join(lines)
+    return "\n".join(aligned(list(zip(*shown, strict=True)), left=1))
 
 
 def _figure(value: float | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from common.quantities import amount
+from common.tables import aligned
 from slurm.status.phases import PhaseStatus
 
 WIDTH = 110
@@ -17,15 +18,14 @@ _LEFT_ALIGNED = 4
 
 def render(statuses: Iterable[PhaseStatus]) -> str:
     """Return a table with a heading for each run, a line for each phase, and what else is to be said."""
-    grouped = [(run, list(phases)) for run, phases in groupby(statuses, key=lambda status: status.run)]
-    cells = {id(status): _cells(status) for _, phases in grouped for status in phases}
-    widths = [max(map(len, column)) for column in zip(_HEADER, *cells.values(), strict=True)]
-    lines = [_line(_HEADER, widths)]
-    for run, phases in grouped:
-        lines.append(run)
-        for status in phases:
-            lines += _with_notes(_line(cells[id(status)], widths), status.notes)
-    return "\n".join(lines)
+    shown = list(statuses)
+    header, *lines = aligned([_HEADER, *map(_cells, shown)], _LEFT_ALIGNED)
+    table = [header]
+    for run, phases in groupby(zip(shown, lines, strict=True), key=lambda line: line[0].run):
+        table.append(run)
+        for status, line in phases:
+            table += _with_notes(line, status.notes)
+    return "\n".join(table)
 
 
 def _with_notes(line: str, notes: Sequence[str]) -> list[str]:
@@ -49,20 +49,12 @@ def _cells(status: PhaseStatus) -> list[str]:
         f"{1000 * status.tokens_done // total / 10:.1f}" if total else "",
         "" if status.loss is None else f"{status.loss:.3f}",
         "" if status.tokens_per_second is None else amount(status.tokens_per_second),
-        "" if status.seconds_left is None else duration(status.seconds_left),
-        "" if status.checkpoint_age_seconds is None else duration(status.checkpoint_age_seconds),
+        "" if status.seconds_left is None else rough_duration(status.seconds_left),
+        "" if status.checkpoint_age_seconds is None else rough_duration(status.checkpoint_age_seconds),
     ]
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    aligned = (
-        cell.ljust(width) if place < _LEFT_ALIGNED else cell.rjust(width)
-        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    )
-    return "  ".join(aligned).rstrip()
-
-
-def duration(seconds: float) -> str:
+def rough_duration(seconds: float) -> str:
     """Return a time in its largest unit, hours and few days with the next one too: 40 s, 12 min, 3 h 10, 2 d 4 h."""
     minutes, hours, days = (int(seconds // size) for size in (60, 3600, 86400))
     if days:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from common.quantities import amount
 from slurm.status.phases import PhaseStatus
-from slurm.status.text import duration, render
+from slurm.status.text import render, rough_duration
 
 
 def test_a_table_of_long_names_and_numbers_fits_the_width() -> None:
@@ -53,4 +53,4 @@ def test_amounts_keep_three_digits_and_never_show_an_exponent(number: float) -> 
     [(0, "0 s"), (59.9, "59 s"), (725, "12 min"), (11_400, "3 h 10"), (187_200, "2 d 4 h"), (1e6, "11 d")],
 )
 def test_durations_name_their_largest_units(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+    assert rough_duration(seconds) == words

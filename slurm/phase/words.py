@@ -1,0 +1,33 @@
+"""What a phase says of its jobs, whether Slurm or this machine runs them."""
+
+from __future__ import annotations
+
+import shlex
+
+from common.errors import UserError
+from common.telling import say
+from slurm.records.job import Job, log_path
+from slurm.records.request import Request
+
+
+def say_submitted(request: Request, job: Job) -> None:
+    """Say what was submitted, and where rank 0's log is."""
+    say(f"submitted job {job.job_id}: {job.processes} x {shlex.join(request.command)}")
+    say(f"logs: {log_path(request.folder / 'jobs', job.job_id, 0, 'out')}")
+
+
+def check_command(request: Request, job: Job, end: str) -> None:
+    """Raise `UserError` if `job`, which runs, has another command; `end` is the shell command that would end it."""
+    if job.command != list(request.command):
+        raise UserError(
+            f"job {job.job_id} in {request.folder} runs another command ({shlex.join(job.command)}); wait for it, or "
+            f"end it with `{end}`, then run again."
+        )
+
+
+def without_result(request: Request, job_id: str) -> UserError:
+    """Return what is wrong with a job that ended as it should, but did not make the result."""
+    return UserError(
+        f"job {job_id} ended without an error, but did not make {request.done}; does the command write it? Its logs "
+        f"are in {request.folder / 'jobs'}."
+    )
