@@ -30,8 +30,9 @@ def main() -> None:
         nargs="+",
         default=[],
         metavar="NAME=N",
-        help="what one device trains of a run or model at the row length that it begins with; other lengths follow by "
-        "their operations. Comes before what was measured, and before the assumption made where nothing was",
+        help="what one device trains of a run or model at the row length that it begins with, empty slots counted as "
+        "tokens; other lengths follow by their operations. Comes before what was measured, and before the assumption "
+        "made where nothing was",
     )
     parser.add_argument("--partition", help="partition of the phases, instead of the profile's")
     parser.add_argument("--nodes", type=int, help="nodes of a phase's jobs, instead of the profile's")

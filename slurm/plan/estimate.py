@@ -29,9 +29,9 @@ class Work:
 
     steps: int
     slots: int
-    """Tokens trained on, rows x length."""
+    """Trained on: rows x length."""
     slots_of_a_rank: int
-    """Slots that the busiest rank computes; the others wait for it at the end of each step."""
+    """Those that the busiest rank computes; the others wait for it at the end of each step."""
 
 
 def parameters(shape: ModelShape, padded_vocabulary: int) -> int:

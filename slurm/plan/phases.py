@@ -36,8 +36,8 @@ class Training:
 
     run: str
     phase: str
-    tokens: int
-    """Slots of packed rows."""
+    slots: int
+    """Of packed rows: rows x length."""
     steps: int
     gigaflops: float
     """10^9 floating-point operations of one token, the mean over the phase."""
@@ -45,8 +45,8 @@ class Training:
     """Share of the ranks' time in which they wait, where the rows of a batch do not divide evenly."""
     kept_bytes: int
     """Most that its checkpoints take at once."""
-    tokens_per_second: float | None = None
-    """Slots a second of one device, the mean over the phase."""
+    slots_per_second: float | None = None
+    """Of one device, the mean over the phase."""
     how: str = ""
     """Whether that is given, measured or assumed."""
     source: str = ""
@@ -131,7 +131,7 @@ class Speeds:
             begins = self._recipe.phases[first].stages[0].length
             return Speed(self._given[name] * flops(begins), "given", f"{name}: {self._given[name]:,.0f} at {begins}")
         if measured := nearest(self._measured.get(model, []), length):
-            return Speed(measured.tokens_per_second * flops(measured.length), "measured", measured.source)
+            return Speed(measured.slots_per_second * flops(measured.length), "measured", measured.source)
         if self._node is None or not self._node.device_tflops:
             return None
         source = f"{ASSUMED_UTILISATION * 100:.0f} % of its peak of {self._node.device_tflops:g} TFLOP/s"
@@ -160,7 +160,7 @@ def plan_phases(recipe: Recipe, nodes: Nodes, speeds: Speeds) -> list[Training]:
 
 
 def _plan_phase(content: PhaseSlice, padded_vocabulary: int, nodes: Nodes, speeds: Speeds, possible: bool) -> Training:
-    tokens = steps = busiest = 0
+    slots = steps = busiest = 0
     operations = seconds = 0.0
     speed: Speed | None = None
     for stage in content.stages:
@@ -169,7 +169,7 @@ def _plan_phase(content: PhaseSlice, padded_vocabulary: int, nodes: Nodes, speed
             return training_flops(content.model, padded_vocabulary, length, masking_rate)
 
         work = stage_work(stage, nodes.ranks)
-        tokens, steps, busiest = tokens + work.slots, steps + work.steps, busiest + work.slots_of_a_rank
+        slots, steps, busiest = slots + work.slots, steps + work.steps, busiest + work.slots_of_a_rank
         operations += work.slots * flops(stage.length)
         speed = speeds.speed(content.run, stage.length, flops)
         if speed:
@@ -179,13 +179,13 @@ def _plan_phase(content: PhaseSlice, padded_vocabulary: int, nodes: Nodes, speed
     training = Training(
         run=content.run,
         phase=content.phase,
-        tokens=tokens,
+        slots=slots,
         steps=steps,
-        gigaflops=operations / tokens / 1e9,
-        idle=1 - tokens / (nodes.ranks * busiest),
+        gigaflops=operations / slots / 1e9,
+        idle=1 - slots / (nodes.ranks * busiest),
         kept_bytes=kept(stages) * checkpoint,
     )
     if speed is None:
         return training
-    training = replace(training, tokens_per_second=busiest / seconds, how=speed.how, source=speed.source)
+    training = replace(training, slots_per_second=busiest / seconds, how=speed.how, source=speed.source)
     return nodes.cost(training, seconds / 3600, stages, checkpoint, possible)

@@ -28,7 +28,7 @@ def render(plan: Plan) -> str:
 
 
 def _phases(plan: Plan) -> str:
-    header = ["phase", "tokens", "steps", "GFLOP", "tokens/s", "hours", "jobs", plan.unit, "written", "kWh"]
+    header = ["phase", "slots", "steps", "GFLOP", "slots/s", "hours", "jobs", plan.unit, "written", "kWh"]
     rows: list[list[str]] = []
     for run, phases in groupby(plan.phases, key=lambda phase: phase.run):
         rows.append([run])
@@ -41,11 +41,11 @@ def _phases(plan: Plan) -> str:
 
 def _cells(phase: Training) -> list[str]:
     return [
-        amount(phase.tokens),
+        amount(phase.slots),
         f"{phase.steps:,}",
         # With hours known, operations are of no further use.
         f"{phase.gigaflops:.3f}" if phase.hours is None else _UNKNOWN,
-        _figure(phase.tokens_per_second) + (f" {phase.how[0]}" if phase.how else ""),
+        _figure(phase.slots_per_second) + (f" {phase.how[0]}" if phase.how else ""),
         _figure(phase.hours),
         _figure(phase.jobs),
         _figure(phase.billed),
@@ -60,7 +60,7 @@ def _totals(phases: list[Training]) -> list[str]:
         return sum(known) if len(known) == len(phases) else None
 
     return [
-        amount(sum(phase.tokens for phase in phases)),
+        amount(sum(phase.slots for phase in phases)),
         f"{sum(phase.steps for phase in phases):,}",
         _UNKNOWN,
         _UNKNOWN,
@@ -87,7 +87,7 @@ def _of_speed(plan: Plan) -> str:
     }
     sentences = [said[how] for how in said if how in sources]
     if sentences:
-        return f"tokens/s: slots a second of one {plan.device}. {'; '.join(sentences)}."
+        return f"slots/s: places of packed rows that one {plan.device} trains on in a second. {'; '.join(sentences)}."
     return (
         "GFLOP: 10^9 operations of one token. Hours follow from a speed: give --tokens-per-second, or use a cluster "
         "whose description has the peak of a device (docs/clusters.md)."

@@ -1,8 +1,8 @@
 """How fast a device trains a model: as given, as measured in earlier steps, or as assumed from its peak.
 
 Speeds are kept as floating-point operations a second that training reaches on one device, so that what was measured at
-one row length says something about another. Tokens are slots, and the busiest rank's: what a rank waits while others
-compute is no slowness of the device.
+one row length says something about another. Slots are the busiest rank's: what a rank waits while others compute is no
+slowness of the device.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Measured:
     """Steps of one phase at one row length."""
 
     length: int
-    tokens_per_second: float
-    """Slots a second on the busiest rank."""
+    slots_per_second: float
+    """On the busiest rank."""
     source: str
 
 
@@ -54,7 +54,7 @@ def measure(folder: Path, cluster: str) -> Measured | None:
     if job is None or saved is None or (job.cluster, job.processes) != (cluster, saved.ranks):
         return None
     steps = _steps(folder, saved.ranks)
-    speeds = [step.tokens_per_second for step in steps if step.length == steps[-1].length]
+    speeds = [step.slots_per_second for step in steps if step.length == steps[-1].length]
     if not speeds:
         return None
     return Measured(steps[-1].length, median(speeds), f"{len(speeds)} steps in {folder / 'metrics.jsonl'}")
@@ -90,7 +90,7 @@ def parse_given(texts: list[str], names: set[str]) -> dict[str, float]:
 
 class _Step(NamedTuple):
     length: int
-    tokens_per_second: float
+    slots_per_second: float
 
 
 def _steps(folder: Path, ranks: int) -> list[_Step]:

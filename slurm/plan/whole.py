@@ -55,7 +55,7 @@ def make_plan(
     Args:
         recipe: the recipe.
         profile: the profile, which names the cluster.
-        given: run or model -> tokens a second of one device.
+        given: run or model -> slots a second of one device.
         directory: Snakemake's working directory, where earlier metrics are looked for.
         partition: phases run there, instead of where the profile says.
         nodes: nodes of a phase's jobs, instead of what the profile says.

@@ -19,7 +19,7 @@ class Saved:
     """What a checkpoint's state says."""
 
     step: int
-    phase_tokens: int
+    phase_slots: int
     """Slots of the phase up to it."""
     slice: Any
     """The phase's slice of the recipe when it was written."""

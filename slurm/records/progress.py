@@ -22,14 +22,14 @@ class _Step:
 
     step: int
     """Over the lineage."""
-    phase_tokens: int
+    phase_slots: int
     """Slots of the phase up to and with it."""
     loss: float
     """Nats per masked token."""
     tokens_per_second: float
     """Real tokens, all ranks together."""
     slots_per_second: float
-    """The same with the empty slots of rows; this is what a phase's tokens are counted in."""
+    """The same with the empty slots of rows; this is what a phase is counted in."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def read_pace(folder: Path) -> Pace | None:
     recent, last = steps[-_RECENT:], steps[-1]
     return Pace(
         last.step,
-        last.phase_tokens,
+        last.phase_slots,
         last.loss,
         median(step.tokens_per_second for step in recent),
         median(step.slots_per_second for step in recent),

@@ -26,15 +26,15 @@ states
   unknown     only Slurm could tell, and it did not answer; or a record is damaged
 
 columns
-  tokens      done/all, in slots of packed rows: up to the last step while it runs, otherwise up to the
-              newest checkpoint, from which it would go on
+  slots       done/all, places for tokens in packed rows, a few of which stay empty: up to the last step
+              while it runs, otherwise up to the newest checkpoint, from which it would go on
   loss        of the last step, nats per masked token
   tok/s       real tokens on all devices together, median of the last 20 steps
   left        training time at that speed; queues, starts and checkpoints come on top
   saved       age of the newest checkpoint
 
 Phases are those that the recipes say which snakemake has read in this directory; if you gave up a run,
-delete its results/recipe/evaluation/RUN.json. --json has the same and more: seconds, tokens, each run of
+delete its results/recipe/evaluation/RUN.json. --json has the same and more: seconds, slots, each run of
 each job. The exit status is 0 whatever the phases' states.
 """
 

@@ -67,7 +67,7 @@ class PhaseFiles:
 
 @dataclass(frozen=True)
 class PhaseStatus:
-    """Where a phase stands. Tokens are slots of packed rows; None is what is not known, or has no meaning yet."""
+    """Where a phase stands. Slots are places in packed rows; None is what is not known, or has no meaning yet."""
 
     run: str
     phase: str
@@ -83,9 +83,9 @@ class PhaseStatus:
     """Those the job has, in Slurm's notation."""
     job_seconds_left: float | None
     """Until the job's time limit."""
-    tokens_done: int
+    slots_done: int
     """While it runs, up to the last step; otherwise up to the newest checkpoint, from which it would go on."""
-    tokens_total: int | None
+    slots_total: int | None
     step: int | None
     """The last one, over the lineage."""
     loss: float | None
@@ -135,7 +135,7 @@ def judge(files: PhaseFiles, slurm: Mapping[str, Queued] | None, now: float) -> 
     queued = slurm.get(job.job_id) if slurm is not None and job and files.slurm_job else None
     state, why = _state(files, queued, slurm is not None)
     total = sum(stage_rows(stage) * stage.length for stage in files.slice.stages) if files.slice else None
-    done = _tokens_done(files, state, total)
+    done = _slots_done(files, state, total)
     left = (total - done) / pace.slots_per_second if total and pace and state != "done" else None
     status = PhaseStatus(
         run=files.run,
@@ -148,8 +148,8 @@ def judge(files: PhaseFiles, slurm: Mapping[str, Queued] | None, now: float) -> 
         partition=(queued.partition if queued else job.partition if job else "") or None,
         nodes=queued.nodes or None if queued else None,
         job_seconds_left=queued.seconds_left if queued and state == "running" else None,
-        tokens_done=done,
-        tokens_total=total,
+        slots_done=done,
+        slots_total=total,
         step=pace.step if pace else None,
         loss=pace.loss if pace else None,
         tokens_per_second=pace.tokens_per_second if pace else None,
@@ -228,11 +228,11 @@ def _without_slurm(files: PhaseFiles, job: Job) -> tuple[State, str]:
     return "unknown", f"job {job.job_id} was submitted {job.submitted}; what became of it, Slurm knows."
 
 
-def _tokens_done(files: PhaseFiles, state: State, total: int | None) -> int:
+def _slots_done(files: PhaseFiles, state: State, total: int | None) -> int:
     if state == "done" and total is not None:
         return total
     reached = files.pace if files.pace and state in ("done", "running", "unknown") else files.saved
-    done = reached.phase_tokens if reached else 0
+    done = reached.phase_slots if reached else 0
     return done if total is None else min(done, total)
 
 

@@ -11,7 +11,7 @@ from common.tables import aligned
 from slurm.status.phases import PhaseStatus
 
 WIDTH = 110
-_HEADER = ["", "state", "job", "partition", "tokens", "%", "loss", "tok/s", "left", "saved"]
+_HEADER = ["", "state", "job", "partition", "slots", "%", "loss", "tok/s", "left", "saved"]
 _LEFT_ALIGNED = 4
 """So many columns are text and begin at the left; the others are numbers."""
 
@@ -37,16 +37,16 @@ def _with_notes(line: str, notes: Sequence[str]) -> list[str]:
 
 
 def _cells(status: PhaseStatus) -> list[str]:
-    total = status.tokens_total
-    tokens = f"{amount(status.tokens_done)}/{amount(total)}" if total else amount(status.tokens_done)
+    total = status.slots_total
+    slots = f"{amount(status.slots_done)}/{amount(total)}" if total else amount(status.slots_done)
     return [
         f"  {status.phase}",
         status.state,
         status.job_id or "",
         status.partition or "",
-        tokens,
+        slots,
         # Rounded down: a phase that is not done never shows 100.
-        f"{1000 * status.tokens_done // total / 10:.1f}" if total else "",
+        f"{1000 * status.slots_done // total / 10:.1f}" if total else "",
         "" if status.loss is None else f"{status.loss:.3f}",
         "" if status.tokens_per_second is None else amount(status.tokens_per_second),
         "" if status.seconds_left is None else rough_duration(status.seconds_left),

@@ -71,10 +71,10 @@ def test_a_phase_that_runs_share_is_planned_once(tmp_path: Path) -> None:
 def test_a_phase_costs_what_its_operations_and_the_cluster_say(tmp_path: Path) -> None:
     stable = phase(plan(tmp_path, FINNISH), "large", "stable-large")
     # 20 % of 191.5 TFLOP/s over 2.318 GFLOP a token; the batch warms up in steps of whole rows a rank, or nearly.
-    assert stable.tokens_per_second == pytest.approx(0.2 * 191.5e12 / 2.31764e9, rel=1e-4)
+    assert stable.slots_per_second == pytest.approx(0.2 * 191.5e12 / 2.31764e9, rel=1e-4)
     assert stable.how == "assumed"
     assert stable.hours is not None
-    assert stable.hours == pytest.approx(350e9 / (64 * stable.tokens_per_second) / 3600, rel=0.01)
+    assert stable.hours == pytest.approx(350e9 / (64 * stable.slots_per_second) / 3600, rel=0.01)
     assert stable.billed == pytest.approx(stable.hours * 8 * 4)
     assert stable.kilowatt_hours == pytest.approx(stable.hours * 8 * 2.5)
     assert stable.jobs == 2
@@ -85,7 +85,7 @@ def test_a_phase_costs_what_its_operations_and_the_cluster_say(tmp_path: Path) -
 def test_totals_of_the_finnish_recipe_are_those_of_its_phases(tmp_path: Path) -> None:
     made = plan(tmp_path, FINNISH)
     assert made.impossible == []
-    assert sum(one.tokens for one in made.phases) == pytest.approx(6 * (350e9 + 40e9 + 2 * 9.8e9), rel=1e-3)
+    assert sum(one.slots for one in made.phases) == pytest.approx(6 * (350e9 + 40e9 + 2 * 9.8e9), rel=1e-3)
     total = sum(one.billed or 0 for one in made.phases)
     row = next(line for line in render(made).splitlines() if line.startswith("all "))
     assert f"{total:,.0f}" in row.split()
@@ -112,8 +112,8 @@ def test_a_given_speed_counts_at_the_first_length_and_falls_with_operations(tmp_
     made = plan(tmp_path, FINNISH, given={"large": 14_000.0})
     stable, annealing = phase(made, "large", "stable-large"), phase(made, "large", "annealing-large")
     assert (stable.how, annealing.how) == ("given", "given")
-    assert stable.tokens_per_second == pytest.approx(14_000)
-    assert annealing.tokens_per_second == pytest.approx(14_000 * 2.31764 / 3.19844, rel=1e-4)
+    assert stable.slots_per_second == pytest.approx(14_000)
+    assert annealing.slots_per_second == pytest.approx(14_000 * 2.31764 / 3.19844, rel=1e-4)
     # Another run of the same model learns of it, another model does not.
     assert phase(made, "large-edu", "annealing-edu-large").how == "given"
     assert phase(made, "large-short", "stable-large").how == "assumed"
@@ -123,8 +123,8 @@ def test_a_measured_speed_comes_before_the_assumption_and_after_the_given_one(tm
     trained(tmp_path / "results/runs/tiny/stable-tiny", [(3072, 1024, 1.0)] * 5, ranks=64)
     made = plan(tmp_path, FINNISH)
     stable, annealing = phase(made, "tiny", "stable-tiny"), phase(made, "tiny-edu", "annealing-edu-tiny")
-    assert (stable.how, stable.tokens_per_second) == ("measured", pytest.approx(48 * 1024))
-    assert (annealing.how, annealing.tokens_per_second) == (
+    assert (stable.how, stable.slots_per_second) == ("measured", pytest.approx(48 * 1024))
+    assert (annealing.how, annealing.slots_per_second) == (
         "measured",
         pytest.approx(48 * 1024 * 0.24287 / 0.37499, 1e-3),
     )
@@ -186,7 +186,7 @@ def test_without_a_description_what_the_recipe_says_is_told(tmp_path: Path, clus
     made = plan(tmp_path, FINNISH, train={"cluster": cluster})
     stable = phase(made, "large", "stable-large")
     assert (made.impossible, made.partition, made.unit) == ([], "", "")
-    assert (stable.tokens, stable.steps) == (phase(plan(tmp_path, FINNISH), "large", "stable-large").tokens, 115_438)
+    assert (stable.slots, stable.steps) == (phase(plan(tmp_path, FINNISH), "large", "stable-large").slots, 115_438)
     assert stable.gigaflops == pytest.approx(2.318, abs=0.001)
     assert (stable.hours, stable.billed, stable.kilowatt_hours, made.longest) == (None, None, None, None)
     text = render(made)

@@ -37,7 +37,7 @@ def test_speed_is_the_busiest_ranks_slots_in_the_median_step(tmp_path: Path) -> 
     folder = trained(tmp_path, [(10, 100, 99.0), (10, 100, 2.0), (10, 100, 3.0)])
     measured = measure(folder, "lumi")
     assert measured is not None
-    assert (measured.length, measured.tokens_per_second) == (100, 3 * 100 / 3.0)
+    assert (measured.length, measured.slots_per_second) == (100, 3 * 100 / 3.0)
     assert measured.source == f"3 steps in {folder / 'metrics.jsonl'}"
 
 

@@ -41,7 +41,7 @@ def test_phases_that_have_not_begun_are_shown_with_what_they_wait_for(site: Site
     assert phases["small/extension"]["waits_for"] == "small/stable"
     assert phases["small-edu/annealing-edu"]["waits_for"] == "small/extension"
     assert phases["small-theta/extension-theta"]["waits_for"] == "small/stable"
-    assert phases["small/stable"]["tokens_total"] == TOTAL
+    assert phases["small/stable"]["slots_total"] == TOTAL
     assert "waits for small/stable" in site.table()
 
 
@@ -62,11 +62,11 @@ def save_finished(site: Site) -> None:
     write_pointer(folder / "checkpoint.json", last, {"run": "small", "phase": "stable", "step": 4, "tokens": TOTAL})
 
 
-def test_a_done_phase_has_all_its_tokens_and_nothing_left(site: Site) -> None:
+def test_a_done_phase_has_all_its_slots_and_nothing_left(site: Site) -> None:
     save_finished(site)
     phases = site.phases()
     stable = phases["small/stable"]
-    assert (stable["state"], stable["tokens_done"], stable["seconds_left"]) == ("done", TOTAL, None)
+    assert (stable["state"], stable["slots_done"], stable["seconds_left"]) == ("done", TOTAL, None)
     assert stable["loss"] == pytest.approx(8.6)
     assert stable["restarts"] == 1
     assert phases["small/extension"]["waits_for"] is None
@@ -86,7 +86,7 @@ def test_a_running_phase_shows_job_progress_speed_and_the_age_of_its_checkpoint(
     assert (stable["state"], stable["job_id"], stable["partition"]) == ("running", "4711", "standard-g")
     assert stable["nodes"] == "nid[005001-005002]"
     assert stable["job_seconds_left"] == 86400 + 2 * 3600 + 3 * 60 + 4
-    assert (stable["step"], stable["tokens_done"]) == (30, 24_000)
+    assert (stable["step"], stable["slots_done"]) == (30, 24_000)
     assert stable["loss"] == pytest.approx(6.0)
     assert stable["tokens_per_second"] == 350
     assert stable["seconds_left"] == (TOTAL - 24_000) / 400
@@ -171,7 +171,7 @@ def test_a_job_put_back_into_the_queue_counts_its_restarts_and_goes_on_from_its_
     stable = site.stable()
     assert (stable["state"], stable["restarts"]) == ("pending", 3)
     assert "3 restarts: time limit 2, node failure." in stable["notes"]
-    assert stable["tokens_done"] == 8_000
+    assert stable["slots_done"] == 8_000
     assert [run["outcome"] for run in stable["history"]] == ["time limit", "time limit", "node failure"]
 
 

@@ -68,11 +68,11 @@ def fate(
         known = not places or slice_file in updated
         sentences = [] if known else [f"its checkpoint is of another slice of the recipe: {few(places)}"]
         sentences += [f"trained anew: {_again(folder, total)}", f"{trained} go to {folder_of(job)}/superseded"]
-        return Fate(name, sentences, saved.phase_tokens, True)
+        return Fate(name, sentences, saved.phase_slots, True)
     if uncertain := sorted(decisive & set(remade)):
         sentence = f"{trained} are kept only if {few(uncertain)} come out as before"
-    elif saved.phase_tokens < total:
-        sentence = f"goes on from step {saved.step}: {amount(saved.phase_tokens)} of {amount(total)} tokens are trained"
+    elif saved.phase_slots < total:
+        sentence = f"goes on from step {saved.step}: {amount(saved.phase_slots)} of {amount(total)} tokens are trained"
     else:
         sentence = f"{trained} are kept: only checkpoint.json is written again"
     return Fate(name, [sentence], 0, False)
@@ -87,7 +87,7 @@ def _again(folder: Path, total: int) -> str:
 
 def _trained(folder: Path, saved: Saved) -> str:
     """Return what the newest checkpoint stands for: `602 steps (1M tokens)`; steps only where the log has the first."""
-    tokens = f"{amount(saved.phase_tokens)} tokens"
+    tokens = f"{amount(saved.phase_slots)} tokens"
     first = _first_step(folder)
     return tokens if first is None else f"{saved.step - first + 1} steps ({tokens})"
 
