@@ -8,7 +8,7 @@ from math import ceil
 from common.errors import UserError
 
 # Steps are counted with the trainer's own formula (it needs no torch): a copy of it would drift away.
-from recipe.schedule import batch_rows, stage_rows
+from recipe.schedule import steps
 from recipe.slices import ModelShape, StageSlice
 from slurm.cluster.cost import in_words
 
@@ -67,13 +67,8 @@ def training_flops(shape: ModelShape, padded_vocabulary: int, length: int, maski
 
 def stage_work(stage: StageSlice, ranks: int) -> Work:
     """Return the steps and slots of a stage; rows of a batch are dealt to `ranks` one by one."""
-    total, done, steps, rounds = stage_rows(stage), 0, 0, 0
-    while done < total:
-        rows = batch_rows(stage, done)
-        done += rows
-        steps += 1
-        rounds += ceil(rows / ranks)
-    return Work(steps, total * stage.length, rounds * stage.length)
+    batches = [step.rows for step in steps(stage)]
+    return Work(len(batches), sum(batches) * stage.length, sum(ceil(rows / ranks) for rows in batches) * stage.length)
 
 
 def jobs_needed(training_hours: float, walltime_minutes: float) -> int:
