@@ -5,7 +5,7 @@
 PYTHON ?= python3
 REQUIREMENTS ?= envs/cpu.txt
 ROOMS := common recipe corpus slurm model evaluation workflow benchmarks
-CLUSTER := tests/slurm/cluster
+CLUSTER := tests/slurm/real/cluster
 
 .PHONY: demo test test-slurm check environment clean-demo
 

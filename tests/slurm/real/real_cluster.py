@@ -1,4 +1,4 @@
-"""The Slurm that tests/slurm/cluster starts, as tests see it and let it fail."""
+"""The Slurm that tests/slurm/real/cluster starts, as tests see it and let it fail."""
 
 from __future__ import annotations
 
