@@ -5,7 +5,7 @@
 #
 # It leaves there, for everybody in the project:
 #   packages-….sqsh   the pinned Python packages, to be bound to the image at /user-software
-#   login/            a small virtual environment with Snakemake and submitit, for the login node
+#   login/            a small virtual environment with Snakemake, submitit and alasin, for the login node
 #   activate.sh       to be sourced before Snakemake: modules, that environment, ALASIN_IMAGE and ALASIN_PACKAGES
 #
 # IMAGE is the newest lumi-multitorch-full image of LUMI's AI Factory by default; activate.sh names it, so that a newer

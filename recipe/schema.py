@@ -1,7 +1,8 @@
 """What a recipe is made of: its parts, their keys, and the way of a run through phases.
 
 These are types only. `recipe.reading` reads them from YAML, `recipe.checks` holds the rules that span several parts.
-Counts of training are in tokens, and a token here is a slot of a packed row.
+Counts of training are in tokens, and a token here is a slot of a packed row. What stands below a key also describes it
+in the JSON Schema that editors read.
 """
 
 from __future__ import annotations
@@ -61,16 +62,20 @@ Beta = Annotated[float, Field(ge=0.0, lt=1.0), BeforeValidator(_number)]
 class Strict(BaseModel):
     """A part of the recipe: unknown keys are errors, and it does not change once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Filters(Strict):
     """Which documents of a source are kept; what is dropped is counted by reason."""
 
     min_characters: Count = 1
+    """Characters of the shortest document kept."""
     max_characters: Count | None = None
+    """Characters of the longest document kept."""
     min_words: Count = 1
+    """The shortest in words between spaces."""
     max_words: Count | None = None
+    """The longest in words between spaces."""
     min_scores: dict[str, Annotated[float, BeforeValidator(_number)]] = Field(default_factory=dict)
     """Score field -> smallest value kept. A document without the field is dropped and counted."""
 
@@ -89,6 +94,7 @@ class Documents(Strict):
     held_out: Annotated[float, Field(ge=0.0, lt=0.5), BeforeValidator(_number)] = 0.01
     """Share of the documents kept for validation, and again the same for test, by a hash of the document."""
     filters: Filters = Filters()
+    """Which documents are dropped."""
     max_rejected: Share = 0.01
     """Share of malformed records (bad JSON, bad UTF-8, no text) above which the stage fails."""
 
@@ -119,25 +125,34 @@ class Model(Strict):
     """Shape of a ModernBERT encoder."""
 
     tokenizer: Text
+    """Tokenizer whose vocabulary the model has."""
     layers: Count
+    """Transformer layers."""
     hidden: Count
+    """Dimensions of a token between layers."""
     heads: Count
+    """Attention heads; `hidden` must divide by them into an even number, 64 is usual."""
     intermediate: Count
+    """Dimensions inside a feed-forward layer, after its gate; 1.5 to 2.6 times `hidden` is usual."""
     global_every: Count = 3
     """Every n-th layer attends to the whole document, beginning with layer 0."""
     local_attention: Count = 128
     """Window of the other layers: half of it to either side."""
     local_rope_theta: Positive = 10_000.0
+    """RoPE theta of those layers."""
     norm_eps: Positive = 1e-5
+    """Added to the variance in LayerNorm."""
 
 
 class WordBin(Strict):
     """Documents of a range of whitespace-separated words, and the share of all drawn that they should be."""
 
     min_words: Size = 0
+    """Fewest words between spaces."""
     max_words: Count | None = None
     """Exclusive; none means no upper end."""
     share: PositiveShare
+    """Wanted share of all tokens drawn, relative to the sum of the shares."""
 
 
 class Mixture(Strict):
@@ -164,9 +179,11 @@ class LearningRate(Strict):
     """Learning rate over the tokens of a stage."""
 
     peak: Positive
+    """The largest rate."""
     warmup_tokens: Size = 0
     """Tokens over which the rate rises linearly from 0 to `peak`."""
     shape: Literal["constant", "1-sqrt"] = "constant"
+    """After the warm-up: `constant`, or `1-sqrt`, which falls as 1 minus the square root of the share done."""
     final: NotNegative = 0.0
     """What `1-sqrt` decays to."""
 
@@ -177,11 +194,15 @@ class Stage(Strict):
     length: Annotated[int, Field(ge=8, le=65_535), BeforeValidator(_number)]
     """Slots in a packed row; longer documents are cut."""
     tokens: Count
+    """How long the stage is."""
     batch: Batch
+    """Global batch; how many processes share it changes nothing."""
     learning_rate: LearningRate
+    """Over the tokens of the stage."""
     rope_theta: Positive
     """RoPE theta of the layers that attend to the whole document."""
     mixture: Text
+    """Mixture it reads."""
     masking_rate: Rate = 0.3
     """Share of the tokens to be predicted."""
 
@@ -190,6 +211,7 @@ class Phase(Strict):
     """Stages trained one after the other; each stage's last checkpoint is kept."""
 
     stages: Annotated[list[Stage], Field(min_length=1)]
+    """Stages in order."""
 
 
 class Run(Strict):
@@ -209,8 +231,11 @@ class Optimizer(Strict):
     """AdamW."""
 
     beta1: Beta = 0.9
+    """Decay of the average of the gradient."""
     beta2: Beta = 0.98
+    """Decay of the average of its square."""
     eps: Positive = 1e-6
+    """Added to the root of the latter."""
     weight_decay: NotNegative = 1e-6
     """Not applied to one-dimensional parameters."""
     gradient_clip: Positive = 1.0
@@ -234,16 +259,25 @@ class Recipe(Strict):
     """The whole recipe."""
 
     title: Text
+    """Name of the whole, for the report and the model cards."""
     seed: Size = 42
     """Seed of the initial weights, the order of the data and the masks."""
     sources: Annotated[dict[Name, Source], Field(min_length=1)]
+    """Name -> documents of one language from one origin."""
     tokenizers: Annotated[dict[Name, Tokenizer], Field(min_length=1)]
+    """Name -> tokenizer."""
     models: Annotated[dict[Name, Model], Field(min_length=1)]
+    """Name -> shape of an encoder."""
     mixtures: Annotated[dict[Name, Mixture], Field(min_length=1)]
+    """Name -> weights over sources."""
     phases: Annotated[dict[Name, Phase], Field(min_length=1)]
+    """Name -> stages trained one after the other."""
     runs: Annotated[dict[Name, Run], Field(min_length=1)]
+    """Name -> a way through phases that ends in one model."""
     optimizer: Optimizer = Optimizer()
+    """AdamW, the same for all runs."""
     evaluation: Evaluation
+    """What is measured on each model."""
 
 
 def lineage(recipe: Recipe, run: str) -> list[tuple[str, str]]:

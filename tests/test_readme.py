@@ -26,7 +26,7 @@ PAGES = (
     "docs/performance.md",
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-READERS_OWN = {"config/mine.yaml"}
+READERS_OWN = {"config/mine.yaml", "config/recipe.schema.json"}
 """Files that a page tells its reader to write."""
 
 

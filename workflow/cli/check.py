@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 
-from recipe.reading import missing_files, read_recipe
+from common.errors import UserError
+from recipe.reading import missing_files, read_recipe, unusable_files
 from recipe.schema import Recipe, lineage
+from workflow.cli.parser import Parser
 from workflow.dag import PACKAGE_TEXT
 
 
 def main() -> None:
     """Read a recipe and tell what it would train."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="alasin check",
         description="Check a recipe and tell what it would train. Every mistake is one line that names the key.",
     )
@@ -24,13 +25,16 @@ def main() -> None:
     options = parser.parse_args()
     recipe = read_recipe(options.recipe)
     os.chdir(options.directory)
+    if unusable := unusable_files(recipe):
+        raise UserError("\n".join(f"{options.recipe}: {sentence}" for sentence in unusable))
     print(f"{options.recipe}: {outline(recipe)}")
 
 
 def outline(recipe: Recipe) -> str:
     """Return what a recipe would train, run by run, and which files of its sources are not in this directory."""
     languages = sorted({source.language for source in recipe.sources.values()})
-    lines = [f"{recipe.title}: {len(recipe.sources)} sources in {', '.join(languages)}"]
+    sources = f"{len(recipe.sources)} source{'s' if len(recipe.sources) > 1 else ''}"
+    lines = [f"{recipe.title}: {sources} in {', '.join(languages)}"]
     for run in recipe.runs:
         way = lineage(recipe, run)
         stages = [stage for _, phase in way for stage in recipe.phases[phase].stages]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import shlex
@@ -10,20 +9,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import UserError
-from common.files import matching_files
+from common.files import atomic_file, matching_files
 from recipe.schema import LANGUAGE
+from workflow.cli.parser import Parser
+from workflow.cli.place import program
+from workflow.cli.schema import recipe_schema
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
 _EXAMPLE = "data/*.jsonl"
 
+_SCHEMA = "recipe.schema.json"
+
 _TEMPLATE = """\
-# A recipe to begin from: {what}. Every key is explained in config/README.md of Alasin.
-# After a change: {check}
+# yaml-language-server: $schema={schema}
+#
+# A recipe to begin from: {what}. Editors that know the line above complete and explain every key;
+# config/README.md of Alasin explains them, too. After a change:
+#   {check}
 
 title: My first encoder
 
 # Text, one source for each origin. A document is a line of JSON, {{"text": "..."}}, or a record of Parquet. Paths are
-# relative to the directory that Snakemake works in, or absolute. The language is an ISO 639 code.
+# relative to the directory that Snakemake works in, or absolute. The language is an ISO 639 code. held_out is the share
+# of the documents kept for validation, and again for test.
 sources:
 {sources}
 # How often each source is read, relative to the others: 2 against 1 reads its text twice as often.
@@ -82,7 +90,7 @@ evaluation:
 
 def main() -> None:
     """Write a recipe, and tell what to do next."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="alasin init",
         description="Write DIRECTORY/recipe.yaml, a commented recipe to begin from. Nothing is overwritten.",
     )
@@ -90,6 +98,7 @@ def main() -> None:
     parser.add_argument(
         "files",
         nargs="*",
+        default=[],
         metavar="FILE",
         help=f"text ({' '.join(SUFFIXES)}); each becomes a source, and so does a pattern in quotes: 'news/*.jsonl'",
     )
@@ -101,12 +110,18 @@ def main() -> None:
         raise UserError(f"{path} is there already and stays as it is; give another directory, or edit it.")
     language = _language(options.language, options.files)
     where = "" if directory.resolve() == Path.cwd() else f" --directory {shlex.quote(str(directory))}"
-    check = f"alasin check {shlex.quote(str(path))}{where}"
+    check = f"{program()} check {shlex.quote(str(path))}{where}"
     text = recipe_text(directory, options.files, language, check)
     directory.mkdir(parents=True, exist_ok=True)
-    with open(path, "x", encoding="utf-8") as stream:
-        stream.write(text)
-    print(f"{path} is written. Look at it, then:\n\n  {check}\n  alasin run {shlex.quote(str(path))}{where}")
+    _write(directory / _SCHEMA, recipe_schema())
+    _write(path, text)
+    print(f"{path} is written. Look at it, then:\n\n  {check}\n  {program()} run {shlex.quote(str(path))}{where}")
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.exists():
+        with atomic_file(path, "w") as stream:
+            stream.write(text)
 
 
 def _language(language: str | None, files: Sequence[str]) -> str:
@@ -129,12 +144,12 @@ def recipe_text(directory: Path, files: Sequence[str], language: str, check: str
     names = _names(patterns)
     sources = "".join(
         f"  {name}:\n    language: {language}\n    files: [{json.dumps(pattern, ensure_ascii=False)}]\n"
-        "    # Share of the documents kept for validation, and again for test.\n    held_out: 0.05\n"
+        "    held_out: 0.05\n"
         for name, pattern in zip(names, patterns, strict=True)
     )
     factors = "".join(f"      {name}: 1\n" for name in names)
-    what = "the text is yours" if files else f"put your text into {_EXAMPLE}, or mend `files`"
-    return _TEMPLATE.format(what=what, check=check, sources=sources, factors=factors)
+    what = "the text is yours" if files else f"put your text into {_EXAMPLE} or mend `files`"
+    return _TEMPLATE.format(schema=_SCHEMA, what=what, check=check, sources=sources, factors=factors)
 
 
 def _usable(file: str, directory: Path) -> str:

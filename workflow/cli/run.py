@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from common.errors import UserError
+from workflow.cli.place import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 _PROFILES = ("--profile", "--workflow-profile")
 _HELP = """\
 usage: alasin run RECIPE [--profile PROFILE] [--directory DIRECTORY] [OPTION OF SNAKEMAKE ...]
@@ -43,18 +43,18 @@ def snakemake_arguments(arguments: list[str]) -> list[str]:
     """
     if not arguments or arguments[0].startswith("-"):
         raise UserError("say which recipe: alasin run config/mine.yaml; options follow it.")
-    recipe, rest = Path(arguments[0]), _with_profiles(arguments[1:])
+    recipe, rest = Path(arguments[0]), with_profiles(arguments[1:])
     if not recipe.is_file():
         raise UserError(f"{recipe} does not exist; alasin init writes a recipe to begin from.")
     if any(word.partition("=")[0] in ("--configfile", "--configfiles") for word in rest):
         raise UserError("alasin run takes one recipe, its first argument; leave --configfile out.")
-    if not any(word.partition("=")[0] == "--profile" for word in rest):
+    if "SNAKEMAKE_PROFILE" not in os.environ and not any(word.partition("=")[0] == "--profile" for word in rest):
         rest = ["--profile", str(REPOSITORY / "profiles" / "local"), *rest]
     # --configfile takes all words up to the next option, so that one must follow.
     return ["--configfile", str(recipe.resolve()), "--snakefile", str(REPOSITORY / "Snakefile"), *rest]
 
 
-def _with_profiles(words: list[str]) -> list[str]:
+def with_profiles(words: list[str]) -> list[str]:
     """Return the words with each profile that is one of Alasin's own spelt out."""
     spelt = list(words)
     for place, word in enumerate(words):

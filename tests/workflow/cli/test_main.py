@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.workflow.cli.typed import ROOT, alasin
+from tests.workflow.cli.typed import alasin
 from workflow.cli.main import COMMANDS
 
 
@@ -28,9 +28,10 @@ def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:
 
 
 def test_plan_and_status_end_with_the_status_of_what_they_hand_over_to() -> None:
-    arguments = ["--profile", "profiles/lumi", "--configfile", "config/demo.yaml"]
-    assert alasin("plan", *arguments, cwd=ROOT).returncode == 0
-    refused = alasin("plan", *arguments, "--nodes", "100000", cwd=ROOT)
+    planned = alasin("plan", "--profile", "profiles/lumi", "--configfile", "config/demo.yaml")
+    assert planned.returncode == 0, planned.stderr
+    assert alasin("plan", "config/demo.yaml", "--profile", "lumi").stdout == planned.stdout
+    refused = alasin("plan", "config/demo.yaml", "--profile=lumi", "--nodes", "100000")
     assert refused.returncode == 1
     assert "this cannot run" in refused.stderr
 
@@ -39,3 +40,18 @@ def test_status_says_where_there_is_nothing(tmp_path) -> None:  # type: ignore[n
     told = alasin("status", "--directory", str(tmp_path))
     assert (told.returncode, told.stdout) == (1, "")
     assert "has no results/; give --directory where snakemake runs." in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["report", "--oepn"], "alasin report: error: there is no option --oepn; did you mean --open?"),
+        (["explain", "all", "--cnofigfile=a", "--configfile", "b"], "did you mean --configfile?"),
+        (["schema", "--yaml"], "there is no option --yaml; there are: --help."),
+        (["init"], "the following arguments are required: DIRECTORY"),
+    ],
+)
+def test_a_mistyped_option_is_answered_with_the_one_that_was_meant(arguments: list[str], sentence: str) -> None:
+    told = alasin(*arguments)
+    assert told.returncode == 2
+    assert told.stderr.splitlines()[-1].endswith(sentence)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +12,13 @@ from recipe.reading import read_recipe
 from workflow.cli.explain.dry_run import CannotTellError, Job, planned
 from workflow.cli.explain.mirror import mirrored
 from workflow.cli.explain.text import explanation
+from workflow.cli.parser import Parser
 from workflow.cli.run import snakemake_arguments
 
 
 def main() -> None:
     """Explain one file."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="alasin explain",
         description="Tell why Snakemake would make a file again: each job on the way, its reason, and what was trained "
         "that would be set aside. Looks only: nothing is written where Snakemake works.",
@@ -28,10 +28,11 @@ def main() -> None:
     )
     parser.add_argument("--configfile", type=Path, required=True, metavar="RECIPE", help="the recipe")
     parser.add_argument("--directory", type=Path, default=Path(), help="where snakemake runs (default: here)")
-    parser.add_argument("--profile", default="local", help="as of alasin run (default: local)")
+    parser.add_argument("--profile", help="as of alasin run (default: local)")
     options = parser.parse_args()
     recipe = read_recipe(options.configfile)
-    arguments = snakemake_arguments([str(options.configfile), "--profile", options.profile])
+    profile = ["--profile", options.profile] if options.profile else []
+    arguments = snakemake_arguments([str(options.configfile), *profile])
     target = _inside(options.file, options.directory)
     patterns = [pattern for source in recipe.sources.values() for pattern in source.files]
     with mirrored(options.directory, patterns) as mirror:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from workflow.cli.run import REPOSITORY
+from workflow.cli.place import REPOSITORY
 
 _PLUGIN = Path(__file__).parent / "plugin"
 

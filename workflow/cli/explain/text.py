@@ -58,11 +58,16 @@ def _tell(jobs: list[Job], directory: Path, mirror: Path) -> Iterator[_Told]:
 def _headline(target: str, told: list[_Told], directory: Path) -> str:
     again = " again" if (directory / target).exists() else ""
     line = f"{target} would be made{again} by {len(told)} job{'s' if len(told) > 1 else ''}"
-    lost = [fate for entry in told if (fate := entry.fate) and fate.lost]
-    if lost:
-        tokens = sum(fate.lost for fate in lost)
-        line += f"; {amount(tokens)} trained tokens would be set aside ({few([fate.phase for fate in lost])})"
+    fates = [entry.fate for entry in told if entry.fate]
+    if lost := [fate for fate in fates if fate.lost]:
+        line += f"; {amount(sum(fate.lost for fate in lost))} trained tokens would be set aside ({_phases(lost)})"
+    if at_stake := [fate for fate in fates if fate.at_stake]:
+        line += f"; {amount(sum(fate.at_stake for fate in at_stake))} trained tokens are at stake ({_phases(at_stake)})"
     return f"{line}:"
+
+
+def _phases(fates: list[Fate]) -> str:
+    return few([fate.phase for fate in fates])
 
 
 def _lines(told: list[_Told]) -> Iterator[str]:

@@ -175,8 +175,8 @@ def test_changed_text_is_named_and_training_is_kept_if_the_rows_come_out_as_befo
     (place.directory / "../la.jsonl").write_text('{"text": "incus"}\n')
     told = place.explain()
     assert "../la.jsonl has changed since" in told
-    rows = "results/shards/tiny/en/train/64/index.json, results/shards/tiny/la/train/64/index.json"
-    assert f"50 steps (32k tokens) are kept only if {rows} come out as before" in told
+    assert "; 64k trained tokens are at stake (one/stable, one/annealing):\n" in told
+    assert "50 steps (32k tokens) are kept only if what is made again before it comes out as it was" in told
     assert "set aside" not in told
 
 

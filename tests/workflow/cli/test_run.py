@@ -1,0 +1,84 @@
+"""`alasin run`: what Snakemake is called with, and that it is Snakemake whose signals and exit status one sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.errors import UserError
+from tests.workflow.cli.typed import ROOT, alasin
+from workflow.cli.run import snakemake_arguments
+
+DEMO = str(ROOT / "config/demo.yaml")
+LOCAL = str(ROOT / "profiles/local")
+
+
+def test_recipe_and_snakefile_are_spelt_out_and_the_rest_is_left_as_it_stands(tmp_path: Path) -> None:
+    rest = ["-n", "--directory", "there", "--set-resources", "train:nodes=2", "results/report.html"]
+    arguments = snakemake_arguments([os.path.relpath(DEMO), *rest])
+    assert arguments == ["--configfile", DEMO, "--snakefile", str(ROOT / "Snakefile"), "--profile", LOCAL, *rest]
+
+
+@pytest.mark.parametrize("words", [["--profile", "lumi"], ["--profile=lumi"], ["--profile", "profiles/lumi"]])
+def test_alasin_s_own_profiles_go_by_their_names_from_anywhere(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = snakemake_arguments([DEMO, *words, "--workflow-profile", "lumi-trial"])
+    spelt = " ".join(arguments).replace("=", " ")
+    assert f"--profile {ROOT}/profiles/lumi --workflow-profile {ROOT}/profiles/lumi-trial" in spelt
+    assert LOCAL not in arguments
+
+
+def test_a_profile_of_one_s_own_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lumi").mkdir()
+    assert snakemake_arguments([DEMO, "--profile", "lumi"])[-2:] == ["--profile", "lumi"]
+    assert snakemake_arguments([DEMO, "--profile", "elsewhere"])[-2:] == ["--profile", "elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "say which recipe"),
+        (["-n", DEMO], "say which recipe"),
+        (["config/nowhere.yaml"], "config/nowhere.yaml does not exist; alasin init writes a recipe"),
+        ([DEMO, "--configfile", "other.yaml"], "takes one recipe, its first argument"),
+    ],
+)
+def test_without_a_recipe_or_with_two_it_says_what_to_do(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        snakemake_arguments(arguments)
+
+
+def test_it_plans_in_the_directory_that_is_given_and_ends_as_snakemake_ends(tmp_path: Path) -> None:
+    told = alasin("run", DEMO, "--directory", "work", "-n", "--", "results/corpus/udhr-fi/manifest.json", cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "Splitting and filtering the documents of udhr-fi" in told.stdout
+    assert (tmp_path / "work/results/recipe/notes.json").exists()
+    assert alasin("run", DEMO, "--no-such-option", cwd=tmp_path).returncode == 2
+    assert alasin("run", DEMO, "--directory", "work", "-n", "nothing/like/it", cwd=tmp_path).returncode == 1
+
+
+def test_the_process_that_was_started_is_snakemake_and_gets_its_signals(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "slow.jsonl")
+    told = alasin("init", str(tmp_path), str(tmp_path / "slow.jsonl"), "--language", "fi")
+    assert told.returncode == 0, told.stderr
+    command = [sys.executable, "-m", "workflow.cli", "run", str(tmp_path / "recipe.yaml"), "--directory", str(tmp_path)]
+    target = "results/corpus/slow/manifest.json"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen([*command, "--", target], cwd=ROOT, **pipes) as process:  # type: ignore[call-overload]
+        with open(tmp_path / "slow.jsonl", "w") as stream:  # opens when the stage has begun to read
+            stream.write(json.dumps({"text": "odota"}) + "\n")
+            stream.flush()
+            assert "snakemake" in Path(f"/proc/{process.pid}/cmdline").read_text()
+            process.send_signal(signal.SIGTERM)
+            assert any("Will exit after finishing currently running jobs" in line for line in process.stdout)
+        process.communicate(timeout=60)
+    assert process.returncode == 1
