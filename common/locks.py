@@ -45,6 +45,23 @@ def try_lock(path: Path) -> Lock | None:
     return Lock(descriptor)
 
 
+def is_held(path: Path) -> bool:
+    """Tell whether a process holds a lock, without writing to it: the onlooker may be a colleague who must not."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without flock
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def holder_of(path: Path) -> str:
     """Say who holds the lock: "pid 12 on host since 2026-01-31T12:00:00+00:00"; "another process" if it is unknown."""
     try:

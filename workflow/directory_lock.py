@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from common.errors import UserError
-from common.locks import Lock, holder_of, try_lock
+from common.locks import Lock, holder_of, is_held, try_lock
 
 _held: dict[Path, Lock] = {}
 
@@ -33,10 +33,4 @@ def hold(directory: Path) -> None:
 def holder_elsewhere(directory: Path) -> str | None:
     """Say which other process holds `directory`; None if it is free or this process's own."""
     path = directory.resolve() / ".alasin.lock"
-    if path in _held or not path.exists():
-        return None
-    lock = try_lock(path)
-    if lock is None:
-        return holder_of(path)
-    lock.release()
-    return None
+    return holder_of(path) if path not in _held and is_held(path) else None

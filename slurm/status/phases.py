@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from common.errors import UserError
+from common.locks import is_held
 
 # Rows of a stage are counted with the trainer's own formula, which needs no torch.
 from recipe.schedule import stage_rows
@@ -104,29 +103,12 @@ class PhaseStatus:
 def read_files(run: str, phase: str, folder: Path, content: PhaseSlice | None, waits_for: str | None) -> PhaseFiles:
     """Read what is in a phase's folder, which need not exist. A record that cannot be read becomes its `problem`."""
     done = (folder / "checkpoint.json").exists()
-    files = PhaseFiles(run, phase, folder, content, waits_for, done, _held(folder / "launch.lock"))
+    files = PhaseFiles(run, phase, folder, content, waits_for, done, is_held(folder / "launch.lock"))
     files = replace(files, pace=read_pace(folder), saved=read_newest(folder))
     try:
         return replace(files, job=read_job(folder), history=read_history(folder))
     except UserError as error:
         return replace(files, problem=str(error))
-
-
-def _held(path: Path) -> bool:
-    """Tell whether a process holds a lock, without writing to it: the onlooker may be a colleague who must not."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without flock
-        return False
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def judge(files: PhaseFiles, slurm: Mapping[str, Queued] | None, now: float) -> PhaseStatus:

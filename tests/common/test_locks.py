@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common.locks import holder_of, try_lock
+from common.locks import holder_of, is_held, try_lock
 from tests.slurm.standin import ROOT
 
 HOLD = "import sys; from pathlib import Path; from common.locks import try_lock; lock = try_lock(Path(sys.argv[1])); "
@@ -62,3 +62,17 @@ def test_a_file_that_is_no_record_of_a_holder_is_another_process(tmp_path: Path)
     for content in (b"", b"[]", b"{}", b"\xff", b'{"pid": 1}'):
         (tmp_path / "lock").write_bytes(content)
         assert holder_of(tmp_path / "lock") == "another process"
+
+
+def test_looking_whether_a_lock_is_held_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_held(path)
+    assert not path.exists()
+    lock = try_lock(path)
+    assert lock is not None
+    before = path.read_bytes()
+    assert is_held(path)
+    lock.release()
+    path.write_bytes(before)
+    assert not is_held(path)
+    assert path.read_bytes() == before

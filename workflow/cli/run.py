@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from common.errors import UserError
+from recipe.reading import read_recipe
 from workflow.cli.place import REPOSITORY
 
 _PROFILES = ("--profile", "--workflow-profile")
@@ -26,13 +27,16 @@ All else goes to Snakemake as it stands; snakemake --help tells what there is.
 
 
 def main() -> None:
-    """Become Snakemake; raises `UserError` if no recipe is given, or it is not there."""
+    """Become Snakemake; raises `UserError` if no recipe is given, or there are mistakes in it."""
     arguments = sys.argv[1:]
     if {"-h", "--help"} & set(arguments):
         print(_HELP.format(profiles=", ".join(sorted(path.name for path in (REPOSITORY / "profiles").iterdir()))))
         return
+    command = snakemake_arguments(arguments)
+    if not {"--config", "-C"} & set(arguments):
+        read_recipe(Path(arguments[0]))  # Snakemake would tell the same mistakes, with its own frame around them
     program = str(Path(sys.executable).with_name("snakemake"))
-    os.execvp(program, [program, *snakemake_arguments(arguments)])
+    os.execvp(program, [program, *command])
 
 
 def snakemake_arguments(arguments: list[str]) -> list[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib.metadata import EntryPoint
+from typing import Any
+
 import pytest
 
-from tests.workflow.cli.typed import alasin
-from workflow.cli.main import COMMANDS
+from tests.workflow.cli.typed import ROOT, alasin
+from workflow.cli.main import COMMANDS, main
 
 
 def test_without_a_command_it_tells_which_there_are_in_the_order_of_use() -> None:
@@ -55,3 +59,15 @@ def test_a_mistyped_option_is_answered_with_the_one_that_was_meant(arguments: li
     told = alasin(*arguments)
     assert told.returncode == 2
     assert told.stderr.splitlines()[-1].endswith(sentence)
+
+
+def test_what_is_installed_is_this_command_with_every_room_that_it_may_need() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (command,) = entry_points_of(project)
+    assert command.load() is main
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks"}
+    assert {f"{room}*" for room in rooms} == set(project["tool"]["setuptools"]["packages"]["find"]["include"])
+
+
+def entry_points_of(project: dict[str, Any]) -> list[EntryPoint]:
+    return [EntryPoint(name, value, "console_scripts") for name, value in project["project"]["scripts"].items()]

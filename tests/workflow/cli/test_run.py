@@ -57,6 +57,14 @@ def test_without_a_recipe_or_with_two_it_says_what_to_do(arguments: list[str], s
         snakemake_arguments(arguments)
 
 
+def test_mistakes_in_the_recipe_are_told_before_snakemake_begins(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("title: Mine\n")
+    told = alasin("run", "mine.yaml", cwd=tmp_path)
+    assert told.returncode == 1
+    assert told.stderr.splitlines()[0] == "error: mine.yaml: sources: is missing."
+    assert not (tmp_path / ".snakemake").exists()
+
+
 def test_it_plans_in_the_directory_that_is_given_and_ends_as_snakemake_ends(tmp_path: Path) -> None:
     told = alasin("run", DEMO, "--directory", "work", "-n", "--", "results/corpus/udhr-fi/manifest.json", cwd=tmp_path)
     assert told.returncode == 0, told.stderr

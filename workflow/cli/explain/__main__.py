@@ -14,6 +14,7 @@ from workflow.cli.explain.mirror import mirrored
 from workflow.cli.explain.text import explanation
 from workflow.cli.parser import Parser
 from workflow.cli.run import snakemake_arguments
+from workflow.directory_lock import holder_elsewhere
 
 
 def main() -> None:
@@ -38,6 +39,8 @@ def main() -> None:
     with mirrored(options.directory, patterns) as mirror:
         jobs = _planned(target, arguments, mirror, options.configfile)
         print(explanation(target, jobs, options.directory, mirror))
+    if holder := holder_elsewhere(options.directory):
+        print(f"Snakemake is at work there now ({holder}): what it is making counts as not made yet.")
 
 
 def _inside(file: str, directory: Path) -> str:

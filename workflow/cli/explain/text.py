@@ -13,7 +13,8 @@ from workflow.cli.explain.reasons import few, reasons
 from workflow.cli.explain.training import Fate, fate, folder_of
 
 _ALIKE = 3
-"""So many jobs of one rule for the same kind of reason are told one by one; of more, the first stands for all."""
+"""So many jobs of one rule for the same kind of reason are told one by one; of more, the first stands for
+all. A phase that is trained in part or whole is always told."""
 
 
 @dataclass
@@ -73,9 +74,10 @@ def _phases(fates: list[Fate]) -> str:
 def _lines(told: list[_Told]) -> Iterator[str]:
     alike: dict[tuple[str, ...], list[_Told]] = {}
     for entry in told:
-        alike.setdefault((entry.job.rule_name, *entry.job.kinds), []).append(entry)
-    for (rule, *_), entries in alike.items():
-        shown = entries if rule == "train" or len(entries) <= _ALIKE else entries[:1]
+        own = entry.fate.phase if entry.fate and entry.fate.begun else ""
+        alike.setdefault((entry.job.rule_name, *entry.job.kinds, own), []).append(entry)
+    for entries in alike.values():
+        shown = entries if len(entries) <= _ALIKE else entries[:1]
         for entry in shown:
             yield f"  {entry.job.rule_msg}"
             yield from (f"      {sentence}" for sentence in entry.sentences)

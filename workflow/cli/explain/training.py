@@ -36,6 +36,8 @@ class Fate:
     """Those that would be if what is made again before it comes out otherwise than it was."""
     anew: bool
     """Whether it surely ends in another checkpoint than it has."""
+    begun: bool = True
+    """Whether anything of it is trained."""
 
 
 def folder_of(job: Job) -> Path:
@@ -61,7 +63,7 @@ def fate(
     content = read_slice(mirror / slice_file, PhaseSlice)
     total = sum(stage_rows(stage) * stage.length for stage in content.stages)
     if saved is None:
-        return Fate(name, [f"{amount(total)} tokens to train, from the first step"], 0, 0, True)
+        return Fate(name, [f"{amount(total)} tokens to train, from the first step"], 0, 0, anew=True, begun=False)
     decisive = {file for file in job.input if file.startswith("results/shards/") or file.endswith("/checkpoint.json")}
     places = list(differences(saved.slice, json.loads(content.model_dump_json())))
     updated = set(job.files("Updated input files"))
@@ -70,15 +72,15 @@ def fate(
         known = not places or slice_file in updated
         sentences = [] if known else [f"its checkpoint is of another slice of the recipe: {few(places)}"]
         sentences += [f"trained anew: {_again(folder, total)}", f"{trained} go to {folder_of(job)}/superseded"]
-        return Fate(name, sentences, saved.phase_slots, 0, True)
+        return Fate(name, sentences, saved.phase_slots, 0, anew=True)
     if decisive & set(remade):
         sentence = f"{trained} are kept only if what is made again before it comes out as it was"
-        return Fate(name, [sentence], 0, saved.phase_slots, False)
+        return Fate(name, [sentence], 0, saved.phase_slots, anew=False)
     if saved.phase_slots < total:
         sentence = f"goes on from step {saved.step}: {amount(saved.phase_slots)} of {amount(total)} tokens are trained"
     else:
         sentence = f"{trained} are kept: only checkpoint.json is written again"
-    return Fate(name, [sentence], 0, 0, False)
+    return Fate(name, [sentence], 0, 0, anew=False)
 
 
 def _again(folder: Path, total: int) -> str:

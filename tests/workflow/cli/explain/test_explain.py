@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from common.locks import try_lock
 from recipe.reading import load_recipe
 from recipe.slices import phase_slice
 from tests.workflow.cli.typed import ROOT, alasin
@@ -200,6 +201,13 @@ def test_a_new_source_is_new_to_the_recipe(place: Place) -> None:
 def test_a_file_that_the_recipe_does_not_make_is_answered_with_the_nearest(place: Place) -> None:
     told = place.explain("results/models/on/config.json", status=1)
     assert told == f"error: {place.path} makes no results/models/on/config.json; did you mean {MODEL}?\n"
+
+
+def test_a_snakemake_at_work_is_told_and_not_disturbed(place: Place) -> None:
+    lock = try_lock(place.directory / ".alasin.lock")
+    assert lock is not None
+    assert f"Snakemake is at work there now (pid {os.getpid()} on " in place.explain()
+    lock.release()
 
 
 def test_an_empty_directory_is_not_even_made(tmp_path: Path) -> None:
