@@ -1,7 +1,7 @@
 """What a stage does at a given point: batch and learning rate, functions of the rows done alone.
 
-Everything is counted in slots, the tokens that a packed row can hold: rows x row length. Packing leaves under one slot
-in a hundred empty.
+Everything is counted in slots, the tokens that packed rows can hold: rows x row length. The budgets of a recipe are
+called tokens, and met in slots.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ class Step(NamedTuple):
 
 
 def stage_rows(stage: StageSlice) -> int:
-    """Return how many rows the stage trains on: its tokens, rounded up to whole rows."""
+    """Return how many rows the stage trains on: its budget, rounded up to whole rows."""
     return ceil(stage.tokens / stage.length)
 
 
 def batch_rows(stage: StageSlice, rows_done: int) -> int:
     """Return the rows of the batch that begins after `rows_done` rows.
 
-    During the warm-up the batch grows linearly in tokens from `start_tokens` to `tokens`. What is left for the last
+    During the warm-up the batch grows linearly in slots from `start_tokens` to `tokens`. What is left for the last
     batch is between half and one and a half batches, so that no step rests on a few stray rows.
     """
     batch = stage.batch
-    tokens: float = batch.tokens
+    slots: float = batch.tokens
     done = rows_done * stage.length
     if batch.start_tokens is not None and done < batch.warmup_tokens:
-        tokens = batch.start_tokens + (batch.tokens - batch.start_tokens) * done / batch.warmup_tokens
-    rows = max(1, int(tokens // stage.length))
+        slots = batch.start_tokens + (batch.tokens - batch.start_tokens) * done / batch.warmup_tokens
+    rows = max(1, int(slots // stage.length))
     left = stage_rows(stage) - rows_done
     return left if left < rows + (rows + 1) // 2 else rows
 
 
-def learning_rate(stage: StageSlice, tokens: float) -> float:
-    """Return the learning rate `tokens` slots into the stage.
+def learning_rate(stage: StageSlice, slots: float) -> float:
+    """Return the learning rate `slots` into the stage.
 
     Linear warm-up from zero; then constant, or peak -> final as 1 - sqrt(progress) (Haegele et al. 2024, section 4).
     """
     rate = stage.learning_rate
-    if tokens < rate.warmup_tokens:
-        return rate.peak * tokens / rate.warmup_tokens
+    if slots < rate.warmup_tokens:
+        return rate.peak * slots / rate.warmup_tokens
     if rate.shape == "constant":
         return rate.peak
-    progress = min(1.0, (tokens - rate.warmup_tokens) / (stage.tokens - rate.warmup_tokens))
+    progress = min(1.0, (slots - rate.warmup_tokens) / (stage.tokens - rate.warmup_tokens))
     return rate.final + (rate.peak - rate.final) * (1.0 - sqrt(progress))
 
 

@@ -1,8 +1,8 @@
 """What a recipe is made of: its parts, their keys, and the way of a run through phases.
 
 These are types only. `recipe.reading` reads them from YAML, `recipe.checks` holds the rules that span several parts.
-Counts of training are in tokens, and a token here is a slot of a packed row. What stands below a key also describes it
-in the JSON Schema that editors read.
+A budget of training is written in tokens and met in slots of packed rows, of which some in a thousand stay empty. What
+stands below a key also describes it in the JSON Schema that editors read.
 """
 
 from __future__ import annotations
@@ -165,23 +165,23 @@ class Mixture(Strict):
 
 
 class Batch(Strict):
-    """Global batch in tokens (slots of packed rows), with an optional linear warm-up."""
+    """Global batch, with an optional linear warm-up."""
 
     tokens: Count
     """Slots in one optimizer step."""
     start_tokens: Count | None = None
     """Slots in the first step, where there is a warm-up."""
     warmup_tokens: Size = 0
-    """Tokens over which the batch grows from `start_tokens` to `tokens`."""
+    """Slots over which the batch grows from `start_tokens` to `tokens`."""
 
 
 class LearningRate(Strict):
-    """Learning rate over the tokens of a stage."""
+    """Learning rate over the slots of a stage."""
 
     peak: Positive
     """The largest rate."""
     warmup_tokens: Size = 0
-    """Tokens over which the rate rises linearly from 0 to `peak`."""
+    """Slots over which the rate rises linearly from 0 to `peak`."""
     shape: Literal["constant", "1-sqrt"] = "constant"
     """After the warm-up: `constant`, or `1-sqrt`, which falls as 1 minus the square root of the share done."""
     final: NotNegative = 0.0
@@ -194,11 +194,11 @@ class Stage(Strict):
     length: Annotated[int, Field(ge=8, le=65_535), BeforeValidator(_number)]
     """Slots in a packed row; longer documents are cut."""
     tokens: Count
-    """How long the stage is."""
+    """How long the stage is, in slots."""
     batch: Batch
     """Global batch; how many processes share it changes nothing."""
     learning_rate: LearningRate
-    """Over the tokens of the stage."""
+    """Over the slots of the stage."""
     rope_theta: Positive
     """RoPE theta of the layers that attend to the whole document."""
     mixture: Text

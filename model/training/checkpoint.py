@@ -28,7 +28,7 @@ from common.errors import UserError
 from common.files import fsync_directory, read_json, sha256_of, write_json
 from common.listed import describe, problem_with
 
-FORMAT = 1
+FORMAT = 2
 TENSOR_FILES = ("weights", "exp_avg", "exp_avg_sq")
 MANIFEST = "manifest.json"
 
@@ -85,6 +85,17 @@ def damage(directory: Path) -> str | None:
     return f"{directory / MANIFEST} does not list {', '.join(sorted(missing))}" if missing else None
 
 
+def format_of(directory: Path) -> Any:
+    """Return the number of the format that a whole checkpoint is written in."""
+    return read_json(directory / MANIFEST).get("format")
+
+
+def other_format(directory: Path) -> str | None:
+    """Return in words that a whole checkpoint is of another format than is read here, or None."""
+    found = format_of(directory)
+    return None if found == FORMAT else f"{directory} is a checkpoint of format {found}, and {FORMAT} is what is read"
+
+
 def complete_checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints in `folder` that have a manifest, oldest first."""
     return sorted(path for path in folder.glob("step-*") if (path / MANIFEST).is_file())
@@ -112,8 +123,14 @@ def load_tensors(directory: Path) -> dict[str, Tensors]:
 
 
 def load_state(directory: Path) -> dict[str, Any]:
-    """Return the content of a checkpoint's `state.json`."""
-    state: dict[str, Any] = read_json(directory / "state.json")
+    """Return the content of a checkpoint's `state.json`. Raises `UserError` if it is of another format."""
+    path = directory / "state.json"
+    state: dict[str, Any] = read_json(path)
+    if state.get("format") != FORMAT:
+        raise UserError(
+            f"{path} is of format {state.get('format')}, and {FORMAT} is what is read; move {directory} away and run "
+            "again."
+        )
     return state
 
 
@@ -139,10 +156,19 @@ def write_pointer(path: Path, directory: Path, facts: Mapping[str, Any]) -> None
 
 
 def pointed_directory(pointer: Path) -> Path:
-    """Return the directory that a `checkpoint.json` names, as it is; `UserError` if that file names none."""
+    """Return the directory that a `checkpoint.json` names, as it is.
+
+    Raises:
+        UserError: if that file names none, or is of another format.
+    """
     content = read_json(pointer)
     if not isinstance(content, dict) or not {"checkpoint", "manifest_sha256"} <= content.keys():
         raise UserError(f"{pointer} names no checkpoint; give the checkpoint.json that a phase of training ends with.")
+    if content.get("format") != FORMAT:
+        raise UserError(
+            f"{pointer} is of format {content.get('format')}, and {FORMAT} is what is read; delete it and run again: "
+            "the phase is trained anew."
+        )
     directory: Path = pointer.parent / content["checkpoint"]
     return directory
 

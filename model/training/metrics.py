@@ -133,7 +133,7 @@ class Progress:
         pace = (done - self._start) / (now - self._began)
         left = (self._total - done) / pace
         print(
-            f"{self._name}  {100 * done / self._total:5.1f} %  {amount(done)} of {amount(self._total)} tokens  "
+            f"{self._name}  {100 * done / self._total:5.1f} %  {amount(done)} of {amount(self._total)} slots  "
             f"loss {loss:.3f}  {amount(tokens_per_second)} tokens/s  {duration(left)} left",
             flush=True,
         )

@@ -3,7 +3,8 @@
 The states of a phase:
 
 1. The ranks meet. Rank 0 looks for the newest whole checkpoint of this very phase (same slice, same shards, same
-   checkpoint to begin with); another recipe's are moved to `superseded/`. Each rank checks its share of the shards.
+   checkpoint to begin with); those of another recipe, or of a format that is no longer read, are moved to
+   `superseded/`. Each rank checks its share of the shards.
 2. Weights and moments are loaded: from that checkpoint, else from the phase before, else fresh from the seed.
 3. For each stage, for each step: a batch of consecutive global rows, forward and backward in micro-batches, one
    reduction, one update, one line of metrics. The loss is summed over masked positions and divided by their number in
@@ -15,7 +16,7 @@ The states of a phase:
         checkpoint.json      the declared artifact
         checkpoints/         see model/training/checkpoint.py
         metrics.jsonl, tensorboard/
-        superseded/          what another recipe left here
+        superseded/          what another recipe or format left here
 """
 
 from __future__ import annotations
@@ -65,11 +66,11 @@ class Position:
     """Where training stands; what `state.json` holds. Numbers of slots and steps count the whole lineage."""
 
     step: int = 0
-    tokens: int = 0
+    slots: int = 0
     stage: int = 0
     stage_rows: int = 0
     """Rows of the stage that are done: the only state of the data."""
-    phase_tokens: int = 0
+    phase_slots: int = 0
     drawn: dict[str, int] = field(default_factory=dict)
     """Source -> real tokens of it trained on in this phase."""
     stage_end: bool = False
@@ -85,7 +86,7 @@ class Phase:
         self.folder: Path = arguments.folder
         self.shards: Path = arguments.shards / self.slice.tokenizer
         self.checkpoint_seconds: float = arguments.checkpoint_seconds
-        self.micro_tokens: int = arguments.micro_batch_tokens
+        self.micro_slots: int = arguments.micro_batch_slots
         self.stop_asked = False
         for number in STOP_SIGNALS:
             signal.signal(number, self._ask_to_stop)
@@ -130,8 +131,8 @@ class Phase:
         folder = self.folder / "checkpoints"
         if self.rank == 0:
             newest = checkpoint.newest_whole(folder, self.say)
-            if newest and checkpoint.load_state(newest)["inputs"] != self.inputs:
-                self._set_superseded_aside(newest)
+            if newest and (superseded := self._superseded(newest)):
+                self._set_aside(*superseded)
                 newest = None
             if newest is None and previous:
                 checkpoint.open_checkpoint(previous)
@@ -145,7 +146,7 @@ class Phase:
             self.position = Position(**state["position"])
             self.say(f"continuing from {own[-1]}: step {self.position.step}")
         elif start:
-            self.position = Position(step=state["position"]["step"], tokens=state["position"]["tokens"])
+            self.position = Position(step=state["position"]["step"], slots=state["position"]["slots"])
             self.say(f"beginning from {start}")
         else:
             self.say(f"beginning with fresh weights, seed {self.slice.seed}")
@@ -166,19 +167,28 @@ class Phase:
             **fields,
         )
 
-    def _set_superseded_aside(self, newest: Path) -> None:
-        """Move what another recipe, other shards or another beginning left in this folder out of the way."""
-        aside = self.folder / "superseded" / checkpoint.load_state(newest)["inputs"][:12]
+    def _superseded(self, newest: Path) -> tuple[str, str] | None:
+        """Return what to call what is in this folder, and why it is not continued; None if it is."""
+        if problem := checkpoint.other_format(newest):
+            return f"format-{checkpoint.format_of(newest)}", problem
+        inputs = checkpoint.load_state(newest)["inputs"]
+        if inputs != self.inputs:
+            return inputs[:12], f"the recipe or the data has changed since {newest.name} was written"
+        return None
+
+    def _set_aside(self, name: str, reason: str) -> None:
+        """Move what another recipe or format, other shards or another beginning left in this folder out of the way."""
+        aside = self.folder / "superseded" / name
         aside.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoints", "metrics.jsonl", "tensorboard"):
             if (self.folder / name).exists():
                 (self.folder / name).rename(aside / f"{name}-{time.time_ns()}")
-        self.say(f"the recipe or the data has changed since {newest.name} was written; moved what was here to {aside}")
+        self.say(f"{reason}; moved what was here to {aside}")
 
     def train(self) -> None:
         """Train what is left of every stage, and write the artifact."""
         total = sum(stage_rows(stage) * stage.length for stage in self.slice.stages)
-        self.progress = Progress(f"{self.slice.run}/{self.slice.phase}", total, self.position.phase_tokens)
+        self.progress = Progress(f"{self.slice.run}/{self.slice.phase}", total, self.position.phase_slots)
         self.log = Log(self.folder, self.position.step) if self.rank == 0 else None
         if self.log and self.log.repeated:
             self.say(f"training {self.log.repeated} steps again that the last attempt made after its last checkpoint")
@@ -198,7 +208,7 @@ class Phase:
                 "run": self.slice.run,
                 "phase": self.slice.phase,
                 "step": self.position.step,
-                "tokens": self.position.tokens,
+                "slots": self.position.slots,
             }
             checkpoint.write_pointer(self.folder / "checkpoint.json", last, facts)
             self.say(f"{self.folder / 'checkpoint.json'} names {last.name}")
@@ -211,7 +221,7 @@ class Phase:
         vocabulary = self.tokenizer["vocabulary"]
         stream = Stream(stage, self.shards, key, vocabulary, self.languages, self.say)
         self.model.set_global_rope_theta(stage.rope_theta)
-        micro_rows = max(1, self.micro_tokens // stage.length)
+        micro_rows = max(1, self.micro_slots // stage.length)
         plan = steps(stage, position.stage_rows)
         waiting = time.monotonic()
         for batch in stream.batches(plan, self.rank, self.world_size, micro_rows):
@@ -247,8 +257,8 @@ class Phase:
         position, stage = self.position, self.slice.stages[self.position.stage]
         slots = batch.step.rows * stage.length
         position.step += 1
-        position.tokens += slots
-        position.phase_tokens += slots
+        position.slots += slots
+        position.phase_slots += slots
         position.stage_rows += batch.step.rows
         position.stage_end = position.stage_rows == stage_rows(stage)
         for part, tokens in zip(stream.components, tally.drawn, strict=True):
@@ -272,8 +282,8 @@ class Phase:
                 "step": position.step,
                 "stage": position.stage,
                 "length": self.slice.stages[position.stage].length,
-                "tokens": position.tokens,
-                "phase_tokens": position.phase_tokens,
+                "slots": position.slots,
+                "phase_slots": position.phase_slots,
                 "first_row": batch.step.first_row,
                 "batch_rows": batch.step.rows,
                 "batch_tokens": sum(tally.drawn),
@@ -287,7 +297,7 @@ class Phase:
             }
         )
         finished = position.stage_end and position.stage == len(self.slice.stages) - 1
-        self.progress.show(position.phase_tokens, summary["loss"], tokens_per_second, finished)
+        self.progress.show(position.phase_slots, summary["loss"], tokens_per_second, finished)
 
     def _maybe_checkpoint(self, tally: Tally) -> None:
         """Save if a stage ends, a rank was told to stop, or rank 0's clock says so; leave if told to stop."""
@@ -338,7 +348,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where checkpoints and metrics go")
     parser.add_argument("--previous", type=Path, help="checkpoint.json to begin from (default: fresh weights)")
     parser.add_argument(
-        "--micro-batch-tokens",
+        "--micro-batch-slots",
         type=int,
         default=8192,
         help="slots computed at once on a rank, as memory allows; does not change the batch (default: 8192)",
@@ -347,8 +357,8 @@ def main() -> None:
         "--checkpoint-seconds", type=float, default=900.0, help="seconds between checkpoints (default: 900)"
     )
     arguments = parser.parse_args()
-    if arguments.micro_batch_tokens < 1:
-        raise UserError(f"--micro-batch-tokens is {arguments.micro_batch_tokens}; give at least 1.")
+    if arguments.micro_batch_slots < 1:
+        raise UserError(f"--micro-batch-slots is {arguments.micro_batch_slots}; give at least 1.")
     if absent := [name for name in PLACE if name not in os.environ]:
         raise UserError(
             f"the environment has no {', '.join(absent)}, which say which rank this is; put `python -m slurm.launch "
@@ -358,7 +368,7 @@ def main() -> None:
         phase = Phase(arguments)
         phase.train()
     except torch.OutOfMemoryError as error:
-        print(f"error: {error}\nSet a smaller micro_batch_tokens in the profile.", file=sys.stderr)
+        print(f"error: {error}\nSet a smaller micro_batch_slots in the profile.", file=sys.stderr)
         sys.exit(OUT_OF_MEMORY)
     dist.destroy_process_group()
 

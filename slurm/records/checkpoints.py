@@ -40,7 +40,7 @@ def read_newest(folder: Path) -> Saved | None:
         with suppress(UserError, OSError, KeyError, TypeError):
             state = read_json(directory / "state.json")
             position, written = state["position"], (directory / "manifest.json").stat().st_mtime
-            return Saved(position["step"], position["phase_tokens"], state["slice"], state["world_size"], written)
+            return Saved(position["step"], position["phase_slots"], state["slice"], state["world_size"], written)
     return None
 
 

@@ -82,4 +82,4 @@ def read_pace(folder: Path) -> Pace | None:
 
 def _step(row: dict[str, Any]) -> _Step:
     slots_per_second = row["batch_rows"] * row["length"] / row["step_seconds"]
-    return _Step(row["step"], row["phase_tokens"], row["loss"], row["tokens_per_second"], slots_per_second)
+    return _Step(row["step"], row["phase_slots"], row["loss"], row["tokens_per_second"], slots_per_second)

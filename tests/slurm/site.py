@@ -96,7 +96,7 @@ def log_steps(folder: Path, steps: range) -> None:
         log.write(
             {
                 "step": step,
-                "phase_tokens": 800 * step,
+                "phase_slots": 800 * step,
                 "batch_rows": 8,
                 "length": 100,
                 "loss": 9.0 - step / 10,
@@ -110,7 +110,7 @@ def log_steps(folder: Path, steps: range) -> None:
 
 def save(folder: Path, step: int, age: float = 0.0, **changes: Any) -> Path:
     directory = folder / "checkpoints" / f"step-{step:08}"
-    position = {"step": step, "phase_tokens": 800 * step}
+    position = {"step": step, "phase_slots": 800 * step}
     content = json.loads(STABLE.model_copy(update=changes).model_dump_json())
     tensors = {name: {"weight": torch.zeros(1)} for name in TENSOR_FILES}
     write_checkpoint(directory, tensors, {"position": position, "slice": content, "world_size": 16})

@@ -60,7 +60,7 @@ def _phase(results: Path, run: str, phase: str, before: list[tuple[str, str]]) -
             loss = 8 - len(before) - i / STEPS + rng.normal(0, 0.05)
             row = {
                 "step": first + i + 1,
-                "tokens": (first + i + 1) * 4096,
+                "slots": (first + i + 1) * 4096,
                 "batch_tokens": 4000,
                 "learning_rate": 1e-3,
                 "gradient_norm": 0.5,
@@ -74,16 +74,17 @@ def _phase(results: Path, run: str, phase: str, before: list[tuple[str, str]]) -
             stream.write(json.dumps(row) + "\n")
     checkpoint = folder / "checkpoints" / f"step-{first + STEPS:08}"
     drawn = {part["source"]: 1000 * (k + 1) for k, part in enumerate(parts)}
-    position = {"step": first + STEPS, "tokens": (first + STEPS) * 4096, "drawn": drawn}
+    position = {"step": first + STEPS, "slots": (first + STEPS) * 4096, "drawn": drawn}
     versions = {"python": "3.11.2", "torch": "2.13.0+cpu"}
-    write_json(
-        checkpoint / "state.json", {"position": position, "slice": content, "world_size": 2, "versions": versions}
-    )
+    state = {"format": 2, "position": position, "slice": content, "world_size": 2, "versions": versions}
+    write_json(checkpoint / "state.json", state)
     weights = {"name": "weights.safetensors", "bytes": 1, "sha256": f"{phase}-{run}".ljust(64, "0")}
-    write_json(checkpoint / "manifest.json", {"format": 1, "files": [weights]})
+    write_json(checkpoint / "manifest.json", {"format": 2, "files": [weights]})
     pointer = {
+        "format": 2,
         "checkpoint": f"checkpoints/{checkpoint.name}",
         "manifest_sha256": sha256_of(checkpoint / "manifest.json"),
+        "slots": position["slots"],
     }
     write_json(folder / "checkpoint.json", pointer)
 

@@ -138,7 +138,7 @@ def test_jobs_are_put_back_after_preemption_and_locks_do_not_outlive_snakemake(p
 @pytest.mark.parametrize("profile", ["lumi", "lumi-trial", "slurm"])
 def test_a_plan_can_read_every_number(profile: str):
     values = VALUES[profile]
-    numbers = ("runtime", "mem_mb", "nodes", "processes_per_node", "micro_batch_tokens", "checkpoint_seconds")
+    numbers = ("runtime", "mem_mb", "nodes", "processes_per_node", "micro_batch_slots", "checkpoint_seconds")
     for resources in (values["default-resources"], *values["set-resources"].values()):
         assert all(isinstance(resources[key], int) for key in numbers if key in resources)
     assert all(isinstance(threads, int) for threads in values["set-threads"].values())

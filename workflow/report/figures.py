@@ -64,31 +64,31 @@ def loss_curve(phases: Sequence[PhaseResult], limits: tuple[float, float]) -> st
         phases: the lineage.
         limits: of the loss axis, shared by the panels of all runs.
     """
-    with panel("Training loss in nats per masked token over tokens", 2.7) as (axes, done):
+    with panel("Training loss in nats per masked token over slots", 2.7) as (axes, done):
         _bands(axes, phases)
         for phase in phases:
-            tokens, loss = phase.metrics["tokens"], phase.metrics["loss"]
-            axes.plot(*thinned(tokens, loss, 4 * POINTS), color=PALETTE[0], linewidth=0.7, alpha=0.35)
-            axes.plot(*thinned(tokens, loss), color=PALETTE[0])
+            slots, loss = phase.metrics["slots"], phase.metrics["loss"]
+            axes.plot(*thinned(slots, loss, 4 * POINTS), color=PALETTE[0], linewidth=0.7, alpha=0.35)
+            axes.plot(*thinned(slots, loss), color=PALETTE[0])
         axes.set_ylim(*limits)
-        _over_tokens(axes, "loss, nats per masked token")
+        _over_slots(axes, "loss, nats per masked token")
     return done[0]
 
 
 def language_curves(phases: Sequence[PhaseResult], order: Sequence[str], limits: tuple[float, float]) -> str:
     """Draw the training loss of every frequent language along a run's lineage; `order` gives each its colour."""
-    with panel("Training loss of each language over tokens", 2.7) as (axes, done):
+    with panel("Training loss of each language over slots", 2.7) as (axes, done):
         _bands(axes, phases)
         for phase in phases:
             for language, loss in phase.metrics.frequent().items():
-                axes.plot(*thinned(phase.metrics["tokens"], loss, POINTS // 2), **line_style(order.index(language)))
+                axes.plot(*thinned(phase.metrics["slots"], loss, POINTS // 2), **line_style(order.index(language)))
         axes.set_ylim(*limits)
-        _over_tokens(axes, "loss, nats per masked token")
+        _over_slots(axes, "loss, nats per masked token")
     return done[0]
 
 
 def column_curves(phases: Sequence[PhaseResult], runs: Sequence[str], column: str, label: str, log: bool) -> str:
-    """Draw a number over tokens, each phase once, in the colour of the run that owns it.
+    """Draw a number over slots, each phase once, in the colour of the run that owns it.
 
     Args:
         phases: each phase once.
@@ -97,9 +97,9 @@ def column_curves(phases: Sequence[PhaseResult], runs: Sequence[str], column: st
         label: what it is, with its unit.
         log: whether its axis is logarithmic.
     """
-    with panel(f"{label} over tokens", 2.1) as (axes, done):
+    with panel(f"{label} over slots", 2.1) as (axes, done):
         for phase in phases:
-            axes.plot(*thinned(phase.metrics["tokens"], phase.metrics[column]), **line_style(runs.index(phase.run)))
+            axes.plot(*thinned(phase.metrics["slots"], phase.metrics[column]), **line_style(runs.index(phase.run)))
         if log:
             axes.set_yscale("log")
             axes.yaxis.set_minor_formatter(NullFormatter())
@@ -107,7 +107,7 @@ def column_curves(phases: Sequence[PhaseResult], runs: Sequence[str], column: st
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
         else:
             axes.set_ylim(bottom=0)
-        _over_tokens(axes, label)
+        _over_slots(axes, label)
     return done[0]
 
 
@@ -166,14 +166,14 @@ def panel(description: str, height: float) -> Iterator[tuple[Any, list[str]]]:
     done.append(_inline(stream.getvalue(), description))
 
 
-def _over_tokens(axes: Any, label: str) -> None:
-    axes.set_xlabel("tokens trained on")
+def _over_slots(axes: Any, label: str) -> None:
+    axes.set_xlabel("slots trained on")
     axes.set_ylabel(label)
     axes.set_xlim(left=0)
     axes.margins(x=0.01)
     axes.tick_params(length=0)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda tokens, _: amount(tokens)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda slots, _: amount(slots)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value) if value >= 1000 else f"{value:g}"))
 
 
@@ -182,11 +182,11 @@ def _bands(axes: Any, phases: Sequence[PhaseResult]) -> None:
     begin = 0
     for number, phase in enumerate(phases, 1):
         if number % 2 == 0:
-            axes.axvspan(begin, phase.tokens, color=BAND, linewidth=0, zorder=0)
-        middle = (begin + phase.tokens) / 2
+            axes.axvspan(begin, phase.slots, color=BAND, linewidth=0, zorder=0)
+        middle = (begin + phase.slots) / 2
         axes.annotate(str(number), (middle, 1.0), (0, 2), xycoords=("data", "axes fraction"),
                       textcoords="offset points", ha="center", va="bottom", fontsize=8.5)  # fmt: skip
-        begin = phase.tokens
+        begin = phase.slots
 
 
 def _inline(svg: str, description: str) -> str:

@@ -109,7 +109,7 @@ def model_row(results: Results, run: str, phases: Sequence[PhaseResult], held_ou
         "parameters": model.parameters,
         "languages": sorted(results.lineage(run).languages),
         "phases": [phase.phase if phase.run == run else f"{phase.phase} (of {phase.run})" for phase in phases],
-        "tokens": phases[-1].tokens,
+        "slots": phases[-1].slots,
         "steps": phases[-1].step,
         "training_loss": phases[-1].metrics.ends()[1],
         "longest": longest,

@@ -31,7 +31,7 @@ Columns = NDArray[np.float64]
 
 COLUMNS = (
     "step",
-    "tokens",
+    "slots",
     "batch_tokens",
     "learning_rate",
     "gradient_norm",
@@ -97,8 +97,8 @@ class PhaseResult:
     drawn: dict[str, int]
     """Source -> real tokens trained on."""
     step: int
-    """Optimizer steps of the lineage at its end; `tokens` likewise, slots of packed rows."""
-    tokens: int
+    """Optimizer steps of the lineage at its end; `slots` likewise."""
+    slots: int
     world_size: int
     versions: dict[str, str]
     checkpoint: str
@@ -318,7 +318,7 @@ class Results:
 
     def _phase(self, run: str, phase: str) -> PhaseResult:
         place = f"runs/{run}/{phase}"
-        pointer = self._json(f"{place}/checkpoint.json", "checkpoint", "manifest_sha256")
+        pointer = self._json(f"{place}/checkpoint.json", "checkpoint", "manifest_sha256", "slots")
         checkpoint = f"{place}/{pointer['checkpoint']}"
         state = self._json(f"{checkpoint}/state.json", "position", "slice", "world_size", "versions")
         files = self._json(f"{checkpoint}/manifest.json", "files")["files"]
@@ -335,7 +335,7 @@ class Results:
             metrics=read_metrics(self.folder / place / "metrics.jsonl"),
             drawn=state["position"]["drawn"],
             step=state["position"]["step"],
-            tokens=state["position"]["tokens"],
+            slots=state["position"]["slots"],
             world_size=state["world_size"],
             versions=state["versions"],
             checkpoint=checkpoint,

@@ -30,7 +30,7 @@ rule train:
         nodes=1,
         processes_per_node=1,
         runtime=60,
-        micro_batch_tokens=8192,
+        micro_batch_slots=8192,
         checkpoint_seconds=900,
         start_seconds=0,
         step_seconds=0,
@@ -46,7 +46,7 @@ rule train:
         " --step-seconds {resources.step_seconds} --folder {params.folder:q} --done {output.checkpoint:q} --"
         " python -m model.training.trainer --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
         " --shards results/shards --folder {params.folder:q} {params.previous}"
-        " --micro-batch-tokens {resources.micro_batch_tokens}"
+        " --micro-batch-slots {resources.micro_batch_slots}"
         " --checkpoint-seconds {resources.checkpoint_seconds} 2>&1 | tee -ai {log:q}"
 
 

@@ -15,7 +15,8 @@ def tensors(value):
 
 def write(folder, step, stage_end=False):
     directory = folder / f"step-{step:08}"
-    checkpoint.write_checkpoint(directory, tensors(float(step)), {"step": step, "position": {"stage_end": stage_end}})
+    state = {"format": checkpoint.FORMAT, "step": step, "position": {"stage_end": stage_end}}
+    checkpoint.write_checkpoint(directory, tensors(float(step)), state)
     return directory
 
 
@@ -132,3 +133,16 @@ def test_another_json_is_no_pointer(tmp_path):
     (tmp_path / "manifest.json").write_text('{"format": 1}')
     with pytest.raises(UserError, match="names no checkpoint; give the checkpoint"):
         checkpoint.open_checkpoint(tmp_path / "manifest.json")
+
+
+def test_a_checkpoint_of_another_format_is_whole_but_not_read(tmp_path, monkeypatch):
+    with monkeypatch.context() as older:
+        older.setattr(checkpoint, "FORMAT", 1)
+        directory = write(tmp_path / "checkpoints", 5)
+        checkpoint.write_pointer(tmp_path / "checkpoint.json", directory, {})
+    assert checkpoint.damage(directory) is None
+    assert "format 1, and 2 is what is read" in checkpoint.other_format(directory)
+    with pytest.raises(UserError, match=r"state\.json is of format 1, and 2 is what is read; move .* away"):
+        checkpoint.load_state(directory)
+    with pytest.raises(UserError, match=r"checkpoint\.json is of format 1, and 2 is what is read; delete it"):
+        checkpoint.open_checkpoint(tmp_path / "checkpoint.json")

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import psutil
 import pytest
 from safetensors.numpy import load_file
 
+from common.files import write_json
+from common.listed import describe
 from corpus.demo.made_text import made_documents
 from corpus.rows.shards import ShardPlan
 from corpus.rows.shards import make as make_shards
@@ -83,7 +86,7 @@ def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=
         data / "shards",
     ]
     trainer += ["--tokenizer", data / "tokenizers" / "t" / "manifest.json", "--folder", folder]
-    trainer += ["--checkpoint-seconds", every, "--micro-batch-tokens", micro]
+    trainer += ["--checkpoint-seconds", every, "--micro-batch-slots", micro]
     trainer += ["--previous", previous] if previous else []
     launch = [sys.executable, "-m", "slurm.launch", "--cluster", "local", "--processes-per-node", ranks]
     launch += ["--folder", folder, "--done", folder / "checkpoint.json", "--", *trainer]
@@ -189,7 +192,7 @@ def test_stopped_with_two_ranks_and_resumed_with_one_and_with_four_it_trains_the
         assert stopped < len(metrics(whole))
         finish(data, folder, ranks=ranks, every=900.0, micro=64)
         found, expected = metrics(folder), metrics(whole)
-        for key in ("stage", "first_row", "batch_rows", "batch_tokens", "masked", "tokens", "learning_rate"):
+        for key in ("stage", "first_row", "batch_rows", "batch_tokens", "masked", "slots", "learning_rate"):
             assert [line[key] for line in found] == [line[key] for line in expected], key
         assert [line["loss"] for line in found] == pytest.approx([line["loss"] for line in expected], abs=1e-3)
 
@@ -231,7 +234,7 @@ def test_the_next_phase_begins_with_the_weights_and_moments_of_the_one_before(da
     output = finish(data, folder, phase="two", previous=whole / "checkpoint.json")
     assert f"beginning from {whole}" in output
     first, before = metrics(folder)[0], metrics(whole)[-1]
-    assert (first["step"], first["tokens"] - 10 * 48) == (before["step"] + 1, before["tokens"])
+    assert (first["step"], first["slots"] - 10 * 48) == (before["step"] + 1, before["slots"])
     assert first["loss"] < before["loss"] + 0.5
 
 
@@ -242,6 +245,20 @@ def test_checkpoints_of_another_recipe_are_set_aside_and_not_continued(data, who
     output = finish(data, folder, every=900.0)
     assert "the recipe or the data has changed" in output
     assert list(folder.glob("superseded/*/checkpoints*/step-*"))
+    assert same(weights(folder), weights(whole))
+
+
+def test_checkpoints_of_an_older_format_are_set_aside_and_not_continued(data, whole):
+    folder = data / "runs" / "older"
+    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("jobs", "job*", "RUNNING*", "checkpoint.json"))
+    for directory in folder.glob("checkpoints/step-*"):
+        state, manifest = (json.loads((directory / name).read_text()) for name in ("state.json", "manifest.json"))
+        write_json(directory / "state.json", state | {"format": 1})
+        files = [describe(directory / entry["name"]) for entry in manifest["files"]]
+        write_json(directory / "manifest.json", {"format": 1, "files": files})
+    output = finish(data, folder, every=900.0)
+    assert "is a checkpoint of format 1, and 2 is what is read; moved what was here to" in output
+    assert list(folder.glob("superseded/format-1/checkpoints*/step-*"))
     assert same(weights(folder), weights(whole))
 
 

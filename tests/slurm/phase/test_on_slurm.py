@@ -90,7 +90,7 @@ def test_after_what_may_pass_another_job_continues(
     [
         ("CANCELLED", (), "job 101 ended: cancelled (by user 1000). The same command continues"),
         ("REVOKED", (), "job 101 ended: cancelled"),
-        ("OUT_OF_MEMORY", (), "job 101 ended: out of memory. Set a smaller micro_batch_tokens"),
+        ("OUT_OF_MEMORY", (), "job 101 ended: out of memory. Set a smaller micro_batch_slots"),
         ("FAILED", (0, 71, 0, 0), "had too little device memory"),
         ("FAILED", (65,), "job 101 ended: refused (rank 0 on "),
         ("COMPLETED", (0,), "ended without an error, but did not make"),

@@ -23,7 +23,7 @@ def trained(
     """Write what a phase leaves: steps of (rows in the batch, row length, seconds), a checkpoint, its job."""
     lines = [{"batch_rows": batch, "length": length, "step_seconds": seconds} for batch, length, seconds in rows]
     checkpoint = folder / "checkpoints" / "step-00000001"
-    state = {"position": {"step": 1, "phase_tokens": 1}, "slice": {}, "world_size": checkpoint_ranks or ranks}
+    state = {"position": {"step": 1, "phase_slots": 1}, "slice": {}, "world_size": checkpoint_ranks or ranks}
     checkpoint.mkdir(parents=True)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + tail)
     (checkpoint / "state.json").write_text(json.dumps(state))

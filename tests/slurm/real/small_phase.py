@@ -92,7 +92,7 @@ class SmallPhase:
         """Start `slurm.launch` of the phase; its output goes to a file."""
         trainer = [sys.executable, "-m", "model.training.trainer", "--slice", self.data / "one.json"]
         trainer += ["--shards", self.data / "shards", "--tokenizer", self.data / "tokenizers" / "t" / "manifest.json"]
-        trainer += ["--folder", self.folder, "--checkpoint-seconds", checkpoint_seconds, "--micro-batch-tokens", 2048]
+        trainer += ["--folder", self.folder, "--checkpoint-seconds", checkpoint_seconds, "--micro-batch-slots", 2048]
         command = [sys.executable, "-m", "slurm.launch", "--cluster", where, "--partition", partition]
         command += ["--nodes", nodes, "--processes-per-node", processes, "--minutes", minutes]
         command += ["--start-seconds", 120, "--step-seconds", step_seconds, "--folder", self.folder]

@@ -11,7 +11,7 @@ from slurm.records.checkpoints import Saved, newest_step, read_newest
 
 def save(folder: Path, step: int, state: str | None = None, name: str = "") -> Path:
     """Write a checkpoint, as far as it is looked at here."""
-    content = {"position": {"step": step, "phase_tokens": 100 * step}, "slice": {"run": "small"}, "world_size": 4}
+    content = {"position": {"step": step, "phase_slots": 100 * step}, "slice": {"run": "small"}, "world_size": 4}
     directory = folder / "checkpoints" / (name or f"step-{step:08}")
     directory.mkdir(parents=True)
     (directory / "state.json").write_text(json.dumps(content) if state is None else state)

@@ -90,7 +90,7 @@ def test_every_verdict_names_the_job_and_how_it_ended(ended: list[Ended]) -> Non
 @pytest.mark.parametrize(
     ("outcome", "advice"),
     [
-        ("out of memory", "smaller micro_batch_tokens"),
+        ("out of memory", "smaller micro_batch_slots"),
         ("refused", "Mend what it says"),
         ("cancelled", "continues from the last checkpoint"),
         ("stopped", "continues from the last checkpoint"),

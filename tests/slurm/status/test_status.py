@@ -59,7 +59,7 @@ def save_finished(site: Site) -> None:
     last = save(folder, 4, age=3 * 86400 + 3600)
     ended(folder, "time limit")
     ended(folder, "finished", restart=1, steps=(8, 9))
-    write_pointer(folder / "checkpoint.json", last, {"run": "small", "phase": "stable", "step": 4, "tokens": TOTAL})
+    write_pointer(folder / "checkpoint.json", last, {"run": "small", "phase": "stable", "step": 4, "slots": TOTAL})
 
 
 def test_a_done_phase_has_all_its_slots_and_nothing_left(site: Site) -> None:

@@ -91,12 +91,12 @@ class Place:
         folder = self.directory / "results/runs/one" / phase
         saved = folder / "checkpoints" / f"step-{first + 49:08}"
         saved.mkdir(parents=True)
-        position = {"step": first + 49, "phase_tokens": tokens}
+        position = {"step": first + 49, "phase_slots": tokens}
         state = {"position": position, "slice": json.loads(content.model_dump_json()), "world_size": 1}
         (saved / "state.json").write_text(json.dumps(state))
         (saved / "manifest.json").write_text("{}")
         row = {"batch_rows": 10, "length": 64, "step_seconds": 2.0, "tokens_per_second": 300, "loss": 5.0}
-        rows = [row | {"step": first + step, "phase_tokens": 640 * (step + 1)} for step in range(50)]
+        rows = [row | {"step": first + step, "phase_slots": 640 * (step + 1)} for step in range(50)]
         (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in rows))
 
 
@@ -163,7 +163,7 @@ def test_a_phase_in_the_middle_goes_on(place: Place) -> None:
     (place.directory / CHECKPOINT).unlink()
     state = place.directory / "results/runs/one/annealing/checkpoints/step-00000100/state.json"
     content = json.loads(state.read_text())
-    content["position"]["phase_tokens"] = 16_000
+    content["position"]["phase_slots"] = 16_000
     state.write_text(json.dumps(content))
     assert "goes on from step 100: 16k of 32k tokens are trained" in place.explain(CHECKPOINT)
     place.recipe["phases"]["annealing"]["stages"][0]["learning_rate"] = {"peak": 1e-3}
