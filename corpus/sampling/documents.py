@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 
 from common.errors import UserError
-from common.files import read_json, sha256_of
+from common.files import read_json
+from common.listed import refuse_changed
 from corpus.sampling.filters import SPLITS
 from corpus.sources.zstd import open_zstd
 
@@ -51,20 +52,8 @@ def part_texts(manifest_path: Path, part: dict[str, Any]) -> Iterator[tuple[str,
     Raises:
         UserError: the part is absent or not as it was written.
     """
-    path = manifest_path.parent / part["name"]
-    _refuse_changed(path, part, manifest_path)
-    with open_zstd(path) as stream:
+    refuse_changed(manifest_path.parent, part, f"delete {manifest_path} and run again to remake it")
+    with open_zstd(manifest_path.parent / part["name"]) as stream:
         for line in stream:
             record = orjson.loads(line)
             yield record["text"], record["words"]
-
-
-def _refuse_changed(path: Path, part: dict[str, Any], manifest_path: Path) -> None:
-    advice = f"delete {manifest_path} and run again to remake it"
-    if not path.is_file():
-        raise UserError(f"{path} is missing; {advice}.")
-    size = path.stat().st_size
-    if size != part["bytes"]:
-        raise UserError(f"{path} has {size} bytes, not {part['bytes']} as when it was written; {advice}.")
-    if sha256_of(path) != part["sha256"]:
-        raise UserError(f"{path} is not as it was written (its SHA-256 differs); {advice}.")

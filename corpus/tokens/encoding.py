@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import UserError
-from common.files import read_json, sha256_of
+from common.files import read_json
+from common.listed import refuse_changed
 from corpus.tokens.engines import Encode, Flat, open_engine
 from recipe.schema import Engine
 
@@ -84,10 +85,7 @@ def read_encoder(path: Path, engine: Engine = "tokie") -> TextEncoder:
     manifest = read_json(manifest_path)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UserError(f"{manifest_path} is not the manifest of a tokenizer of format {FORMAT}; {remake}.")
-    if not path.is_file():
-        raise UserError(f"{path} is missing; {remake}.")
-    if sha256_of(path) != manifest["fingerprint"]:
-        raise UserError(f"{path} is not as it was written (its SHA-256 differs from {manifest_path}); {remake}.")
+    refuse_changed(path.parent, {"name": path.name, "sha256": manifest["fingerprint"]}, remake)
     encode = open_engine(path.read_text(encoding="utf-8"), engine)
     return TextEncoder(encode, manifest["vocabulary"], manifest["padded_vocabulary"], manifest["fingerprint"])
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from common.columns import Column, whole, write_columns
 from common.errors import UserError, run_command
-from common.files import read_json, sha256_of, write_json
+from common.files import read_json, write_json
+from common.listed import describe, problem_with
 from common.workers import map_in_processes
 from corpus.sampling.documents import part_texts, read_manifest
 from corpus.sampling.filters import SPLITS
@@ -61,9 +62,9 @@ class Task:
             return None
         record: dict[str, Any] = read_json(path)
         wanted = {"format": FORMAT, "documents_sha256": self.part["sha256"], "tokenizer": self.fingerprint}
-        shard = self.directory / f"{self.stem}.ids"
-        same = record.items() >= wanted.items() and shard.is_file() and shard.stat().st_size == record["bytes"]
-        return record if same else None
+        if not record.items() >= wanted.items() or problem_with(self.directory, record, checksum=False):
+            return None
+        return record
 
 
 @dataclass
@@ -105,9 +106,7 @@ def make_shard(task: Task) -> dict[str, Any]:
         "format": FORMAT,
         "documents_sha256": task.part["sha256"],
         "tokenizer": task.fingerprint,
-        "name": path.name,
-        "bytes": path.stat().st_size,
-        "sha256": sha256_of(path),
+        **describe(path),
         "documents": len(sizes),
         "ids": int(sizes.sum()),
         "words": sum(gathered.words),
