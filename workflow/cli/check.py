@@ -18,7 +18,7 @@ def main() -> None:
         prog="alasin check",
         description="Check a recipe and tell what it would train. Every mistake is one line that names the key.",
     )
-    parser.add_argument("recipe", type=Path, help="YAML file, such as config/demo.yaml; its keys: config/README.md")
+    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="YAML file, such as config/demo.yaml")
     parser.add_argument(
         "--directory", type=Path, default=Path(), help="working directory that the text lies in (default: here)"
     )

@@ -92,7 +92,8 @@ def main() -> None:
     """Write a recipe, and tell what to do next."""
     parser = Parser(
         prog="alasin init",
-        description="Write DIRECTORY/recipe.yaml, a commented recipe to begin from. Nothing is overwritten.",
+        description="Write DIRECTORY/recipe.yaml, a commented recipe to begin from, and the schema by which editors "
+        "complete it. Nothing is overwritten.",
     )
     parser.add_argument("directory", type=Path, metavar="DIRECTORY", help="where to work; made if it is not there")
     parser.add_argument(

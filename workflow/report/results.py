@@ -232,7 +232,7 @@ class Results:
         slices = sorted(path.stem for path in (self.folder / "recipe" / "evaluation").glob("*.json"))
         runs = [run for run in slices if (self.folder / "models" / run / "config.json").is_file()]
         if not runs:
-            raise UserError(f"{self.folder} holds no finished model; run Snakemake first, or give another --results.")
+            raise UserError(f"{self.folder} holds no finished model; run Snakemake first, or look elsewhere.")
         return runs
 
     def lineage(self, run: str) -> EvaluationSlice:

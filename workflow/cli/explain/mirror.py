@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -60,13 +60,20 @@ def _fill(real: Path, mirror: Path) -> None:
 
 def _link_all(source: Path, target: Path, besides: set[str]) -> None:
     for entry in os.scandir(source):
-        if entry.name not in besides:
+        if entry.name in besides:
+            continue
+        with suppress(FileNotFoundError):  # gone since it was listed, as Snakemake may be at work
+            status = entry.stat(follow_symlinks=False)
             link = target / entry.name
             link.symlink_to(source / entry.name)
-            status = entry.stat(follow_symlinks=False)
             os.utime(link, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
 
 
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        shutil.copytree(source, target)
+        shutil.copytree(source, target, copy_function=_copy_file)
+
+
+def _copy_file(source: str, target: str) -> None:
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)

@@ -37,8 +37,8 @@ def reasons(job: Job, directory: Path, mirror: Path, of_checkpoint: Any = None) 
     told = []
     if missing := job.files("Missing output files"):
         told.append(f"{few(missing)} {'are' if len(missing) > 1 else 'is'} not there")
-    if incomplete := job.files("Incomplete output files"):
-        told.append(f"{few(incomplete)} may be half written: the job that made it did not end")
+    if "Forced execution" in job.reason:  # nobody forces anything here but `rerun-incomplete` of the profile
+        told.append(f"{few(job.output)} may be half written: the job that made it did not end")
     updated = job.files("Updated input files")
     for file in updated:
         if file.startswith(_SLICES):
@@ -47,7 +47,7 @@ def reasons(job: Job, directory: Path, mirror: Path, of_checkpoint: Any = None) 
         told.append(f"{few(others)} {'have' if len(others) > 1 else 'has'} changed since")
     if "Set of input files has changed" in job.reason:
         told.append(_changed_set(job, mirror))
-    if params := re.search(r"Params have changed.*?before: (.*?) now: (.*?)(?: ?;|$)", job.reason):
+    if params := re.search(r"Params have changed.*?before: (.*?) now: (.*?)(?:; Software environment.*)?$", job.reason):
         told.append(f"its parameters have changed: {params[1].strip()} -> {params[2].strip()}")
     if not told and (remade := job.files("Input files updated by another job")):
         told.append(f"{few(remade)} {'are' if len(remade) > 1 else 'is'} made again")

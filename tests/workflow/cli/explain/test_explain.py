@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,18 @@ def test_a_file_less_or_more_is_named(place: Place) -> None:
     (place.directory / "text/en-2.jsonl").rename(place.directory / "text/en-3.jsonl")
     told = place.explain("results/corpus/en/manifest.json")
     assert "the set of its inputs has changed: now also text/en-3.jsonl, no longer text/en-2.jsonl" in told
+
+
+def test_half_written_files_and_changed_parameters_are_told(place: Place) -> None:
+    name = urlsafe_b64encode(b"results/models/one/README.md").decode()
+    (place.directory / ".snakemake/incomplete" / name).touch()
+    told = place.explain("results/report.html")
+    assert "results/models/one/README.md may be half written: the job that made it did not end" in told
+    (place.directory / ".snakemake/incomplete" / name).unlink()
+    place.recipe["title"] = "Another; title"
+    told = place.explain("results/report.html")
+    assert told.startswith("results/report.html would be made again by 1 job:\n")
+    assert "its parameters have changed: 'A tiny recipe' -> 'Another; title'" in told
 
 
 def test_a_new_source_is_new_to_the_recipe(place: Place) -> None:
