@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import ceil, sqrt
 from typing import NamedTuple
 
-from recipe.slices import StageSlice
+from recipe.slices import PhaseSlice, StageSlice
 
 
 class Step(NamedTuple):
@@ -26,6 +26,11 @@ class Step(NamedTuple):
 def stage_rows(stage: StageSlice) -> int:
     """Return how many rows the stage trains on: its budget, rounded up to whole rows."""
     return ceil(stage.tokens / stage.length)
+
+
+def phase_slots(phase: PhaseSlice) -> int:
+    """Return how many slots the stages of a phase train on together."""
+    return sum(stage_rows(stage) * stage.length for stage in phase.stages)
 
 
 def batch_rows(stage: StageSlice, rows_done: int) -> int:

@@ -47,7 +47,7 @@ from model.training import checkpoint
 from model.training.data import RankBatch, Stream
 from model.training.engine import Engine, describe_place, fresh_tensors, start_process_group
 from model.training.metrics import Log, Progress, Tally, memory_bytes
-from recipe.schedule import stage_rows, steps
+from recipe.schedule import phase_slots, stage_rows, steps
 from recipe.slices import PhaseSlice, read_slice
 
 STOPPED = os.EX_TEMPFAIL
@@ -187,7 +187,7 @@ class Phase:
 
     def train(self) -> None:
         """Train what is left of every stage, and write the artifact."""
-        total = sum(stage_rows(stage) * stage.length for stage in self.slice.stages)
+        total = phase_slots(self.slice)
         self.progress = Progress(f"{self.slice.run}/{self.slice.phase}", total, self.position.phase_slots)
         self.log = Log(self.folder, self.position.step) if self.rank == 0 else None
         if self.log and self.log.repeated:

@@ -13,8 +13,8 @@ from typing import Literal
 from common.errors import UserError
 from common.locks import is_held
 
-# Rows of a stage are counted with the trainer's own formula, which needs no torch.
-from recipe.schedule import stage_rows
+# Slots of a phase are counted with the trainer's own formula, which needs no torch.
+from recipe.schedule import phase_slots
 from recipe.slices import PhaseSlice
 from slurm.node import local_job
 from slurm.queue.states import Queued
@@ -116,7 +116,7 @@ def judge(files: PhaseFiles, slurm: Mapping[str, Queued] | None, now: float) -> 
     job, pace, saved = files.job, files.pace, files.saved
     queued = slurm.get(job.job_id) if slurm is not None and job and files.slurm_job else None
     state, why = _state(files, queued, slurm is not None)
-    total = sum(stage_rows(stage) * stage.length for stage in files.slice.stages) if files.slice else None
+    total = phase_slots(files.slice) if files.slice else None
     done = _slots_done(files, state, total)
     left = (total - done) / pace.slots_per_second if total and pace and state != "done" else None
     status = PhaseStatus(

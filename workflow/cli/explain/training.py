@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from common.quantities import amount, duration
-from recipe.schedule import stage_rows
+from recipe.schedule import phase_slots
 from recipe.slices import PhaseSlice, read_slice
 from slurm.records.checkpoints import Saved
 from slurm.records.progress import read_pace
@@ -61,7 +61,7 @@ def fate(
     folder, name = directory / folder_of(job), "{run}/{phase}".format_map(job.wildcards)
     slice_file = "results/recipe/phase/{run}.{phase}.json".format_map(job.wildcards)
     content = read_slice(mirror / slice_file, PhaseSlice)
-    total = sum(stage_rows(stage) * stage.length for stage in content.stages)
+    total = phase_slots(content)
     if saved is None:
         return Fate(name, [f"{amount(total)} tokens to train, from the first step"], 0, 0, anew=True, begun=False)
     decisive = {file for file in job.input if file.startswith("results/shards/") or file.endswith("/checkpoint.json")}
