@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 
 from common.files import atomic_file
-from common.quantities import amount, duration
+from common.quantities import amount, clock
 from model.training.data import MicroBatch
 
 
@@ -134,7 +134,7 @@ class Progress:
         left = (self._total - done) / pace
         print(
             f"{self._name}  {100 * done / self._total:5.1f} %  {amount(done)} of {amount(self._total)} slots  "
-            f"loss {loss:.3f}  {amount(tokens_per_second)} tokens/s  {duration(left)} left",
+            f"loss {loss:.3f}  {amount(tokens_per_second)} tokens/s  {clock(left)} left",
             flush=True,
         )
 

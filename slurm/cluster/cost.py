@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from common.errors import UserError
+from common.quantities import duration
 from slurm.cluster.description import Cluster, Node
 
 _MIB_IN_GIB = 1024
@@ -113,13 +114,6 @@ def watts(cluster: Cluster, request: Resources) -> float:
     return node.watts * request.nodes * (1.0 if whole else request.devices / node.devices)
 
 
-def in_words(minutes: float) -> str:
-    """Return a time as a person says it: 48 hours, 30 minutes."""
-    if minutes < 60:
-        return f"{minutes:g} minutes"
-    return f"{minutes / 60:.4g} hour{'' if minutes == 60 else 's'}"
-
-
 def _broken(cluster: Cluster, request: Resources, name: str) -> list[str]:
     """Return the limits of partition `name` that the request breaks, each a sentence without its end."""
     limits = cluster.partitions[name]
@@ -129,8 +123,8 @@ def _broken(cluster: Cluster, request: Resources, name: str) -> list[str]:
     broken = []
     if request.minutes > most_minutes:
         broken.append(
-            f"{name} runs at most {in_words(most_minutes)} ({most_minutes:g} minutes) a job, but runtime is "
-            f"{in_words(request.minutes)}; set a smaller runtime in the profile"
+            f"{name} runs at most {duration(60 * most_minutes)} ({most_minutes:g} minutes) a job, but runtime is "
+            f"{duration(60 * request.minutes)}; set a smaller runtime in the profile"
         )
     if request.nodes > limits.max_nodes:
         broken.append(

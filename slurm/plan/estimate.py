@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from math import ceil
 
 from common.errors import UserError
+from common.quantities import duration
 
 # Steps are counted with the trainer's own formula (it needs no torch): a copy of it would drift away.
 from recipe.schedule import steps
 from recipe.slices import ModelShape, StageSlice
-from slurm.cluster.cost import in_words
 
 ASSUMED_UTILISATION = 0.20
 """Share of a device's bf16 peak that training is assumed to reach where nothing is measured: ModernBERT-large was
@@ -80,8 +80,8 @@ def jobs_needed(training_hours: float, walltime_minutes: float) -> int:
     usable = walltime_minutes - START_UP_MINUTES - SAVE_MINUTES
     if usable <= 0:
         raise UserError(
-            f"a runtime of {in_words(walltime_minutes)} leaves no time to train: about {START_UP_MINUTES:g} minutes go "
-            f"to the start and {SAVE_MINUTES:g} to the last checkpoint; set a longer runtime in the profile."
+            f"a runtime of {duration(60 * walltime_minutes)} leaves no time to train: about {START_UP_MINUTES:g} "
+            f"minutes go to the start and {SAVE_MINUTES:g} to the last checkpoint; set a longer runtime in the profile."
         )
     return max(1, ceil(training_hours * 60 / usable))
 

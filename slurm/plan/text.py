@@ -6,9 +6,8 @@ import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from common.quantities import amount
+from common.quantities import amount, duration
 from common.tables import aligned
-from slurm.cluster.cost import in_words
 from slurm.plan.estimate import SAVE_MINUTES, START_UP_MINUTES
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def _phases(plan: Plan) -> str:
         rows += [["  " + phase.phase, *_cells(phase)] for phase in phases]
     rows.append(["all", *_totals(plan.phases)])
     where = f" in {plan.partition}" if plan.partition else ""
-    walltime = f", {in_words(plan.minutes)} a job" if plan.minutes else ""
+    walltime = f", {duration(60 * plan.minutes)} a job" if plan.minutes else ""
     return f"Phases: {plan.nodes} x {plan.processes_per_node} x {plan.device}{where}{walltime}\n{_table(header, rows)}"
 
 
@@ -98,12 +97,11 @@ def _of_hours(plan: Plan) -> str:
     if not plan.longest:
         return ""
     run, hours = plan.longest
-    time = f"{hours / 24:,.1f} days" if hours >= 48 else f"{_figure(hours)} hours"
     starts = (
         f"nodes are held, {START_UP_MINUTES:g} minutes for each job's start included; the last {SAVE_MINUTES:g} of a "
         "walltime stay free for a checkpoint. Time in the queue comes on top. "
     )
-    return f"hours: {starts if plan.minutes else ''}The longest run, {run}, takes {time}."
+    return f"hours: {starts if plan.minutes else ''}The longest run, {run}, takes {duration(3600 * hours)}."
 
 
 def _of_billing(plan: Plan) -> str:
@@ -151,7 +149,7 @@ def _stage(stage: StageJobs) -> list[str]:
         str(stage.cores),
         str(stage.devices) if stage.devices else _UNKNOWN,
         _bytes(stage.memory_mb * 10**6) if stage.memory_mb else _UNKNOWN,
-        in_words(stage.minutes) if stage.minutes else _UNKNOWN,
+        duration(60 * stage.minutes) if stage.minutes else _UNKNOWN,
         f"{stage.billed:,.0f} {stage.unit}" if stage.billed is not None else _UNKNOWN,
     ]
 

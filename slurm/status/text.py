@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from common.quantities import amount
+from common.quantities import amount, duration
 from common.tables import aligned
 from slurm.status.phases import PhaseStatus
 
@@ -49,16 +49,6 @@ def _cells(status: PhaseStatus) -> list[str]:
         f"{1000 * status.slots_done // total / 10:.1f}" if total else "",
         "" if status.loss is None else f"{status.loss:.3f}",
         "" if status.tokens_per_second is None else amount(status.tokens_per_second),
-        "" if status.seconds_left is None else rough_duration(status.seconds_left),
-        "" if status.checkpoint_age_seconds is None else rough_duration(status.checkpoint_age_seconds),
+        "" if status.seconds_left is None else duration(status.seconds_left),
+        "" if status.checkpoint_age_seconds is None else duration(status.checkpoint_age_seconds),
     ]
-
-
-def rough_duration(seconds: float) -> str:
-    """Return a time in its largest unit, hours and few days with the next one too: 40 s, 12 min, 3 h 10, 2 d 4 h."""
-    minutes, hours, days = (int(seconds // size) for size in (60, 3600, 86400))
-    if days:
-        return f"{days} d {hours % 24} h" if days < 10 else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes % 60:02}"
-    return f"{minutes} min" if minutes else f"{int(seconds)} s"

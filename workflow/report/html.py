@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from common.errors import run_command
 from common.files import atomic_file
-from common.quantities import amount, duration
+from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
 from recipe.slices import parse_rowset
 from workflow.report import figures
@@ -90,7 +90,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
-    made.filters |= {"amount": amount, "duration": duration, "shown": shown, "percent": percent}
+    made.filters |= {"amount": amount, "clock": clock, "shown": shown, "percent": percent}
     return made
 
 

@@ -73,7 +73,7 @@ def test_the_finnish_models_request_is_taken() -> None:
 
 def test_too_long_a_walltime_names_the_limit_and_a_partition_that_would_take_it() -> None:
     assert broken("standard-g", minutes=60 * 60) == [
-        "standard-g runs at most 48 hours (2880 minutes) a job, but runtime is 60 hours; "
+        "standard-g runs at most 2 d (2880 minutes) a job, but runtime is 2 d 12 h; "
         "set a smaller runtime in the profile, or choose small-g."
     ]
 

@@ -145,6 +145,6 @@ def test_the_pages_example_can_be_planned_with(leonardo: Path, tmp_path: Path) -
 def test_what_the_partitions_of_the_pages_example_cannot_run_is_impossible(leonardo: Path, tmp_path: Path) -> None:
     plan = plan_on(leonardo, tmp_path, nodes=65, runtime="2d")
     assert [sentence.split(";")[0] for sentence in plan.impossible] == [
-        "train: boost_usr_prod runs at most 24 hours (1440 minutes) a job, but runtime is 48 hours",
+        "train: boost_usr_prod runs at most 1 d (1440 minutes) a job, but runtime is 2 d",
         "train: boost_usr_prod gives a job at most 64 nodes, but 65 are asked for",
     ]

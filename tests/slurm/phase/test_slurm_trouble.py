@@ -172,7 +172,7 @@ def test_a_signal_between_two_jobs_tells_of_no_job(fake_slurm: FakeSlurm) -> Non
     [
         ({"partition": "nowhere"}, "there is no partition 'nowhere'; choose one of standard-g"),
         ({"partition": ""}, "no partition is given"),
-        ({"partition": "standard-g", "minutes": 2881}, "standard-g runs at most 48 hours"),
+        ({"partition": "standard-g", "minutes": 2881}, "standard-g runs at most 2 d"),
         ({"partition": "dev-g", "minutes": 60, "nodes": 33}, "dev-g gives a job at most 32 nodes"),
         ({"partition": "standard-g", "processes_per_node": 9}, "standard-g has 8 MI250X GCDs on a node"),
     ],

@@ -98,7 +98,7 @@ def test_more_training_never_takes_fewer_jobs_hours_or_bytes(hours: float, more:
 
 
 def test_a_walltime_that_start_and_checkpoint_use_up_is_an_error() -> None:
-    with pytest.raises(UserError, match="a runtime of 15 minutes leaves no time to train"):
+    with pytest.raises(UserError, match="a runtime of 15 min leaves no time to train"):
         jobs_needed(1.0, OVERHEAD)
 
 

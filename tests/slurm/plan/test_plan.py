@@ -156,10 +156,10 @@ def test_every_limit_that_is_broken_is_told(tmp_path: Path) -> None:
     )
     told = "\n".join(made.impossible)
     for sentence in (
-        "train: standard-g runs at most 48 hours (2880 minutes) a job, but runtime is 72 hours",
+        "train: standard-g runs at most 2 d (2880 minutes) a job, but runtime is 3 d",
         "train: standard-g gives a job at most 1024 nodes, but 2000 are asked for",
         "train: standard-g has 8 MI250X GCDs on a node, but 16 are asked for",
-        "shards: small runs at most 72 hours (4320 minutes) a job, but runtime is 96 hours",
+        "shards: small runs at most 3 d (4320 minutes) a job, but runtime is 4 d",
         "sample: there is no partition 'big'; choose one of standard-g, small-g",
         "export: small has 224 GiB (229376 MB) of memory on a node, but mem_mb is 300000",
         "small takes at most 220 jobs of a user, but 500 would be in it at once; set `jobs` in the profile to 220",
@@ -175,7 +175,7 @@ def test_jobs_at_once_may_be_more_than_a_partition_takes_if_there_are_fewer_stag
 
 def test_a_phase_without_runtime_or_with_too_short_a_one_is_impossible(tmp_path: Path) -> None:
     [short] = plan(tmp_path, train={"runtime": 15}).impossible
-    assert "train: a runtime of 15 minutes leaves no time to train" in short
+    assert "train: a runtime of 15 min leaves no time to train" in short
     bare = {"slurm_partition": "small", "mem_mb": 4000}
     made = plan(tmp_path, top={"default-resources": bare}, train={"runtime": None})
     assert "train: no runtime is given; set the minutes of a job in the profile." in made.impossible
@@ -231,7 +231,7 @@ def test_the_command_prints_the_plan_and_fails_if_some_of_it_cannot_run() -> Non
     ended = command("--profile", "profiles/lumi", "--configfile", "config/finnish.yaml", "--partition", "dev-g")
     assert ended.returncode == 1
     assert "stable-large" in ended.stdout
-    assert ended.stderr.startswith("error: this cannot run:\n  train: dev-g runs at most 3 hours")
+    assert ended.stderr.startswith("error: this cannot run:\n  train: dev-g runs at most 3 h")
     assert "Traceback" not in ended.stderr
 
 

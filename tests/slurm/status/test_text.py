@@ -1,14 +1,9 @@
-"""Tables and numbers that status shows."""
+"""The table that status shows."""
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from common.quantities import amount
 from slurm.status.phases import PhaseStatus
-from slurm.status.text import render, rough_duration
+from slurm.status.text import render
 
 
 def test_a_table_of_long_names_and_numbers_fits_the_width() -> None:
@@ -37,20 +32,3 @@ def test_a_table_of_long_names_and_numbers_fits_the_width() -> None:
     lines = render([status]).splitlines()
     assert len(lines) >= 5
     assert max(map(len, lines)) <= 110
-
-
-@given(st.floats(0, 9.99e14))
-def test_amounts_keep_three_digits_and_never_show_an_exponent(number: float) -> None:
-    text = amount(number)
-    factor = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}.get(text[-1], 1.0)
-    assert float(text.rstrip("kMBT")) * factor == pytest.approx(number, rel=0.0051)
-    if number >= 1e-3:
-        assert "e" not in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "0 s"), (59.9, "59 s"), (725, "12 min"), (11_400, "3 h 10"), (187_200, "2 d 4 h"), (1e6, "11 d")],
-)
-def test_durations_name_their_largest_units(seconds: float, words: str) -> None:
-    assert rough_duration(seconds) == words
