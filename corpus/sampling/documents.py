@@ -5,7 +5,7 @@ A part is a `.jsonl.zst` of documents; a manifest names the parts of each split,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,28 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{path} is not a manifest of documents of format {FORMAT}; delete it and run again to remake it."
         )
     return manifest
+
+
+def manifests_by_source(paths: Iterable[Path], wanted: Collection[str], trained: str) -> dict[str, Path]:
+    """Return source -> its manifest of documents, for the sources that are wanted, in their order.
+
+    Args:
+        paths: manifests of documents, of other sources too.
+        wanted: names of sources.
+        trained: what is trained on them, for the error.
+
+    Raises:
+        UserError: a path is no such manifest, two are of one source, or one of a wanted source is missing.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        source = read_manifest(path)["source"]
+        if other := found.get(source):
+            raise UserError(f"{other} and {path} are both of source {source}; give one of them.")
+        found[source] = path
+    if missing := [source for source in wanted if source not in found]:
+        raise UserError(f"{trained} is trained on {', '.join(missing)} too; give it in --documents.")
+    return {source: found[source] for source in wanted}
 
 
 def split_texts(manifest_path: Path, split: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 
 from common.errors import UserError, run_command
 from common.files import atomic_file, sha256_of, write_json
-from corpus.sampling.documents import read_manifest, split_texts
+from corpus.sampling.documents import manifests_by_source, read_manifest, split_texts
 from corpus.tokens.encoding import FORMAT, TOKENIZER
 from corpus.tokens.special import CLS, SEP, SPECIAL_TOKENS
 from recipe.slices import TokenizerSlice, read_slice
@@ -158,17 +158,6 @@ def make(recipe: TokenizerSlice, manifests: Mapping[str, Path], output: Path) ->
     return manifest
 
 
-def manifests_by_source(paths: list[Path]) -> dict[str, Path]:
-    """Return source -> manifest of documents. Raises `UserError` if one is none, or two are of one source."""
-    manifests: dict[str, Path] = {}
-    for path in paths:
-        content = read_manifest(path)
-        if other := manifests.get(content["source"]):
-            raise UserError(f"{other} and {path} are both of source {content['source']}; give one of them.")
-        manifests[content["source"]] = path
-    return manifests
-
-
 def _tell(recipe: TokenizerSlice, manifest: Mapping[str, Any]) -> None:
     total = sum(account["bytes"] for account in manifest["sample"].values())
     print(f"{recipe.name}: {manifest['vocabulary']:,} entries, {manifest['padded_vocabulary']:,} rows of the embedding")
@@ -192,22 +181,13 @@ def main() -> None:
     )
     parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the tokenizer, from the recipe")
     parser.add_argument(
-        "--documents",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="MANIFEST",
-        help="manifest of each source's documents",
+        "--documents", type=Path, nargs="+", required=True, metavar="MANIFEST", help="of each source's documents"
     )
     parser.add_argument("--output", type=Path, required=True, help="manifest to write; the tokenizer goes beside it")
     arguments = parser.parse_args()
     recipe = read_slice(arguments.slice, TokenizerSlice)
-    manifests = manifests_by_source(arguments.documents)
-    if missing := sorted(set(recipe.factors) - set(manifests)):
-        raise UserError(
-            f"tokenizer {recipe.name} is to be trained on {', '.join(missing)}; give it in --documents too."
-        )
-    manifest = make(recipe, {source: manifests[source] for source in recipe.factors}, arguments.output)
+    manifests = manifests_by_source(arguments.documents, recipe.factors, f"tokenizer {recipe.name}")
+    manifest = make(recipe, manifests, arguments.output)
     _tell(recipe, manifest)
 
 

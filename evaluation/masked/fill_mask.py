@@ -16,11 +16,10 @@ from safetensors import SafetensorError
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from common.errors import UserError, run_command
-from common.files import write_json
+from evaluation.results import write_result
 from recipe.slices import EvaluationSlice, read_slice
 
 COMMAND = "python -m evaluation.masked.fill_mask"
-FORMAT = 1
 PREDICTIONS = 5
 
 
@@ -88,7 +87,7 @@ def main() -> None:
     for row in rows:
         guesses = ", ".join(f"{guess['token'].strip()} {guess['probability']:.1%}" for guess in row["predictions"])
         print(f"{row['language']}: {row['prompt']} -> {guesses}")
-    write_json(arguments.output, {"format": FORMAT, "run": content.run, "rows": rows})
+    write_result(arguments.output, content.run, rows)
 
 
 if __name__ == "__main__":

@@ -17,14 +17,12 @@ from typing import Any
 import regex  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from common.errors import UserError, run_command
-from common.files import write_json
-from corpus.sampling.documents import split_texts
-from corpus.tokens.bpe import manifests_by_source
+from corpus.sampling.documents import manifests_by_source, split_texts
 from corpus.tokens.encoding import TextEncoder, read_encoder
+from evaluation.results import write_result
 from recipe.slices import EvaluationSlice, read_slice
 
 COMMAND = "python -m evaluation.tokenizer.fertility"
-FORMAT = 1
 SPLIT = "validation"
 DOCUMENTS = 10_000
 """Of each source, unless asked otherwise."""
@@ -73,7 +71,7 @@ def count(encoder: TextEncoder, texts: Iterable[str]) -> Counts:
 def measure(
     evaluation: EvaluationSlice, encoder: TextEncoder, manifests: Mapping[str, Path], documents: int
 ) -> dict[str, Any]:
-    """Return the content of fertility.json.
+    """Return the content of fertility.json but for format and run.
 
     Raises:
         UserError: documents are not as they were written.
@@ -88,8 +86,6 @@ def measure(
         if total.words:
             rows.append({"language": language, "sources": names, **total.row()})
     return {
-        "format": FORMAT,
-        "run": evaluation.run,
         "tokenizer": evaluation.tokenizer,
         "fingerprint": encoder.fingerprint,
         "split": SPLIT,
@@ -103,8 +99,8 @@ def measure(
     }
 
 
-def _tell(result: Mapping[str, Any]) -> None:
-    print(f"{result['run']}: tokenizer {result['tokenizer']} on {result['split']} text")
+def _tell(run: str, result: Mapping[str, Any]) -> None:
+    print(f"{run}: tokenizer {result['tokenizer']} on {result['split']} text")
     if not result["rows"]:
         print("warning: no source has such text, so nothing is counted; raise held_out in the recipe.")
     for row in result["rows"]:
@@ -123,12 +119,7 @@ def main() -> None:
     parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the run's evaluation, from the recipe")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest.json or tokenizer.json of a tokenizer")
     parser.add_argument(
-        "--documents",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="MANIFEST",
-        help="manifest of each source's documents",
+        "--documents", type=Path, nargs="+", required=True, metavar="MANIFEST", help="of each source's documents"
     )
     parser.add_argument(
         "--limit", type=int, default=DOCUMENTS, help=f"documents of each source (default: {DOCUMENTS:,})"
@@ -138,12 +129,10 @@ def main() -> None:
     if arguments.limit < 1:
         raise UserError(f"--limit is {arguments.limit}; give at least 1 document.")
     evaluation = read_slice(arguments.slice, EvaluationSlice)
-    manifests = manifests_by_source(arguments.documents)
-    if missing := sorted(set(evaluation.sources) - set(manifests)):
-        raise UserError(f"run {evaluation.run} was trained on {', '.join(missing)} too; give it in --documents.")
+    manifests = manifests_by_source(arguments.documents, evaluation.sources, f"run {evaluation.run}")
     result = measure(evaluation, read_encoder(arguments.tokenizer), manifests, arguments.limit)
-    write_json(arguments.output, result)
-    _tell(result)
+    write_result(arguments.output, evaluation.run, **result)
+    _tell(evaluation.run, result)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from common.errors import UserError
 from common.files import read_json
 from corpus.sampling.sample import sample
-from corpus.tokens.bpe import SPACE_RUNS, make, manifests_by_source, sample_rates, sample_texts, times_taken, train
+from corpus.tokens.bpe import SPACE_RUNS, make, sample_rates, sample_texts, times_taken, train
 from corpus.tokens.encoding import chunks, read_encoder
 from recipe.slices import SourceSlice, TokenizerSlice
 
@@ -254,19 +254,13 @@ def test_an_empty_sample_is_refused(tmp_path: Path) -> None:
         make(tokenizer_slice(sample_bytes=1, seed=2), {"one": manifest}, tmp_path / "t" / "manifest.json")
 
 
-def test_two_manifests_of_one_source_are_refused(tmp_path: Path) -> None:
-    manifest = write_source(tmp_path, "one", ["alku"])
-    with pytest.raises(UserError, match="both of source one"):
-        manifests_by_source([manifest, manifest])
-
-
 def test_a_source_of_the_mixture_without_documents_is_named(tmp_path: Path) -> None:
     write_source(tmp_path, "one", ["alku"])
     recipe = tokenizer_slice(factors={"one": 1.0, "two": 1.0}, languages={"one": "fi", "two": "sv"})
     (tmp_path / "slice.json").write_text(recipe.model_dump_json())
     run = run_stage(tmp_path, "t")
     assert run.returncode == 1
-    assert "trained on two; give it in --documents" in run.stderr
+    assert "trained on two too; give it in --documents" in run.stderr
 
 
 def test_a_changed_tokenizer_is_refused(made: Path, tmp_path: Path) -> None:

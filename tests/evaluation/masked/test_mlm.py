@@ -20,8 +20,9 @@ from common.files import sha256_of, write_json
 from common.listed import describe
 from corpus.rows.permutation import derive_key
 from corpus.rows.store import RowBatch, RowReader, write_rows
-from evaluation.masked import mlm
-from evaluation.masked.mlm import Score, Shards, Unmeasured, evaluate, held_out_rows, ratio_stderr, unigram_losses
+from evaluation.masked import scoring
+from evaluation.masked.mlm import Shards, Unmeasured, evaluate
+from evaluation.masked.scoring import Score, held_out_rows, ratio_stderr, unigram_losses
 from model.export import load_encoder
 from model.masking import mask_row
 from model.modernbert import ModernBert, Shape
@@ -124,7 +125,7 @@ def test_the_measurement_does_not_depend_on_how_rows_are_batched(
 ) -> None:
     paths = [write("alpha", "fi", "validation", 6)], [write("alpha", "fi", "train", 3)]
     (together,) = measure(exported_model, *paths, slice_of({"fi": ["alpha"]}))
-    monkeypatch.setattr(mlm, "TOKENS_PER_FORWARD", 1)
+    monkeypatch.setattr(scoring, "TOKENS_PER_FORWARD", 1)
     (alone,) = measure(exported_model, *paths, slice_of({"fi": ["alpha"]}))
     assert alone.loss == pytest.approx(together.loss, rel=1e-6)
     assert alone.loss_stderr == pytest.approx(together.loss_stderr, rel=1e-4)
