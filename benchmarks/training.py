@@ -199,7 +199,12 @@ def measure(case: Case, batches: list[Batch], padded_vocabulary: int, rounds: in
         AssertionError: if the first losses differ.
     """
     shape = Shape(
-        padded_vocabulary, case.layers, case.hidden, case.heads, 3 * case.hidden // 2, 3, 128, 160e3, 10e3, 1e-5
+        padded_vocabulary=padded_vocabulary,
+        layers=case.layers,
+        hidden=case.hidden,
+        heads=case.heads,
+        intermediate=3 * case.hidden // 2,
+        global_rope_theta=160e3,
     )
     ours = ModernBert(shape, seed=0)
     packed, longest, full = (theirs(ours) for _ in range(3))

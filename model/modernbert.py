@@ -12,43 +12,34 @@ States of the module: its parameters, and `shape`, whose global RoPE theta may b
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from model.attention.slabs import Plan, attend, plan_attention
+from recipe.schema import ModelShape
 
 INITIALIZER_STD = 0.02
 INITIALIZER_CUTOFF = 2.0
 """Weights are drawn from a normal distribution cut off at so many standard deviations."""
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Shape of an encoder."""
+class Shape(ModelShape):
+    """Shape of an encoder, whole."""
 
     padded_vocabulary: int
     """Rows of the embedding: the tokenizer's entries, rounded up."""
-    layers: int
-    hidden: int
-    heads: int
-    intermediate: int
-    """Width of the gated MLP after gating."""
-    global_every: int
-    """Layer i attends to the whole piece where i is a multiple of this."""
-    local_attention: int
-    """Window of the other layers in tokens: half of it to either side, inclusive."""
     global_rope_theta: float
-    local_rope_theta: float
-    norm_eps: float
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _heads_divide_hidden(self) -> Self:
         """Raise `ValueError` where heads do not divide hidden into even parts."""
         if self.hidden % (2 * self.heads):
             raise ValueError(f"hidden ({self.hidden}) must be a multiple of twice the heads (2 x {self.heads})")
+        return self
 
     def is_global(self, layer: int) -> bool:
         """Whether layer `layer` (from 0) attends to the whole piece."""
@@ -87,7 +78,7 @@ class ModernBert(nn.Module):
 
     def set_global_rope_theta(self, theta: float) -> None:
         """Change the RoPE theta of the global layers; no parameter changes."""
-        self.shape = replace(self.shape, global_rope_theta=theta)
+        self.shape = self.shape.model_copy(update={"global_rope_theta": theta})
 
     def forward(self, tokens: Tensor, cu_seqlens: Tensor, masked: Tensor | None = None) -> Tensor:
         """Return the logits of a packed batch.

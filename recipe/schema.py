@@ -121,11 +121,9 @@ class Tokenizer(Strict):
     """What turns text into ids. All give the same ids, which is checked on a sample; `tokenizers` is the reference."""
 
 
-class Model(Strict):
-    """Shape of a ModernBERT encoder."""
+class ModelShape(Strict):
+    """Shape of a ModernBERT encoder, but for its vocabulary, of the tokenizer, and its global theta, of the stage."""
 
-    tokenizer: Text
-    """Tokenizer whose vocabulary the model has."""
     layers: Count
     """Transformer layers."""
     hidden: Count
@@ -142,6 +140,13 @@ class Model(Strict):
     """RoPE theta of those layers."""
     norm_eps: Positive = 1e-5
     """Added to the variance in LayerNorm."""
+
+
+class Model(ModelShape):
+    """Shape of a ModernBERT encoder, with its tokenizer."""
+
+    tokenizer: Text
+    """Tokenizer whose vocabulary the model has."""
 
 
 class WordBin(Strict):

@@ -23,6 +23,7 @@ from recipe.schema import (
     Documents,
     LearningRate,
     Mixture,
+    ModelShape,
     Optimizer,
     Recipe,
     Stage,
@@ -54,19 +55,6 @@ class TokenizerSlice(Strict):
     """Source -> factor; a source's share of the sample goes with factor x bytes."""
     languages: dict[str, str]
     """Source -> language."""
-
-
-class ModelShape(Strict):
-    """Shape of an encoder, but for its vocabulary, which the tokenizer gives, and theta, which the stage gives."""
-
-    layers: int
-    hidden: int
-    heads: int
-    intermediate: int
-    global_every: int
-    local_attention: int
-    local_rope_theta: float
-    norm_eps: float
 
 
 class Component(Strict):
@@ -211,9 +199,8 @@ def _model(recipe: Recipe, run: str) -> tuple[ModelShape, str]:
     """Return the shape and the tokenizer of a run, which its first ancestor names."""
     name = recipe.runs[ancestry(recipe, run)[0]].model
     assert name is not None, "recipe.checks lets no recipe pass whose first ancestor has no model"
-    fields = recipe.models[name].model_dump()
-    tokenizer = fields.pop("tokenizer")
-    return ModelShape(**fields), tokenizer
+    model = recipe.models[name]
+    return ModelShape(**model.model_dump(exclude={"tokenizer"})), model.tokenizer
 
 
 def _stage_slice(recipe: Recipe, stage: Stage) -> StageSlice:

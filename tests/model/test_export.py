@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -60,10 +59,9 @@ def test_the_configuration_holds_what_older_readers_look_for(exported_model: Pat
 def test_weights_of_another_shape_are_refused_and_nothing_is_written(
     tokenizer_manifest: Path, small_encoder: ModernBert, tmp_path: Path
 ) -> None:
+    larger = small_encoder.shape.model_copy(update={"layers": 6})
     with pytest.raises(UserError, match="weights are not of the shape"):
-        export(
-            small_encoder.state_dict(), replace(small_encoder.shape, layers=6), 64, tokenizer_manifest, tmp_path / "m"
-        )
+        export(small_encoder.state_dict(), larger, 64, tokenizer_manifest, tmp_path / "m")
     assert not (tmp_path / "m").exists()
 
 
@@ -94,7 +92,7 @@ def test_a_configuration_of_another_origin_is_named(copy: Path) -> None:
 
 
 def run_export(folder: Path, tokenizer: Path, encoder: ModernBert) -> subprocess.CompletedProcess[str]:
-    shape = asdict(encoder.shape)
+    shape = encoder.shape.model_dump()
     for taken_elsewhere in ("padded_vocabulary", "global_rope_theta"):
         del shape[taken_elsewhere]
     stage = {

@@ -176,7 +176,7 @@ def test_an_encoder_that_knows_nothing_scores_the_log_of_the_vocabulary(exported
         [write("b", "sv", "train", 1)],
         exported_model.parent / "tokenizer.json",
     )
-    shape = Shape(PADDED, 1, 8, 1, 8, 1, 8, 1e4, 1e4, 1e-5)
+    shape = Shape(padded_vocabulary=PADDED, layers=1, hidden=8, heads=1, intermediate=8, global_rope_theta=1e4)
     encoder = ModernBert(shape, seed=0)
     torch.nn.init.zeros_(encoder.model.embeddings.tok_embeddings.weight)
     (score,) = evaluate(slice_of({"fi": ["alpha"]}), encoder, shards, CPU)

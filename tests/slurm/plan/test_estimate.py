@@ -13,7 +13,8 @@ from common.errors import UserError
 from model.modernbert import ModernBert, Shape
 from recipe.reading import read_recipe
 from recipe.schedule import steps
-from recipe.slices import ModelShape, phase_slice
+from recipe.schema import ModelShape
+from recipe.slices import phase_slice
 from slurm.plan.estimate import (
     SAVE_MINUTES,
     START_UP_MINUTES,
