@@ -26,7 +26,7 @@ from corpus.sampling.sample import sample
 from corpus.sources.zstd import atomic_jsonl_zst
 from corpus.tokens.bpe import train, write_tokenizer
 from corpus.tokens.encoding import FORMAT, MANIFEST, TOKENIZER
-from recipe.slices import SourceSlice
+from recipe.slices.types import SourceSlice
 
 VOCABULARY = 27_224
 LENGTHS = (128, 1024, 8192)

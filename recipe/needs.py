@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from recipe.schema import Recipe, lineage
-from recipe.slices import Component, EvaluationSlice, PhaseSlice, evaluation_slice, phase_slice, rowset
+from recipe.slices.types import Component, EvaluationSlice, PhaseSlice, evaluation_slice, phase_slice, rowset
 
 OwnedPhase = tuple[str, str]
 """(run that owns the phase, name of the phase)."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import ceil, sqrt
 from typing import NamedTuple
 
-from recipe.slices import PhaseSlice, StageSlice
+from recipe.slices.types import PhaseSlice, StageSlice
 
 
 class Step(NamedTuple):

@@ -23,7 +23,7 @@ from recipe.needs import (
 )
 from recipe.reading import expand_files, missing_files
 from recipe.schema import Recipe, lineage
-from recipe.slices import (
+from recipe.slices.types import (
     evaluation_slice,
     parse_rowset,
     phase_slice,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from recipe.slices import Component
+from recipe.slices.types import Component
 
 
 def component_weights(components: Sequence[Component], tokens: Sequence[int]) -> list[Fraction]:

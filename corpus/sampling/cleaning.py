@@ -10,7 +10,7 @@ from dataclasses import replace
 from corpus.sampling.account import Account
 from corpus.sampling.filters import count_words, drop_reason, in_fraction, split_of
 from corpus.sources.readers import Document
-from recipe.slices import SourceSlice
+from recipe.slices.types import SourceSlice
 
 OUTSIDE_FRACTION = "not in the fraction"
 

@@ -24,7 +24,7 @@ from corpus.sampling.documents import FORMAT
 from corpus.sampling.filters import SPLITS
 from corpus.sources.readers import Document, Reject, read_documents
 from corpus.sources.zstd import Write, atomic_jsonl_zst
-from recipe.slices import SourceSlice
+from recipe.slices.types import SourceSlice
 
 COMMAND = "python -m corpus.sampling"
 

@@ -17,7 +17,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from common.errors import UserError, run_command
 from evaluation.results import write_result
-from recipe.slices import EvaluationSlice, read_slice
+from recipe.slices.types import EvaluationSlice, read_slice
 
 COMMAND = "python -m evaluation.masked.fill_mask"
 PREDICTIONS = 5

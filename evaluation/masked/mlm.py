@@ -29,7 +29,7 @@ from evaluation.masked.scoring import Score, held_out_rows, score_rows, summary,
 from evaluation.results import write_result
 from model.export import load_encoder
 from model.modernbert import ModernBert
-from recipe.slices import EvaluationSlice, read_slice
+from recipe.slices.types import EvaluationSlice, read_slice
 
 COMMAND = "python -m evaluation.masked.mlm"
 

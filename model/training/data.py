@@ -26,7 +26,7 @@ from corpus.rows.weights import component_weights
 from model.batch import FlatBatch, flatten
 from model.masking import MaskedRow, mask_row
 from recipe.schedule import Step
-from recipe.slices import Component, StageSlice
+from recipe.slices.types import Component, StageSlice
 
 
 @dataclass(frozen=True)

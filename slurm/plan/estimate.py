@@ -11,7 +11,7 @@ from common.quantities import duration
 # Steps are counted with the trainer's own formula (it needs no torch): a copy of it would drift away.
 from recipe.schedule import steps
 from recipe.schema import ModelShape
-from recipe.slices import StageSlice
+from recipe.slices.types import StageSlice
 
 ASSUMED_UTILISATION = 0.20
 """Share of a device's bf16 peak that training is assumed to reach where nothing is measured: ModernBERT-large was

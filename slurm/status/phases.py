@@ -15,7 +15,7 @@ from common.locks import is_held
 
 # Slots of a phase are counted with the trainer's own formula, which needs no torch.
 from recipe.schedule import phase_slots
-from recipe.slices import PhaseSlice
+from recipe.slices.types import PhaseSlice
 from slurm.node import local_job
 from slurm.queue.states import Queued
 from slurm.records.checkpoints import Saved, read_newest

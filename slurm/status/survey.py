@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import UserError
-from recipe.slices import EvaluationSlice, PhaseSlice, read_slice
+from recipe.slices.types import EvaluationSlice, PhaseSlice, read_slice
 from slurm.queue.commands import AbsentError, AwayError, SlurmError
 from slurm.queue.jobs import queued
 from slurm.queue.states import Queued

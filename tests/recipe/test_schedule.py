@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from recipe.schedule import batch_rows, learning_rate, stage_rows, step_at, steps
 from recipe.schema import Batch, LearningRate
-from recipe.slices import StageSlice
+from recipe.slices.types import StageSlice
 
 
 def stage(tokens=100_000, length=128, batch=None, rate=None):

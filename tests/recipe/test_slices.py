@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from common.errors import UserError
 from recipe.reading import load_recipe
 from recipe.schema import Recipe, WordBin
-from recipe.slices import (
+from recipe.slices.types import (
     EvaluationSlice,
     PhaseSlice,
     SourceSlice,

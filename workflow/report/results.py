@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 
 from common.errors import UserError
 from common.files import read_json
-from recipe.slices import EvaluationSlice, PhaseSlice, read_slice
+from recipe.slices.types import EvaluationSlice, PhaseSlice, read_slice
 
 Columns = NDArray[np.float64]
 

@@ -29,7 +29,7 @@ from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
 from corpus.tokens.encoding import read_encoder
 from corpus.tokens.special import CLS, SEP
-from recipe.slices import SourceSlice, TokenizerSlice
+from recipe.slices.types import SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
 DATA = ROOT.parent / "shared" / "data"

@@ -22,7 +22,7 @@ from corpus.sampling.documents import split_texts
 from corpus.sampling.filters import SPLITS, count_words, drop_reason, in_fraction, split_of
 from corpus.sampling.sample import sample
 from corpus.sources.readers import Document, read_documents
-from recipe.slices import SourceSlice
+from recipe.slices.types import SourceSlice
 
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared" / "data"

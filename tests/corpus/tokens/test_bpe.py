@@ -21,7 +21,7 @@ from common.files import read_json
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import SPACE_RUNS, make, sample_rates, sample_texts, times_taken, train
 from corpus.tokens.encoding import chunks, read_encoder
-from recipe.slices import SourceSlice, TokenizerSlice
+from recipe.slices.types import SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
 PROPERTY = settings(deadline=None, derandomize=True)

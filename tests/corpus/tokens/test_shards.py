@@ -23,7 +23,7 @@ from corpus.tokens.bpe import make as make_tokenizer
 from corpus.tokens.encoding import read_encoder
 from corpus.tokens.ids import count_unigrams, open_shard, read_shards
 from corpus.tokens.shards import make
-from recipe.slices import SourceSlice, TokenizerSlice
+from recipe.slices.types import SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
 WORDS = [

@@ -26,7 +26,7 @@ from evaluation.masked.scoring import Score, held_out_rows, ratio_stderr, unigra
 from model.export import load_encoder
 from model.masking import mask_row
 from model.modernbert import ModernBert, Shape
-from recipe.slices import EvaluationSlice
+from recipe.slices.types import EvaluationSlice
 
 ENTRIES, PADDED = 320, 384
 SEED, RATE, LENGTH = 11, 0.3, 48

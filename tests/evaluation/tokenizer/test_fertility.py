@@ -16,7 +16,7 @@ from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make
 from corpus.tokens.encoding import read_encoder
 from evaluation.tokenizer.fertility import count, count_pattern_words, measure
-from recipe.slices import EvaluationSlice, SourceSlice, TokenizerSlice
+from recipe.slices.types import EvaluationSlice, SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
 LANGUAGES = {"fi-news": "fi", "fi-wiki": "fi", "sv-wiki": "sv"}

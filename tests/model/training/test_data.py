@@ -13,7 +13,7 @@ from corpus.rows.weights import component_weights
 from model.training.data import Stream
 from recipe.schedule import Step, steps
 from recipe.schema import Batch, LearningRate
-from recipe.slices import Component, StageSlice
+from recipe.slices.types import Component, StageSlice
 
 
 def component(source, factor=1.0, bin=None, bin_share=None, rowset="32"):
