@@ -27,7 +27,8 @@ from corpus.tokens.encoding import read_encoder
 from corpus.tokens.special import CLS, PAD, SEP
 from model.modernbert import ModernBert, Shape
 from model.training.checkpoint import open_checkpoint
-from recipe.slices.types import PhaseSlice, read_slice
+from recipe.slices.files import read_slice
+from recipe.slices.types import PhaseSlice
 
 COMMAND = "python -m model.export"
 WEIGHTS = "model.safetensors"

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from recipe.schema import Recipe, lineage
-from recipe.slices.types import Component, EvaluationSlice, PhaseSlice, evaluation_slice, phase_slice, rowset
+from recipe.slices.making import evaluation_slice, phase_slice
+from recipe.slices.rowsets import rowset
+from recipe.slices.types import Component, EvaluationSlice, PhaseSlice
 
 OwnedPhase = tuple[str, str]
 """(run that owns the phase, name of the phase)."""
@@ -23,7 +25,7 @@ class Rows(NamedTuple):
     source: str
     split: str
     rowset: str
-    """As `recipe.slices.rowset` names it."""
+    """As `recipe.slices.rowsets.rowset` names it."""
 
 
 @dataclass(frozen=True)

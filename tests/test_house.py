@@ -101,10 +101,8 @@ def test_nothing_imports_in_a_circle(part) -> None:  # type: ignore[no-untyped-d
 
 def test_imports_are_seen_wherever_they_stand(tmp_path: Path) -> None:
     path = tmp_path / "some.py"
-    path.write_text(
-        "from recipe import schedule\ndef f():\n    import common.files\n    from slurm.launch import main\n"
-    )
-    assert imports(path) == {"recipe.schedule", "common.files", "slurm.launch"}
+    path.write_text("from recipe import schema\ndef f():\n    import common.files\n    from slurm.launch import main\n")
+    assert imports(path) == {"recipe.schema", "common.files", "slurm.launch"}
 
 
 def test_files_are_short() -> None:

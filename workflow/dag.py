@@ -23,14 +23,9 @@ from recipe.needs import (
 )
 from recipe.reading import expand_files, missing_files
 from recipe.schema import Recipe, lineage
-from recipe.slices.types import (
-    evaluation_slice,
-    parse_rowset,
-    phase_slice,
-    source_slice,
-    to_json,
-    tokenizer_slice,
-)
+from recipe.slices.files import to_json
+from recipe.slices.making import evaluation_slice, phase_slice, source_slice, tokenizer_slice
+from recipe.slices.rowsets import parse_rowset
 
 PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS}
 """Files that the workflow itself makes from installed packages."""

@@ -10,7 +10,8 @@ from corpus.sampling.account import Account
 from corpus.sampling.filters import SPLITS
 from corpus.sampling.sample import COMMAND, sample
 from corpus.sources.readers import source_files
-from recipe.slices.types import SourceSlice, read_slice
+from recipe.slices.files import read_slice
+from recipe.slices.types import SourceSlice
 
 
 def _tell(account: Account, source: SourceSlice, files: int) -> None:

@@ -27,7 +27,8 @@ from common.files import atomic_file, sha256_of, write_json
 from corpus.sampling.documents import manifests_by_source, read_manifest, split_texts
 from corpus.tokens.encoding import FORMAT, TOKENIZER
 from corpus.tokens.special import CLS, SEP, SPECIAL_TOKENS
-from recipe.slices.types import TokenizerSlice, read_slice
+from recipe.slices.files import read_slice
+from recipe.slices.types import TokenizerSlice
 
 COMMAND = "python -m corpus.tokens.bpe"
 SPACE_RUNS = tuple(" " * spaces for spaces in range(2, 25))

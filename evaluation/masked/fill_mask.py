@@ -17,7 +17,8 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from common.errors import UserError, run_command
 from evaluation.results import write_result
-from recipe.slices.types import EvaluationSlice, read_slice
+from recipe.slices.files import read_slice
+from recipe.slices.types import EvaluationSlice
 
 COMMAND = "python -m evaluation.masked.fill_mask"
 PREDICTIONS = 5

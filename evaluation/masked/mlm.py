@@ -29,7 +29,8 @@ from evaluation.masked.scoring import Score, held_out_rows, score_rows, summary,
 from evaluation.results import write_result
 from model.export import load_encoder
 from model.modernbert import ModernBert
-from recipe.slices.types import EvaluationSlice, read_slice
+from recipe.slices.files import read_slice
+from recipe.slices.types import EvaluationSlice
 
 COMMAND = "python -m evaluation.masked.mlm"
 

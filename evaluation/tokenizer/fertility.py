@@ -20,7 +20,8 @@ from common.errors import UserError, run_command
 from corpus.sampling.documents import manifests_by_source, split_texts
 from corpus.tokens.encoding import TextEncoder, read_encoder
 from evaluation.results import write_result
-from recipe.slices.types import EvaluationSlice, read_slice
+from recipe.slices.files import read_slice
+from recipe.slices.types import EvaluationSlice
 
 COMMAND = "python -m evaluation.tokenizer.fertility"
 SPLIT = "validation"

@@ -48,7 +48,8 @@ from model.training.data import RankBatch, Stream
 from model.training.engine import Engine, describe_place, fresh_tensors, start_process_group
 from model.training.metrics import Log, Progress, Tally, memory_bytes
 from recipe.schedule import phase_slots, stage_rows, steps
-from recipe.slices.types import PhaseSlice, read_slice
+from recipe.slices.files import read_slice
+from recipe.slices.types import PhaseSlice
 
 STOPPED = os.EX_TEMPFAIL
 """Exit status after a checkpoint that was asked for: run the same command again to go on."""

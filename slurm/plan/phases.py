@@ -9,7 +9,8 @@ from math import ceil
 from common.errors import UserError
 from recipe.needs import all_phases
 from recipe.schema import Recipe, ancestry, lineage
-from recipe.slices.types import PhaseSlice, phase_slice
+from recipe.slices.making import phase_slice
+from recipe.slices.types import PhaseSlice
 from slurm.cluster.cost import Resources, billed_per_hour, broken_limits, node_of, training_request, watts
 from slurm.cluster.description import Cluster
 from slurm.cluster.profile import Profile

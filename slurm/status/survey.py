@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import UserError
-from recipe.slices.types import EvaluationSlice, PhaseSlice, read_slice
+from recipe.slices.files import read_slice
+from recipe.slices.types import EvaluationSlice, PhaseSlice
 from slurm.queue.commands import AbsentError, AwayError, SlurmError
 from slurm.queue.jobs import queued
 from slurm.queue.states import Queued

@@ -6,7 +6,7 @@ import pytest
 
 from recipe.reading import read_recipe
 from recipe.schema import lineage
-from recipe.slices.types import evaluation_slice, phase_slice, tokenizer_slice
+from recipe.slices.making import evaluation_slice, phase_slice, tokenizer_slice
 
 RECIPE = read_recipe(Path(__file__).parents[2] / "config" / "finnish.yaml")
 SIZES = ["tiny", "base", "large"]

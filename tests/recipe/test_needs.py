@@ -17,7 +17,7 @@ from recipe.needs import (
     whole_recipe,
 )
 from recipe.reading import load_recipe
-from recipe.slices.types import evaluation_slice, phase_slice
+from recipe.slices.making import evaluation_slice, phase_slice
 
 ROOT = Path(__file__).parents[2]
 STAGE = {

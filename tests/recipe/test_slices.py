@@ -16,21 +16,11 @@ from hypothesis import strategies as st
 from common.errors import UserError
 from recipe.reading import load_recipe
 from recipe.schema import Recipe, WordBin
-from recipe.slices.types import (
-    EvaluationSlice,
-    PhaseSlice,
-    SourceSlice,
-    TokenizerSlice,
-    evaluation_slice,
-    main,
-    parse_rowset,
-    phase_slice,
-    read_slice,
-    rowset,
-    source_slice,
-    to_json,
-    tokenizer_slice,
-)
+from recipe.slices.__main__ import main
+from recipe.slices.files import read_slice, to_json
+from recipe.slices.making import evaluation_slice, phase_slice, source_slice, tokenizer_slice
+from recipe.slices.rowsets import parse_rowset, rowset
+from recipe.slices.types import EvaluationSlice, PhaseSlice, SourceSlice, TokenizerSlice
 
 CONFIG = Path(__file__).parents[2] / "config" / "demo.yaml"
 DEMO = yaml.safe_load(CONFIG.read_text())

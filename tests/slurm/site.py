@@ -17,7 +17,7 @@ from model.training.checkpoint import TENSOR_FILES, write_checkpoint
 from model.training.metrics import Log
 from recipe.reading import read_recipe
 from recipe.schedule import stage_rows
-from recipe.slices.types import phase_slice
+from recipe.slices.making import phase_slice
 from slurm.records.history import Run, append_run
 from slurm.records.job import Job, write_job
 from tests.slurm.standin import ROOT

@@ -19,7 +19,7 @@ from common.errors import run_command
 from common.files import atomic_file
 from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
-from recipe.slices.types import parse_rowset
+from recipe.slices.rowsets import parse_rowset
 from workflow.report import figures
 from workflow.report.results import CLEAR, ENDS, FREQUENT, HeldOut, PhaseResult, Results, shown, unique_phases
 

@@ -25,7 +25,8 @@ from safetensors import SafetensorError, safe_open
 
 from common.errors import UserError
 from common.files import read_json
-from recipe.slices.types import EvaluationSlice, PhaseSlice, read_slice
+from recipe.slices.files import read_slice
+from recipe.slices.types import EvaluationSlice, PhaseSlice
 
 Columns = NDArray[np.float64]
 

@@ -23,7 +23,8 @@ from corpus.rows.shards import make as make_shards
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
 from recipe.reading import load_recipe
-from recipe.slices.types import phase_slice, source_slice, to_json, tokenizer_slice
+from recipe.slices.files import to_json
+from recipe.slices.making import phase_slice, source_slice, tokenizer_slice
 
 ROOT = Path(__file__).parents[3]
 COMMON = ["the", "of", "and", "everyone", "has", "right", "to", "in"]

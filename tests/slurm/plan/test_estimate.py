@@ -14,7 +14,7 @@ from model.modernbert import ModernBert, Shape
 from recipe.reading import read_recipe
 from recipe.schedule import steps
 from recipe.schema import ModelShape
-from recipe.slices.types import phase_slice
+from recipe.slices.making import phase_slice
 from slurm.plan.estimate import (
     SAVE_MINUTES,
     START_UP_MINUTES,

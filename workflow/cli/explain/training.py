@@ -15,7 +15,8 @@ from typing import Any
 
 from common.quantities import amount, duration
 from recipe.schedule import phase_slots
-from recipe.slices.types import PhaseSlice, read_slice
+from recipe.slices.files import read_slice
+from recipe.slices.types import PhaseSlice
 from slurm.records.checkpoints import Saved
 from slurm.records.progress import read_pace
 from workflow.cli.explain.differences import differences

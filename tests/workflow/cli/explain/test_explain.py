@@ -17,7 +17,7 @@ import yaml
 
 from common.locks import try_lock
 from recipe.reading import load_recipe
-from recipe.slices.types import phase_slice
+from recipe.slices.making import phase_slice
 from tests.workflow.cli.typed import ROOT, alasin
 from workflow.cli.explain.dry_run import planned
 from workflow.cli.run import snakemake_arguments

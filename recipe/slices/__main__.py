@@ -1,0 +1,48 @@
+"""One slice of a recipe as a file: `python -m recipe.slices --recipe config/demo.yaml --source ... --output ...`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from common.errors import UserError, run_command
+from common.files import atomic_file
+from recipe.reading import read_recipe
+from recipe.schema import Strict
+from recipe.slices.files import to_json
+from recipe.slices.making import evaluation_slice, phase_slice, source_slice, tokenizer_slice
+
+
+def main() -> None:
+    """Write one slice of a recipe."""
+    parser = argparse.ArgumentParser(
+        prog="python -m recipe.slices",
+        description="Write what a recipe says of one source, tokenizer, phase or evaluation: a stage's --slice.",
+    )
+    parser.add_argument("--recipe", type=Path, required=True, help="YAML file of the recipe")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--source", help="name of a source")
+    wanted.add_argument("--tokenizer", help="name of a tokenizer")
+    wanted.add_argument("--phase", nargs=2, metavar=("RUN", "PHASE"), help="names of a run and of one of its phases")
+    wanted.add_argument("--evaluation", metavar="RUN", help="name of a run")
+    options = parser.parse_args()
+    recipe = read_recipe(options.recipe)
+    try:
+        if options.source:
+            content: Strict = source_slice(recipe, options.source)
+        elif options.tokenizer:
+            content = tokenizer_slice(recipe, options.tokenizer)
+        elif options.phase:
+            content = phase_slice(recipe, *options.phase)
+        else:
+            content = evaluation_slice(recipe, options.evaluation)
+    except KeyError as error:
+        raise UserError(f"{options.recipe}: there is no {error.args[0]} to make a slice of; mend the name.") from None
+    with atomic_file(options.output, "w") as stream:
+        stream.write(to_json(content))
+    print(f"{options.output}: {type(content).__name__}")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,118 @@
+"""From a recipe to its slices: what it says of one source, tokenizer, phase or evaluation, and no more."""
+
+from __future__ import annotations
+
+from recipe.schema import Documents, Mixture, ModelShape, Recipe, Stage, WordBin, ancestry, lineage
+from recipe.slices.rowsets import rowset
+from recipe.slices.types import (
+    Component,
+    EvaluationSlice,
+    PhaseSlice,
+    SourceSlice,
+    StageSlice,
+    TokenizerSlice,
+)
+
+
+def source_slice(recipe: Recipe, name: str) -> SourceSlice:
+    """Return the slice of source `name`; raises `KeyError` if the recipe has none of this name."""
+    documents = {field: getattr(recipe.sources[name], field) for field in Documents.model_fields}
+    return SourceSlice(name=name, seed=recipe.seed, **documents)
+
+
+def tokenizer_slice(recipe: Recipe, name: str) -> TokenizerSlice:
+    """Return the slice of tokenizer `name`; raises `KeyError` if the recipe has none of this name."""
+    tokenizer = recipe.tokenizers[name]
+    factors = recipe.mixtures[tokenizer.mixture].factors
+    return TokenizerSlice(
+        name=name,
+        seed=recipe.seed,
+        vocabulary=tokenizer.vocabulary,
+        multiple=tokenizer.multiple,
+        sample_bytes=tokenizer.sample_bytes,
+        factors=factors,
+        languages={source: recipe.sources[source].language for source in factors},
+    )
+
+
+def phase_slice(recipe: Recipe, run: str, phase: str) -> PhaseSlice:
+    """Return the slice of a phase in the lineage of `run`; it names the run that owns the phase.
+
+    Raises:
+        KeyError: if the recipe has no such run, or the phase is not in its lineage.
+    """
+    way = lineage(recipe, run)
+    phases = [name for _, name in way]
+    if phase not in phases:
+        raise KeyError(f"{run} has no phase {phase}")
+    ordinal = phases.index(phase)
+    shape, tokenizer = _model(recipe, run)
+    return PhaseSlice(
+        run=way[ordinal][0],
+        phase=phase,
+        ordinal=ordinal,
+        seed=recipe.seed,
+        model=shape,
+        tokenizer=tokenizer,
+        optimizer=recipe.optimizer,
+        stages=[_stage_slice(recipe, stage) for stage in recipe.phases[phase].stages],
+    )
+
+
+def evaluation_slice(recipe: Recipe, run: str) -> EvaluationSlice:
+    """Return the slice of the evaluation of `run`; raises `KeyError` if the recipe has none of this name."""
+    way = lineage(recipe, run)
+    stages = [stage for _, phase in way for stage in recipe.phases[phase].stages]
+    names = sorted({source for stage in stages for source in recipe.mixtures[stage.mixture].factors})
+    sources = {name: recipe.sources[name].language for name in names}
+    shape, tokenizer = _model(recipe, run)
+    return EvaluationSlice(
+        run=run,
+        seed=recipe.seed,
+        model=shape,
+        tokenizer=tokenizer,
+        lengths=recipe.evaluation.lengths,
+        rows=recipe.evaluation.rows,
+        masking_rate=recipe.evaluation.masking_rate,
+        rope_theta=stages[-1].rope_theta,
+        languages={
+            language: [name for name in names if sources[name] == language] for language in set(sources.values())
+        },
+        sources=sources,
+        prompts=recipe.evaluation.prompts,
+        components=_stage_slice(recipe, stages[0]).components,
+        lineage=way,
+    )
+
+
+def _model(recipe: Recipe, run: str) -> tuple[ModelShape, str]:
+    """Return the shape and the tokenizer of a run, which its first ancestor names."""
+    name = recipe.runs[ancestry(recipe, run)[0]].model
+    assert name is not None, "recipe.checks lets no recipe pass whose first ancestor has no model"
+    model = recipe.models[name]
+    return ModelShape(**model.model_dump(exclude={"tokenizer"})), model.tokenizer
+
+
+def _stage_slice(recipe: Recipe, stage: Stage) -> StageSlice:
+    fields = dict(stage)
+    mixture = recipe.mixtures[fields.pop("mixture")]
+    return StageSlice(components=_components(recipe, mixture, stage.length), **fields)
+
+
+def _components(recipe: Recipe, mixture: Mixture, length: int) -> list[Component]:
+    """Return one component per source, or per source and word bin, sources sorted by name."""
+    bins: list[tuple[int | None, WordBin | None]] = [(None, None)]
+    if mixture.word_bins:
+        bins = list(enumerate(mixture.word_bins))
+    return [
+        Component(
+            source=source,
+            language=recipe.sources[source].language,
+            rowset=rowset(length, word_bin),
+            factor=factor,
+            bin=index,
+            bin_share=word_bin.share if word_bin else None,
+        )
+        for source, factor in sorted(mixture.factors.items())
+        for index, word_bin in bins
+    ]
