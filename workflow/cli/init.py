@@ -56,7 +56,7 @@ models:
     heads: 4
     intermediate: 192
 
-# How it is trained. Tokens are slots of packed rows: 5e6 take minutes on a laptop with this model.
+# How it is trained. Tokens are counted in slots of packed rows; 5e6 take minutes on a laptop with this model.
 phases:
   stable:
     stages:

@@ -61,9 +61,9 @@ def _headline(target: str, told: list[_Told], directory: Path) -> str:
     line = f"{target} would be made{again} by {len(told)} job{'s' if len(told) > 1 else ''}"
     fates = [entry.fate for entry in told if entry.fate]
     if lost := [fate for fate in fates if fate.lost]:
-        line += f"; {amount(sum(fate.lost for fate in lost))} trained tokens would be set aside ({_phases(lost)})"
+        line += f"; {amount(sum(fate.lost for fate in lost))} trained slots would be set aside ({_phases(lost)})"
     if at_stake := [fate for fate in fates if fate.at_stake]:
-        line += f"; {amount(sum(fate.at_stake for fate in at_stake))} trained tokens are at stake ({_phases(at_stake)})"
+        line += f"; {amount(sum(fate.at_stake for fate in at_stake))} trained slots are at stake ({_phases(at_stake)})"
     return f"{line}:"
 
 

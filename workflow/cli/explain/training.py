@@ -32,7 +32,7 @@ class Fate:
     """run/phase"""
     sentences: list[str]
     lost: int
-    """Tokens (slots of packed rows) that are trained and would be set aside."""
+    """Slots of packed rows that are trained and would be set aside."""
     at_stake: int
     """Those that would be if what is made again before it comes out otherwise than it was."""
     anew: bool
@@ -64,7 +64,7 @@ def fate(
     content = read_slice(mirror / slice_file, PhaseSlice)
     total = phase_slots(content)
     if saved is None:
-        return Fate(name, [f"{amount(total)} tokens to train, from the first step"], 0, 0, anew=True, begun=False)
+        return Fate(name, [f"{amount(total)} slots to train, from the first step"], 0, 0, anew=True, begun=False)
     decisive = {file for file in job.input if file.startswith("results/shards/") or file.endswith("/checkpoint.json")}
     places = list(differences(saved.slice, json.loads(content.model_dump_json())))
     updated = set(job.files("Updated input files"))
@@ -78,7 +78,7 @@ def fate(
         sentence = f"{trained} are kept only if what is made again before it comes out as it was"
         return Fate(name, [sentence], 0, saved.phase_slots, anew=False)
     if saved.phase_slots < total:
-        sentence = f"goes on from step {saved.step}: {amount(saved.phase_slots)} of {amount(total)} tokens are trained"
+        sentence = f"goes on from step {saved.step}: {amount(saved.phase_slots)} of {amount(total)} slots are trained"
     else:
         sentence = f"{trained} are kept: only checkpoint.json is written again"
     return Fate(name, [sentence], 0, 0, anew=False)
@@ -88,14 +88,14 @@ def _again(folder: Path, total: int) -> str:
     """Return how much training that is, and how long it takes if the phase has ever shown its speed."""
     pace = read_pace(folder)
     time = f", about {duration(total / pace.slots_per_second)} at the speed it had" if pace else ""
-    return f"{amount(total)} tokens{time}"
+    return f"{amount(total)} slots{time}"
 
 
 def _trained(folder: Path, saved: Saved) -> str:
-    """Return what the newest checkpoint stands for: `602 steps (1M tokens)`; steps only where the log has the first."""
-    tokens = f"{amount(saved.phase_slots)} tokens"
+    """Return what the newest checkpoint stands for: `602 steps (1M slots)`; steps only where the log has the first."""
+    slots = f"{amount(saved.phase_slots)} slots"
     first = _first_step(folder)
-    return tokens if first is None else f"{saved.step - first + 1} steps ({tokens})"
+    return slots if first is None else f"{saved.step - first + 1} steps ({slots})"
 
 
 def _first_step(folder: Path) -> int | None:

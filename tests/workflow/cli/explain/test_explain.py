@@ -86,13 +86,13 @@ class Place:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def train(self, phase: str, first: int, tokens: int) -> None:
+    def train(self, phase: str, first: int, slots: int) -> None:
         """Leave in a phase's folder what 50 steps leave, as far as it is looked at."""
         content = phase_slice(load_recipe(self.recipe, "recipe"), "one", phase)
         folder = self.directory / "results/runs/one" / phase
         saved = folder / "checkpoints" / f"step-{first + 49:08}"
         saved.mkdir(parents=True)
-        position = {"step": first + 49, "phase_slots": tokens}
+        position = {"step": first + 49, "phase_slots": slots}
         state = {"position": position, "slice": json.loads(content.model_dump_json()), "world_size": 1}
         (saved / "state.json").write_text(json.dumps(state))
         (saved / "manifest.json").write_text("{}")
@@ -130,15 +130,15 @@ def test_a_finished_file_has_nothing_to_be_done_and_is_named_from_here_or_from_t
 def test_a_longer_stage_trains_its_phase_and_those_after_it_anew_and_says_what_is_set_aside(place: Place) -> None:
     place.recipe["phases"]["stable"]["stages"][0]["tokens"] = 64_000
     assert place.explain() == (
-        f"{MODEL} would be made again by 3 jobs; 64k trained tokens would be set aside (one/stable, one/annealing):\n"
+        f"{MODEL} would be made again by 3 jobs; 64k trained slots would be set aside (one/stable, one/annealing):\n"
         "  Training one, phase stable\n"
         "      its slice of the recipe differs: stages[0].tokens 32000 -> 64000\n"
-        "      trained anew: 64k tokens, about 3 min at the speed it had\n"
-        "      50 steps (32k tokens) go to results/runs/one/stable/superseded\n"
+        "      trained anew: 64k slots, about 3 min at the speed it had\n"
+        "      50 steps (32k slots) go to results/runs/one/stable/superseded\n"
         "  Training one, phase annealing\n"
         "      results/runs/one/stable/checkpoint.json is made again\n"
-        "      trained anew: 32k tokens, about 1 min at the speed it had\n"
-        "      50 steps (32k tokens) go to results/runs/one/annealing/superseded\n"
+        "      trained anew: 32k slots, about 1 min at the speed it had\n"
+        "      50 steps (32k slots) go to results/runs/one/annealing/superseded\n"
         "  Exporting one for transformers\n"
         "      results/runs/one/annealing/checkpoint.json is made again\n"
     )
@@ -166,19 +166,19 @@ def test_a_phase_in_the_middle_goes_on(place: Place) -> None:
     content = json.loads(state.read_text())
     content["position"]["phase_slots"] = 16_000
     state.write_text(json.dumps(content))
-    assert "goes on from step 100: 16k of 32k tokens are trained" in place.explain(CHECKPOINT)
+    assert "goes on from step 100: 16k of 32k slots are trained" in place.explain(CHECKPOINT)
     place.recipe["phases"]["annealing"]["stages"][0]["learning_rate"] = {"peak": 1e-3}
     told = place.explain(CHECKPOINT)
     assert "its checkpoint is of another slice of the recipe: stages[0].learning_rate.peak 0.003 -> 0.001" in told
-    assert "16k trained tokens would be set aside (one/annealing)" in told
+    assert "16k trained slots would be set aside (one/annealing)" in told
 
 
 def test_changed_text_is_named_and_training_is_kept_if_the_rows_come_out_as_before(place: Place) -> None:
     (place.directory / "../la.jsonl").write_text('{"text": "incus"}\n')
     told = place.explain()
     assert "../la.jsonl has changed since" in told
-    assert "; 64k trained tokens are at stake (one/stable, one/annealing):\n" in told
-    assert "50 steps (32k tokens) are kept only if what is made again before it comes out as it was" in told
+    assert "; 64k trained slots are at stake (one/stable, one/annealing):\n" in told
+    assert "50 steps (32k slots) are kept only if what is made again before it comes out as it was" in told
     assert "set aside" not in told
 
 
