@@ -36,8 +36,9 @@ from benchmarks.measure import (
     train_encoder,
 )
 from common.errors import run_command
-from corpus.tokens.special import CLS, MASK, PAD, SEP, UNK
+from corpus.tokens.special import PAD
 from model.batch import flatten
+from model.export import transformers_config
 from model.masking import MaskedRow, mask_row
 from model.modernbert import ModernBert, Shape
 
@@ -147,32 +148,9 @@ def _padded(parts: list[Tensor], length: int, value: int) -> Tensor:
 
 def theirs(model: ModernBert) -> nn.Module:
     """Return transformers' encoder with the weights of ours."""
-    shape = model.shape
-    encoder: nn.Module = ModernBertForMaskedLM(
-        ModernBertConfig(
-            vocab_size=shape.padded_vocabulary,
-            hidden_size=shape.hidden,
-            intermediate_size=shape.intermediate,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            local_attention=shape.local_attention,
-            layer_types=[
-                "full_attention" if shape.is_global(layer) else "sliding_attention" for layer in range(shape.layers)
-            ],
-            rope_parameters={
-                "full_attention": {"rope_type": "default", "rope_theta": shape.global_rope_theta},
-                "sliding_attention": {"rope_type": "default", "rope_theta": shape.local_rope_theta},
-            },
-            sparse_prediction=True,
-            pad_token_id=PAD,
-            cls_token_id=CLS,
-            bos_token_id=CLS,
-            sep_token_id=SEP,
-            eos_token_id=SEP,
-            mask_token_id=MASK,
-            unk_token_id=UNK,
-        )
-    )
+    # A config is one for rows of some length; nothing here depends on it.
+    content = {**transformers_config(model.shape, length=8192), "sparse_prediction": True}
+    encoder: nn.Module = ModernBertForMaskedLM(ModernBertConfig.from_dict(content))
     encoder.load_state_dict(model.state_dict(), strict=False)  # the tied decoder.weight is not in ours
     return encoder.train()
 
