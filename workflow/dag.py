@@ -75,6 +75,10 @@ class Dag:
         files = expand_files(self.recipe.sources[wildcards.source])
         return [file for file in files if file in PACKAGE_TEXT or Path(file).exists()]
 
+    def engine(self, wildcards: Any) -> str:
+        """Return what turns text into ids for a tokenizer."""
+        return self.recipe.tokenizers[wildcards.tokenizer].engine
+
     def tokenizer_documents(self, wildcards: Any) -> list[str]:
         """Return the manifests of the sources that a tokenizer's sample is drawn from."""
         return [manifest(source) for source in tokenizer_sources(self.recipe, wildcards.tokenizer)]

@@ -1,6 +1,6 @@
 """A split of a source becomes packed token rows on disk: the last stage before training.
 
-The way of a document: `split_texts` streams it -> documents outside the range of words are passed over ->
+The way of a document: `split_documents` streams it -> documents outside the range of words are passed over ->
 `TextEncoder` gives its ids -> `cut_documents` cuts it into pieces -> the *window*, a bounded buffer of pieces, fills ->
 `pack` places them in rows -> the fullest rows are shuffled and written in whole record batches, the pieces of the rest
 wait in the next window -> at the end the last window is written with what is left.
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +34,12 @@ from corpus.rows.store import (
     remove_rows,
     write_rows,
 )
-from corpus.sampling.documents import read_manifest, split_texts
-from corpus.sampling.filters import SPLITS, count_words
+from corpus.sampling.documents import read_manifest, split_documents
+from corpus.sampling.filters import SPLITS
+from corpus.tokens.comparing import COMPARED_TEXTS, compared
 from corpus.tokens.encoding import TextEncoder, read_encoder
 from corpus.tokens.special import CLS, SEP
+from recipe.schema import Engine
 
 COMMAND = "python -m corpus.rows.shards"
 WINDOW_TOKENS = 1 << 24
@@ -59,11 +61,8 @@ class ShardPlan:
     max_words: int | None = None
     """Exclusive; none means no upper end."""
 
-    def takes(self, text: str) -> bool:
-        """Return whether a document of this text has as many words as wanted."""
-        if self.min_words == 0 and self.max_words is None:
-            return True
-        words = count_words(text)
+    def takes(self, words: int) -> bool:
+        """Return whether a document of so many words is wanted."""
         return self.min_words <= words and (self.max_words is None or words < self.max_words)
 
 
@@ -196,18 +195,22 @@ def join_pieces(ids: NDArray[Any], start: NDArray[np.int64], count: NDArray[np.i
     return joined
 
 
-def make(plan: ShardPlan, documents: Path, tokenizer: Path, output: Path) -> dict[str, Any]:
+def make(plan: ShardPlan, documents: Path, tokenizer: Path, output: Path, engine: Engine = "tokie") -> dict[str, Any]:
     """Write the rows beside `output`, then `output`, and return the index.
 
     Raises:
-        UserError: the documents or the tokenizer are absent or not as they were written.
+        UserError: the documents or the tokenizer are absent or not as they were written, or the engine errs.
     """
     manifest = read_manifest(documents)
-    encoder = read_encoder(tokenizer)
+    encoder = read_encoder(tokenizer, engine)
     remove_rows(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     totals = Totals(np.zeros(encoder.padded_vocabulary, dtype=np.int64))
-    encoded = encoder.encode(filter(plan.takes, split_texts(documents, plan.split)))
+    texts = (text for text, words in split_documents(documents, plan.split) if plan.takes(words))
+    encoded = encoder.encode(texts)
+    if engine != "tokenizers":
+        every = max(1, manifest["splits"][plan.split]["documents"] // COMPARED_TEXTS)
+        encoded = compared(encoded, encoder, read_encoder(tokenizer, "tokenizers"), every)
     key = derive_key(manifest["source"], plan.split, plan.length)
     files = write_rows(output.parent, packed_batches(plan, key, encoded, row_type(encoder), totals))
     with atomic_file(output.parent / "unigram.npy") as stream:
@@ -259,6 +262,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, required=True, help="slots of a row, in tokens")
     parser.add_argument("--min-words", type=int, default=0, help="fewest words of a document (default: 0)")
     parser.add_argument("--max-words", type=int, help="only documents of fewer words than this (default: no limit)")
+    parser.add_argument("--engine", choices=get_args(Engine), default="tokie", help="see the recipe (default: tokie)")
     parser.add_argument("--output", type=Path, required=True, help="index.json to write; the rows go beside it")
     arguments = parser.parse_args()
     if not 8 <= arguments.length <= MAX_LENGTH:
@@ -267,7 +271,7 @@ def main() -> None:
         raise UserError(f"--max-words {arguments.max_words} leaves no document of --min-words {arguments.min_words}.")
     plan = ShardPlan(arguments.split, arguments.length, arguments.min_words, arguments.max_words)
     begin = time.perf_counter()
-    index = make(plan, arguments.documents, arguments.tokenizer, arguments.output)
+    index = make(plan, arguments.documents, arguments.tokenizer, arguments.output, arguments.engine)
     _tell(index, time.perf_counter() - begin)
 
 

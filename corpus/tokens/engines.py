@@ -2,7 +2,7 @@
 
 `tokenizers` is the reference: what it says is right. `tokie` is some twenty times as fast and holds bounded memory
 however many different words it meets (docs/performance.md). Which one is used changes no result, so it is no part of
-what a stage's result depends on; `corpus.tokens.shards` compares the two on a sample of every part.
+what a stage's result depends on; `corpus.tokens.comparing` compares the two on a sample of every source.
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@ rule shards:
     conda:
         "../../envs/alasin.yaml"
     threads: 1
+    # A resource: another engine gives the same ids, so that nothing is to be made again.
+    resources:
+        engine=dag.engine,
     params:
         tokenizer="results/tokenizers/{tokenizer}/tokenizer.json",
         rows=dag.rowset_arguments,
@@ -20,4 +23,4 @@ rule shards:
     shell:
         "RAYON_NUM_THREADS={threads} python -m corpus.rows.shards --documents {input.documents:q}"
         " --tokenizer {params.tokenizer:q} --split {wildcards.split} {params.rows}"
-        " --output {output.index:q} > {log:q} 2>&1"
+        " --engine {resources.engine} --output {output.index:q} > {log:q} 2>&1"
