@@ -139,14 +139,14 @@ def test_a_new_run_trains_only_itself(finished):
     more = changed(runs={"new": {"from": "one", "after": "stable", "phases": ["annealing-edu"]}})
     planned = finished.planned(more)
     assert planned["train"] == 1
-    assert not {"sample", "tokenizer", "shards"} & set(planned)
+    assert not {"sample", "tokenizer", "shards", "rows"} & set(planned)
     assert (planned["export"], planned["masked_language_modelling"]) == (1, 1)
 
 
 def test_another_annealing_mixture_redoes_annealing_and_what_follows_and_nothing_else(finished):
     planned = finished.planned(changed(mixtures={"late": {"factors": {"en": 1, "la": 5}}}))
     assert planned["train"] == 1
-    assert not {"sample", "tokenizer", "shards"} & set(planned)
+    assert not {"sample", "tokenizer", "shards", "rows"} & set(planned)
     assert (planned["export"], planned["model_card"], planned["report"]) == (1, 1, 1)
 
 
