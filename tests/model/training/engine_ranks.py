@@ -5,6 +5,7 @@ import os
 import sys
 
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from model.training.engine import Engine, fresh_tensors, start_process_group
@@ -59,6 +60,9 @@ def main() -> None:
         weights = {name: value.tolist() for name, value in final["weights"].items()}
         with open(sys.argv[1], "w") as stream:
             json.dump({"norms": norms, "exact": exact, "weights": weights}, stream)
+    # A rank that ends while its connections are open may be aborted by their threads.
+    dist.barrier()
+    dist.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ spec.loader.exec_module(ranks)
 @pytest.fixture(scope="module", params=[1, 2, 3])
 def trained(request, tmp_path_factory):
     output = tmp_path_factory.mktemp("engine") / "result.json"
+    logs = [output.with_name(f"rank-{rank}.log") for rank in range(request.param)]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -27,13 +28,13 @@ def trained(request, tmp_path_factory):
         subprocess.Popen(
             [sys.executable, SCRIPT, output],
             env=os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank), "PYTHONPATH": str(ROOT)},
-            stderr=subprocess.PIPE,
+            stderr=log.open("wb"),
         )
-        for rank in range(request.param)
+        for rank, log in enumerate(logs)
     ]
-    for process in processes:
-        assert process.communicate(timeout=120)[1] is not None
-        assert process.returncode == 0
+    for process, log in zip(processes, logs, strict=True):
+        process.wait(timeout=240)
+        assert process.returncode == 0, f"{process.returncode}: {log.read_text()[-2000:]}"
     return json.loads(output.read_text())
 
 
