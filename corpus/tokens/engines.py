@@ -1,8 +1,8 @@
 """Engines that turn text into ids; they give the same ids and differ in speed alone.
 
-`tokenizers` is the reference: what it says is right. `tokie` is some twenty times as fast and holds bounded memory
-however many different words it meets (docs/performance.md). Which one is used changes no result, so it is no part of
-what a stage's result depends on; `corpus.tokens.comparing` compares the two on a sample of every source.
+`tokenizers` is the reference: what it says is right. `tokie` is many times as fast (docs/performance.md). Which one is
+used changes no result, so it is no part of what a stage's result depends on; `corpus.tokens.comparing` compares the two
+on a sample of every source.
 """
 
 from __future__ import annotations
