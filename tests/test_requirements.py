@@ -86,8 +86,9 @@ runpy.run_module(program[0], run_name="__main__", alter_sys=True)
 )
 def test_a_login_node_runs(command: list[str], tmp_path: Path) -> None:
     directory = [str(tmp_path)] if command[0] == "snakemake" else []
+    allowed = ["alasin", *pins("login.txt")]  # The project itself is a distribution where it is installed, as `make` does.
     ran = subprocess.run(
-        [sys.executable, "-c", ONLY_LISTED, " ".join(pins("login.txt")), *command, *directory],
+        [sys.executable, "-c", ONLY_LISTED, " ".join(allowed), *command, *directory],
         cwd=ENVS.parent,
         capture_output=True,
         text=True,

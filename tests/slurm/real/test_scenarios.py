@@ -185,7 +185,7 @@ def test_a_controller_that_restarts_is_waited_for(phase: SmallPhase) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"partition": "small-g", "minutes": 73 * 60}, "72"),
+        ({"partition": "small-g", "minutes": 73 * 60}, "runs at most 3 d (4320 minutes) a job"),
         ({"partition": "small-g", "nodes": 5}, "4 nodes"),
         ({"partition": "small-g", "processes": 9}, "8"),
         ({"partition": "nowhere-g"}, "nowhere-g"),
