@@ -86,7 +86,7 @@ runpy.run_module(program[0], run_name="__main__", alter_sys=True)
 )
 def test_a_login_node_runs(command: list[str], tmp_path: Path) -> None:
     directory = [str(tmp_path)] if command[0] == "snakemake" else []
-    allowed = ["alasin", *pins("login.txt")]  # The project itself is a distribution where it is installed, as `make` does.
+    allowed = ["alasin", *pins("login.txt")]  # The project itself is a distribution where it is installed.
     ran = subprocess.run(
         [sys.executable, "-c", ONLY_LISTED, " ".join(allowed), *command, *directory],
         cwd=ENVS.parent,
