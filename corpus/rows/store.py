@@ -1,150 +1,100 @@
-"""Packed rows on disk: Arrow IPC files, written as a stream and read as views of mapped memory.
+"""Packed rows on disk: an index over token shards, any row of it in constant time.
 
-One record per row: `tokens`, the row's ids without padding, and `lengths`, the sizes of its pieces. Record batches hold
-`BATCH_ROWS` rows and files `FILE_ROWS`, so row i is found by division. The files are not compressed: a row read is a
-page read. `index.json`, written last, names them with sizes and checksums; without it nothing beside it is valid.
+A set of rows is a directory. `rows.columns` (`common.columns`) says where each row's pieces lie: `starts`, the first id
+of each piece in its shard, `counts`, its ids, and `ends`, where each row ends in these two. Rows of a shard stand
+together, in the order of its windows. `index.json`, written last, says what they were made from and how many of them
+lie in each shard; without it nothing beside it is valid. No id is copied on disk: a row is put together when it is
+read.
+
+Files are opened when a row in them is asked for, and `OPEN_FILES` of them stay open in a process, whatever the corpus.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from common.columns import open_columns
 from common.errors import UserError
-from common.files import atomic_file, read_json
-from common.listed import describe, refuse_changed
+from common.files import read_json
+from common.listed import refuse_changed
+from corpus.rows.packing import SPECIALS
+from corpus.tokens.ids import Ids
+from corpus.tokens.special import CLS, SEP
 
-FORMAT = 1
-BATCH_ROWS = 1024
-FILE_ROWS = 65_536
-CACHED_BATCHES = 1024
-
-Tokens = NDArray[np.uint16] | NDArray[np.uint32]
-Views = tuple[Tokens, NDArray[np.int32], NDArray[np.uint16], NDArray[np.int32]]
-"""Of a record batch: tokens, where each row's begin and end, lengths of pieces, where each row's begin and end."""
-
-
-@dataclass(frozen=True)
-class RowBatch:
-    """r rows, ready to be written."""
-
-    tokens: Tokens
-    """[n], ids of all rows one after the other."""
-    row_starts: NDArray[np.int64]
-    """int64[r + 1], where each row begins in `tokens`, and n."""
-    lengths: NDArray[np.int64]
-    """int64[p], slots of all pieces one after the other."""
-    piece_starts: NDArray[np.int64]
-    """int64[r + 1], where each row begins in `lengths`, and p."""
-
-    @property
-    def rows(self) -> int:
-        """r."""
-        return len(self.row_starts) - 1
-
-    def to_arrow(self) -> Any:
-        """Return the `pyarrow.RecordBatch` of these rows."""
-        tokens = pa.ListArray.from_arrays(pa.array(self.row_starts, pa.int32()), pa.array(self.tokens))
-        lengths = pa.ListArray.from_arrays(pa.array(self.piece_starts, pa.int32()), pa.array(self.lengths, pa.uint16()))
-        return pa.record_batch([tokens, lengths], names=["tokens", "lengths"])
-
-
-def write_rows(directory: Path, batches: Iterator[RowBatch]) -> list[dict[str, Any]]:
-    """Write batches of `BATCH_ROWS` rows, the last of which may have fewer, to `rows-00000.arrow` and so on.
-
-    Returns:
-        Name, bytes, sha256 and rows of each file, as an index lists them.
-    """
-    files: list[dict[str, Any]] = []
-    for first in batches:
-        path = directory / f"rows-{len(files):05d}.arrow"
-        rows = 0
-        with atomic_file(path) as stream, pa.ipc.new_file(stream, first.to_arrow().schema) as writer:
-            for batch in chain([first], islice(batches, FILE_ROWS // BATCH_ROWS - 1)):
-                writer.write_batch(batch.to_arrow())
-                rows += batch.rows
-        files.append({**describe(path), "rows": rows})
-    return files
+FORMAT = 2
+INDEX, COLUMNS = "index.json", "rows.columns"
+OPEN_FILES = 128
+COMMAND = "python -m corpus.rows.index"
 
 
 class RowReader:
-    """Packed rows behind an `index.json`, any row in constant time, as views of mapped memory.
+    """The packed rows behind an `index.json`.
 
-    Opening it checks that every file is there and has its size; `verify` checks the bytes.
+    Opening it looks at no id; `listed_files` names what to verify.
     """
 
     def __init__(self, index_path: Path) -> None:
-        """Open the rows that an index lists.
+        """Read an index.
 
         Raises:
-            UserError: the index is absent or of another format, or a file is missing or of another size.
+            UserError: the index is absent or of another format, or its file is missing or of another size.
         """
         self.index = read_index(index_path)
         self.rows: int = self.index["rows"]
         self.length: int = self.index["length"]
         """Slots of a row; a row may hold fewer tokens."""
         self._path = index_path
-        self._files: dict[int, Any] = {}
-        self._batches: OrderedDict[int, Views] = OrderedDict()
-        for file in self.index["files"]:
-            refuse_changed(index_path.parent, file, _advice(index_path), checksum=False)
+        self._shards = index_path.parent / self.index["shards"]
+        self._before = np.array([0, *accumulate(part["rows"] for part in self.index["parts"])], dtype=np.int64)
+        refuse_changed(index_path.parent, self.index["file"], _advice(index_path), checksum=False)
 
-    def row(self, row: int) -> tuple[Tokens, NDArray[np.uint16]]:
-        """Return the tokens [n] of a row, uint16 or uint32 as in the index, and the slots of its pieces, uint16[p].
+    def row(self, row: int) -> tuple[Ids, NDArray[np.uint16]]:
+        """Return the tokens [n] of a row, in the type of its shard, and the slots of its pieces, uint16[p].
 
-        Both are read-only views without a copy; the sizes sum to n.
+        The sizes sum to n.
 
         Raises:
             IndexError: `row` is not in 0 .. rows - 1.
+            UserError: a file of it is absent or damaged.
         """
-        if not 0 <= row < self.rows:
-            raise IndexError(f"row {row} of {self.rows} in {self._path}")
-        tokens, row_starts, lengths, piece_starts = self._batch(row // BATCH_ROWS)
-        place = row % BATCH_ROWS
-        return (
-            tokens[row_starts[place] : row_starts[place + 1]],
-            lengths[piece_starts[place] : piece_starts[place + 1]],
-        )
+        starts, counts = self._pieces(row)
+        part = self.index["parts"][int(np.searchsorted(self._before, row, side="right")) - 1]
+        ids = _open(self._shards / part["name"], part["sha256"])["ids"]
+        sizes = counts + SPECIALS
+        tokens = np.empty(int(sizes.sum()), dtype=ids.dtype.newbyteorder("="))
+        end = 0
+        for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
+            tokens[end] = CLS
+            tokens[end + 1 : end + 1 + count] = ids[start : start + count]
+            end += count + SPECIALS
+            tokens[end - 1] = SEP
+        return tokens, sizes.astype(np.uint16)
 
     def row_tokens(self, row: int) -> int:
         """Return how many tokens a row holds, without touching them."""
+        counts = self._pieces(row)[1]
+        return int(counts.sum()) + SPECIALS * len(counts)
+
+    def _pieces(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if not 0 <= row < self.rows:
             raise IndexError(f"row {row} of {self.rows} in {self._path}")
-        starts = self._batch(row // BATCH_ROWS)[1]
-        return int(starts[row % BATCH_ROWS + 1] - starts[row % BATCH_ROWS])
+        columns = _open(self._path.with_name(COLUMNS), self.index["file"]["sha256"])
+        first = int(columns["ends"][row - 1]) if row else 0
+        place = slice(first, int(columns["ends"][row]))
+        return columns["starts"][place].astype(np.int64), columns["counts"][place].astype(np.int64)
 
-    def _batch(self, batch: int) -> Views:
-        if batch in self._batches:
-            self._batches.move_to_end(batch)
-            return self._batches[batch]
-        file, place = divmod(batch, FILE_ROWS // BATCH_ROWS)
-        try:
-            columns = self._file(file).get_batch(place).columns
-        except pa.ArrowInvalid as error:
-            raise UserError(f"{self._file_path(file)} is damaged ({error}); {_advice(self._path)}.") from None
-        views = tuple(
-            part.to_numpy(zero_copy_only=True) for column in columns for part in (column.values, column.offsets)
-        )
-        self._batches[batch] = views
-        if len(self._batches) > CACHED_BATCHES:
-            self._batches.popitem(last=False)
-        return self._batches[batch]
 
-    def _file(self, file: int) -> Any:
-        if file not in self._files:
-            self._files[file] = pa.ipc.open_file(pa.memory_map(str(self._file_path(file))))
-        return self._files[file]
-
-    def _file_path(self, file: int) -> Path:
-        return self._path.parent / str(self.index["files"][file]["name"])
+@lru_cache(maxsize=OPEN_FILES)
+def _open(path: Path, checksum: str) -> dict[str, NDArray[Any]]:
+    """Open a file of columns; its checksum tells it from another that was at this path before."""
+    return open_columns(path)
 
 
 def read_index(index_path: Path) -> dict[str, Any]:
@@ -155,39 +105,24 @@ def read_index(index_path: Path) -> dict[str, Any]:
     return index
 
 
-def read_unigram(index_path: Path) -> NDArray[np.int64]:
-    """Return int64[padded_vocabulary], how often each id occurs in the rows, [CLS] and [SEP] not counted.
-
-    Raises:
-        UserError: the index or the file is absent, or the file is not as it was written.
-    """
-    entry = read_index(index_path)["unigram"]
-    refuse_changed(index_path.parent, entry, _advice(index_path))
-    counts: NDArray[np.int64] = np.load(index_path.parent / entry["name"], allow_pickle=False)
-    return counts
+def listed_files(index_path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the files that rows are read from: the directory of each, and its name, size and SHA-256."""
+    index = read_index(index_path)
+    yield index_path.parent, index["file"]
+    for part in index["parts"]:
+        if part["rows"]:
+            yield index_path.parent / index["shards"], part
 
 
-def verify(index_path: Path, files: Iterable[str] | None = None) -> None:
-    """Read the named files of an index, or all, and compare their checksums.
+def verify(index_path: Path) -> None:
+    """Read every file of an index and compare its checksum.
 
     Raises:
         UserError: the index is absent, or a file is missing or not as it was written; it names the first such file.
     """
-    index = read_index(index_path)
-    entries = {entry["name"]: entry for entry in [*index["files"], index["unigram"]]}
-    for name in entries if files is None else files:
-        if name not in entries:
-            raise UserError(f"{index_path} lists no file {name}; it lists {', '.join(entries)}.")
-        refuse_changed(index_path.parent, entries[name], _advice(index_path))
-
-
-def remove_rows(index_path: Path) -> None:
-    """Remove the index, then every file, whole or staged, that an earlier attempt left beside it."""
-    index_path.unlink(missing_ok=True)
-    for pattern in ("rows-*.arrow", ".rows-*.arrow.*.part", "unigram.npy", ".unigram.npy.*.part"):
-        for leftover in index_path.parent.glob(pattern):
-            leftover.unlink()
+    for directory, entry in listed_files(index_path):
+        refuse_changed(directory, entry, _advice(index_path))
 
 
 def _advice(index_path: Path) -> str:
-    return f"delete {index_path} and run python -m corpus.rows.shards again"
+    return f"delete {index_path} and run {COMMAND} again"

@@ -1,0 +1,233 @@
+"""Stage: an index of packed rows over token shards, for all that a phase or an evaluation reads.
+
+`python -m corpus.rows.index` makes the sets of rows that a slice of the recipe names and are not there yet, below one
+folder that all phases share: a row length, a range of words or a split costs a pass over the lengths of documents, and
+touches no id. Each shard is packed alone, in windows, by any number of processes: the same bytes come out.
+
+What it writes last, `rows.json`, names the index of every set with its checksum: what a phase depends on, and no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.columns import Column, write_columns
+from common.errors import UserError, run_command
+from common.files import read_json, sha256_of, write_json
+from common.listed import describe, problem_with
+from common.workers import map_in_processes
+from corpus.rows.packing import SPECIALS, Packed, cut_documents, pack
+from corpus.rows.store import COLUMNS, COMMAND, FORMAT, INDEX
+from corpus.tokens.ids import MANIFEST, open_shard, read_shards
+from recipe.needs import Rows, held_out_rows, phase_rows
+from recipe.slices import EvaluationSlice, PhaseSlice, parse_rowset, read_slice
+
+MAX_LENGTH = 2**16 - 1
+"""Slots of a row, so that a piece's count fits into 16 bits."""
+
+
+class Task(NamedTuple):
+    """A shard to be packed for one set of rows."""
+
+    folder: Path
+    entry: dict[str, Any]
+    """The shard, as its manifest lists it."""
+    rowset: str
+
+
+class Result(NamedTuple):
+    """A packed shard."""
+
+    entry: dict[str, Any]
+    """The shard, as its manifest lists it."""
+    packed: Packed
+    documents: int
+    cut_documents: int
+
+
+@dataclass(frozen=True)
+class RowSet:
+    """A set of rows that is to be made."""
+
+    rows: Rows
+    folder: Path
+    """Where it goes."""
+    shards: Path
+    """Manifest of the token shards."""
+
+    @property
+    def index(self) -> Path:
+        """Its index."""
+        return self.folder / INDEX
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return the shards that it is made from, as their manifest lists them."""
+        files: list[dict[str, Any]] = read_shards(self.shards)["splits"][self.rows.split]["files"]
+        return files
+
+    def there(self) -> bool:
+        """Tell whether it has been made from the very shards that are there now."""
+        if not self.index.exists():
+            return False
+        index = read_json(self.index)
+        return bool(
+            index.get("format") == FORMAT
+            and index["shards_sha256"] == sha256_of(self.shards)
+            and problem_with(self.folder, index["file"], checksum=False) is None
+        )
+
+
+def pack_shard(task: Task) -> Result:
+    """Pack the documents of a shard that the set takes."""
+    length, least, most = parse_rowset(task.rowset)
+    shard = open_shard(task.folder / task.entry["name"])
+    counts = shard.counts
+    taken = shard.words >= least
+    if most is not None:
+        taken &= shard.words < most
+    starts, counts = (shard.ends.astype(np.int64) - counts)[taken], counts[taken]
+    packed = pack(cut_documents(starts, counts, length), length)
+    return Result(task.entry, packed, len(counts), int((counts > length - SPECIALS).sum()))
+
+
+def make(wanted: Iterable[Rows], shards: Path, rows: Path, workers: int) -> list[RowSet]:
+    """Make the sets of rows that are not there yet, and return all.
+
+    Args:
+        wanted: the sets.
+        shards: folder of token shards, `{tokenizer}/{source}/manifest.json`.
+        rows: folder of rows, `{tokenizer}/{source}/{split}/{rowset}/index.json`.
+        workers: processes.
+
+    Raises:
+        UserError: rows are too long or too short, or shards are absent or damaged.
+    """
+    sets = [_row_set(one, shards, rows) for one in wanted]
+    absent = [one for one in sets if not one.there()]
+    tasks = [[Task(one.shards.parent, entry, one.rows.rowset) for entry in one.listed()] for one in absent]
+    results = map_in_processes(pack_shard, list(chain.from_iterable(tasks)), workers)
+    for one, own in zip(absent, tasks, strict=True):
+        _write(one, list(islice(results, len(own))))
+    return sets
+
+
+def _row_set(rows: Rows, shards: Path, folder: Path) -> RowSet:
+    length = parse_rowset(rows.rowset)[0]
+    if not SPECIALS < length <= MAX_LENGTH:
+        raise UserError(f"rows of {length} slots cannot be made; give {SPECIALS + 1} to {MAX_LENGTH:,} slots.")
+    place = folder / rows.tokenizer / rows.source / rows.split / rows.rowset
+    return RowSet(rows, place, shards / rows.tokenizer / rows.source / MANIFEST)
+
+
+def _write(one: RowSet, results: Sequence[Result]) -> None:
+    manifest = read_shards(one.shards)
+    length, least, most = parse_rowset(one.rows.rowset)
+    packed = [result.packed for result in results]
+    pieces, rows = sum(len(part.pieces.start) for part in packed), sum(len(part.ends) for part in packed)
+    tokens = sum(int(part.pieces.sizes.sum()) for part in packed)
+    one.index.unlink(missing_ok=True)
+    write_columns(
+        one.folder / COLUMNS,
+        {
+            "starts": Column(np.uint32, pieces, (part.pieces.start for part in packed)),
+            "counts": Column(np.uint16, pieces, (part.pieces.count for part in packed)),
+            "ends": Column(np.uint64, rows, _ends(packed)),
+        },
+    )
+    index = {
+        "format": FORMAT,
+        "source": manifest["source"],
+        "language": manifest["language"],
+        "split": one.rows.split,
+        "length": length,
+        "min_words": least,
+        "max_words": most,
+        "rows": rows,
+        "tokens": tokens,
+        "pieces": pieces,
+        "documents": sum(result.documents for result in results),
+        "cut_documents": sum(result.cut_documents for result in results),
+        "fill": tokens / (rows * length) if rows else 0.0,
+        "tokenizer": manifest["tokenizer"],
+        "shards": os.path.relpath(one.shards.parent, one.folder),
+        "shards_sha256": sha256_of(one.shards),
+        "parts": [
+            {**{key: result.entry[key] for key in ("name", "bytes", "sha256")}, "rows": len(result.packed.ends)}
+            for result in results
+        ],
+        "file": describe(one.folder / COLUMNS),
+    }
+    write_json(one.index, index)
+
+
+def _ends(packed: Sequence[Packed]) -> Iterator[NDArray[np.int64]]:
+    before = 0
+    for part in packed:
+        yield part.ends + before
+        before += len(part.pieces.start)
+
+
+def write_list(sets: Sequence[RowSet], output: Path) -> None:
+    """Write what the sets of rows are: names, checksums and sizes of their indexes, with paths from `output` on."""
+    listed = []
+    for one in sets:
+        index = read_json(one.index)
+        listed.append(
+            {
+                "source": one.rows.source,
+                "split": one.rows.split,
+                "rowset": one.rows.rowset,
+                "index": os.path.relpath(one.index, output.parent),
+                "sha256": sha256_of(one.index),
+                "rows": index["rows"],
+                "tokens": index["tokens"],
+            }
+        )
+    write_json(output, {"format": FORMAT, "sets": listed})
+
+
+def main() -> None:
+    """Run the stage from the command line."""
+    parser = argparse.ArgumentParser(
+        prog=COMMAND, description="Pack what a phase or an evaluation reads into rows: an index over token shards."
+    )
+    reader = parser.add_mutually_exclusive_group(required=True)
+    reader.add_argument("--phase", type=Path, help="JSON slice of a phase: its training rows")
+    reader.add_argument("--evaluation", type=Path, help="JSON slice of an evaluation: its validation rows")
+    parser.add_argument("--shards", type=Path, required=True, help="folder of token shards: results/shards")
+    parser.add_argument("--rows", type=Path, required=True, help="folder of all rows: results/rows")
+    parser.add_argument("--workers", type=int, default=1, help="processes, each packs a shard at a time (default: 1)")
+    parser.add_argument("--output", type=Path, required=True, help="rows.json to write, last")
+    arguments = parser.parse_args()
+    if arguments.workers < 1:
+        raise UserError(f"--workers is {arguments.workers}; give at least 1.")
+    begin = time.perf_counter()
+    if arguments.phase:
+        wanted = phase_rows(read_slice(arguments.phase, PhaseSlice))
+    else:
+        wanted = held_out_rows(read_slice(arguments.evaluation, EvaluationSlice))
+    arguments.output.unlink(missing_ok=True)
+    sets = make(wanted, arguments.shards, arguments.rows, arguments.workers)
+    write_list(sets, arguments.output)
+    for one in sets:
+        index = read_json(one.index)
+        print(
+            f"{one.rows.source} {one.rows.split} {one.rows.rowset}: {index['documents']:,} documents in "
+            f"{index['rows']:,} rows, {index['tokens']:,} tokens in {index['fill']:.2%} of the slots; "
+            f"{index['cut_documents']:,} documents are longer than a row"
+        )
+    print(f"{time.perf_counter() - begin:.1f} s")
+
+
+if __name__ == "__main__":
+    run_command(main)
