@@ -24,7 +24,7 @@ from tokenizers import Tokenizer
 from common.errors import UserError
 from corpus.demo.package_text import COLLECTIONS
 from corpus.rows.packing import cut_documents, pack
-from corpus.rows.shards import join_pieces
+from corpus.rows.store import put_together
 from corpus.sources.readers import Document, read_documents, source_files
 from corpus.tokens import bpe
 from corpus.tokens.encoding import TextEncoder
@@ -100,17 +100,15 @@ def as_encoder(tokenizer: Tokenizer) -> TextEncoder:
 def packed_rows(text: Text, encoder: TextEncoder, length: int, rows: int) -> list[PackedRow]:
     """Tokenize the text, pack it into rows of `length` slots, and return `rows` of them, drawn with a fixed seed."""
     encoded = [ids for _, ids in encoder.encode(text.documents)]
-    packed = pack(cut_documents(np.array([len(ids) for ids in encoded]), length), length)
+    counts = np.array([len(ids) for ids in encoded])
+    packed = pack(cut_documents(np.cumsum(counts) - counts, counts, length), length)
     ids = np.concatenate(encoded).astype(np.int64)
-    drawn = np.random.default_rng(0).permutation(len(packed.rows))
+    drawn = np.random.default_rng(0).permutation(len(packed.ends))
     if rows > len(drawn):
         raise UserError(f"the text fills {len(drawn)} rows of {length:,} and {rows} are needed; give --data more text.")
-    chosen = []
-    for row in islice(drawn, rows):
-        pieces = np.array(packed.rows[row])
-        tokens = join_pieces(ids, packed.pieces.start[pieces], packed.pieces.count[pieces])
-        chosen.append(PackedRow(tokens, packed.pieces.sizes[pieces].tolist()))
-    return chosen
+    begins = np.concatenate([[0], packed.ends[:-1]])
+    chosen = [packed.pieces[slice(begins[row], packed.ends[row])] for row in islice(drawn, rows)]
+    return [PackedRow(put_together(ids, pieces), pieces.sizes.tolist()) for pieces in chosen]
 
 
 def take_turns(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:

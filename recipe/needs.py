@@ -12,10 +12,17 @@ from typing import NamedTuple
 from recipe.schema import Recipe, lineage
 from recipe.slices.making import evaluation_slice, phase_slice
 from recipe.slices.rowsets import rowset
-from recipe.slices.types import Component, EvaluationSlice, PhaseSlice
+from recipe.slices.types import EvaluationSlice, PhaseSlice
 
 OwnedPhase = tuple[str, str]
 """(run that owns the phase, name of the phase)."""
+
+
+class Shards(NamedTuple):
+    """The token shards of a source."""
+
+    tokenizer: str
+    source: str
 
 
 class Rows(NamedTuple):
@@ -34,7 +41,7 @@ class Needs:
 
     sources: list[str]
     tokenizers: list[str]
-    rows: list[Rows]
+    shards: list[Shards]
     phases: list[OwnedPhase]
 
 
@@ -42,12 +49,12 @@ def whole_recipe(recipe: Recipe) -> Needs:
     """Return what all runs together need; sources and tokenizers that no run needs are left out."""
     phases = all_phases(recipe)
     evaluations = [evaluation_slice(recipe, run) for run in recipe.runs]
-    rows = {one for owned in phases for one in phase_rows(phase_slice(recipe, *owned))}
-    rows |= {one for content in evaluations for one in (*held_out_rows(content), *baseline_rows(content))}
+    shards = {one for owned in phases for one in shards_of(phase_rows(phase_slice(recipe, *owned)))}
+    shards |= {one for content in evaluations for one in evaluation_shards(content)}
     tokenizers = {content.tokenizer for content in evaluations}
     sources = {source for name in tokenizers for source in tokenizer_sources(recipe, name)}
     sources |= {source for content in evaluations for source in content.sources}
-    return Needs(sorted(sources), sorted(tokenizers), sorted(rows), phases)
+    return Needs(sorted(sources), sorted(tokenizers), sorted(shards), phases)
 
 
 def all_phases(recipe: Recipe) -> list[OwnedPhase]:
@@ -69,12 +76,18 @@ def tokenizer_sources(recipe: Recipe, name: str) -> list[str]:
 
 def phase_rows(content: PhaseSlice) -> list[Rows]:
     """Return the rows that a phase trains on, sorted."""
-    return _train_rows(content.tokenizer, (part for stage in content.stages for part in stage.components))
+    parts = (part for stage in content.stages for part in stage.components)
+    return sorted({Rows(content.tokenizer, part.source, "train", part.rowset) for part in parts})
 
 
-def baseline_rows(content: EvaluationSlice) -> list[Rows]:
-    """Return the training rows of a run's first stage, whose token counts are the baseline, sorted."""
-    return _train_rows(content.tokenizer, content.components)
+def shards_of(rows: Iterable[Rows]) -> list[Shards]:
+    """Return the token shards that rows are an index over, sorted."""
+    return sorted({Shards(one.tokenizer, one.source) for one in rows})
+
+
+def evaluation_shards(content: EvaluationSlice) -> list[Shards]:
+    """Return the token shards that a run is measured on, and those whose token counts are the baseline, sorted."""
+    return sorted({Shards(content.tokenizer, source) for source in content.sources})
 
 
 def held_out_rows(content: EvaluationSlice) -> list[Rows]:
@@ -84,7 +97,3 @@ def held_out_rows(content: EvaluationSlice) -> list[Rows]:
         for source in content.sources
         for length in content.lengths
     ]
-
-
-def _train_rows(tokenizer: str, components: Iterable[Component]) -> list[Rows]:
-    return sorted({Rows(tokenizer, part.source, "train", part.rowset) for part in components})

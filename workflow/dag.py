@@ -13,19 +13,18 @@ from typing import Any
 from common.files import atomic_file
 from corpus.demo.package_text import COLLECTIONS
 from recipe.needs import (
-    Rows,
+    Shards,
     all_phases,
-    baseline_rows,
-    held_out_rows,
+    evaluation_shards,
     phase_rows,
     previous_phase,
+    shards_of,
     tokenizer_sources,
 )
 from recipe.reading import expand_files, missing_files
 from recipe.schema import Recipe, lineage
 from recipe.slices.files import to_json
 from recipe.slices.making import evaluation_slice, phase_slice, source_slice, tokenizer_slice
-from recipe.slices.rowsets import parse_rowset
 
 PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS}
 """Files that the workflow itself makes from installed packages."""
@@ -75,26 +74,21 @@ class Dag:
         files = expand_files(self.recipe.sources[wildcards.source])
         return [file for file in files if file in PACKAGE_TEXT or Path(file).exists()]
 
-    def engine(self, wildcards: Any) -> str:
-        """Return what turns text into ids for a tokenizer."""
-        return self.recipe.tokenizers[wildcards.tokenizer].engine
-
     def tokenizer_documents(self, wildcards: Any) -> list[str]:
         """Return the manifests of the sources that a tokenizer's sample is drawn from."""
         return [manifest(source) for source in tokenizer_sources(self.recipe, wildcards.tokenizer)]
 
-    def rowset_arguments(self, wildcards: Any) -> str:
-        """Return the command line options that say which documents go into a set of rows, and its length."""
-        length, least, most = parse_rowset(wildcards.rowset)
-        return f"--length {length} --min-words {least}" + (f" --max-words {most}" if most is not None else "")
+    def engine(self, wildcards: Any) -> str:
+        """Return what turns text into ids for a tokenizer."""
+        return self.recipe.tokenizers[wildcards.tokenizer].engine
 
     def tokenizer(self, wildcards: Any) -> str:
         """Return the manifest of the tokenizer of a run."""
         return f"results/tokenizers/{self._evaluations[wildcards.run].tokenizer}/manifest.json"
 
     def phase_shards(self, wildcards: Any) -> list[str]:
-        """Return the indexes of all shards that a phase reads."""
-        return list(map(index, phase_rows(self._phases[f"{wildcards.run}.{wildcards.phase}"])))
+        """Return the manifests of all shards that a phase reads."""
+        return list(map(shards, shards_of(phase_rows(self._phases[f"{wildcards.run}.{wildcards.phase}"]))))
 
     def previous(self, wildcards: Any) -> list[str]:
         """Return the checkpoint that a phase begins from, or nothing for the first one."""
@@ -118,13 +112,9 @@ class Dag:
         """Return the checkpoints of every phase of a run, in order."""
         return [pointer(*step) for step in self.way(wildcards.run)]
 
-    def held_out(self, wildcards: Any) -> list[str]:
-        """Return the indexes of the validation rows that a run is measured on."""
-        return list(map(index, held_out_rows(self._evaluations[wildcards.run])))
-
-    def baseline(self, wildcards: Any) -> list[str]:
-        """Return the indexes of the training rows of a run's first stage, whose token counts are the baseline."""
-        return list(map(index, baseline_rows(self._evaluations[wildcards.run])))
+    def evaluation_shards(self, wildcards: Any) -> list[str]:
+        """Return the manifests of all shards that a run is measured on, or compared with."""
+        return list(map(shards, evaluation_shards(self._evaluations[wildcards.run])))
 
     def documents(self, wildcards: Any) -> list[str]:
         """Return the manifests of the sources that a run is trained on."""
@@ -136,9 +126,9 @@ def manifest(source: str) -> str:
     return f"results/corpus/{source}/manifest.json"
 
 
-def index(rows: Rows) -> str:
-    """Return the index of a set of packed rows."""
-    return f"results/shards/{rows.tokenizer}/{rows.source}/{rows.split}/{rows.rowset}/index.json"
+def shards(one: Shards) -> str:
+    """Return the manifest of a source's token shards."""
+    return f"results/shards/{one.tokenizer}/{one.source}/manifest.json"
 
 
 def pointer(run: str, phase: str) -> str:

@@ -30,7 +30,9 @@ from corpus.rows.packing import SPECIALS, Packed, cut_documents, pack
 from corpus.rows.store import COLUMNS, COMMAND, FORMAT, INDEX
 from corpus.tokens.ids import MANIFEST, open_shard, read_shards
 from recipe.needs import Rows, held_out_rows, phase_rows
-from recipe.slices import EvaluationSlice, PhaseSlice, parse_rowset, read_slice
+from recipe.slices.files import read_slice
+from recipe.slices.rowsets import parse_rowset
+from recipe.slices.types import EvaluationSlice, PhaseSlice
 
 MAX_LENGTH = 2**16 - 1
 """Slots of a row, so that a piece's count fits into 16 bits."""

@@ -11,6 +11,7 @@ Files are opened when a row in them is asked for, and `OPEN_FILES` of them stay 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
@@ -24,7 +25,7 @@ from common.columns import open_columns
 from common.errors import UserError
 from common.files import read_json
 from common.listed import refuse_changed
-from corpus.rows.packing import SPECIALS
+from corpus.rows.packing import SPECIALS, Pieces
 from corpus.tokens.ids import Ids
 from corpus.tokens.special import CLS, SEP
 
@@ -64,31 +65,34 @@ class RowReader:
             IndexError: `row` is not in 0 .. rows - 1.
             UserError: a file of it is absent or damaged.
         """
-        starts, counts = self._pieces(row)
+        pieces = self._pieces(row)
         part = self.index["parts"][int(np.searchsorted(self._before, row, side="right")) - 1]
         ids = _open(self._shards / part["name"], part["sha256"])["ids"]
-        sizes = counts + SPECIALS
-        tokens = np.empty(int(sizes.sum()), dtype=ids.dtype.newbyteorder("="))
-        end = 0
-        for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
-            tokens[end] = CLS
-            tokens[end + 1 : end + 1 + count] = ids[start : start + count]
-            end += count + SPECIALS
-            tokens[end - 1] = SEP
-        return tokens, sizes.astype(np.uint16)
+        return put_together(ids, pieces), pieces.sizes.astype(np.uint16)
 
     def row_tokens(self, row: int) -> int:
         """Return how many tokens a row holds, without touching them."""
-        counts = self._pieces(row)[1]
-        return int(counts.sum()) + SPECIALS * len(counts)
+        return int(self._pieces(row).sizes.sum())
 
-    def _pieces(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _pieces(self, row: int) -> Pieces:
         if not 0 <= row < self.rows:
             raise IndexError(f"row {row} of {self.rows} in {self._path}")
         columns = _open(self._path.with_name(COLUMNS), self.index["file"]["sha256"])
         first = int(columns["ends"][row - 1]) if row else 0
         place = slice(first, int(columns["ends"][row]))
-        return columns["starts"][place].astype(np.int64), columns["counts"][place].astype(np.int64)
+        return Pieces(columns["starts"][place].astype(np.int64), columns["counts"][place].astype(np.int64))
+
+
+def put_together(ids: NDArray[Any], pieces: Pieces) -> NDArray[Any]:
+    """Return the tokens of a row, [CLS], ids and [SEP] of each piece, in the type of `ids`."""
+    tokens = np.empty(int(pieces.sizes.sum()), dtype=ids.dtype.newbyteorder("="))
+    end = 0
+    for start, count in zip(pieces.start.tolist(), pieces.count.tolist(), strict=True):
+        tokens[end] = CLS
+        tokens[end + 1 : end + 1 + count] = ids[start : start + count]
+        end += count + SPECIALS
+        tokens[end - 1] = SEP
+    return tokens
 
 
 @lru_cache(maxsize=OPEN_FILES)
@@ -105,13 +109,30 @@ def read_index(index_path: Path) -> dict[str, Any]:
     return index
 
 
+def read_list(path: Path) -> dict[tuple[str, str], Path]:
+    """Return (source, rowset) -> index of each set of rows that a `rows.json` lists.
+
+    Raises:
+        UserError: the list is absent or of another format, or an index is absent or not the one that was listed.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT or "sets" not in content:
+        raise UserError(f"{path} is not a list of rows of format {FORMAT}; {_advice(path)}.")
+    indexes = {}
+    for one in content["sets"]:
+        index = Path(os.path.normpath(path.parent / one["index"]))
+        refuse_changed(index.parent, {"name": index.name, "sha256": one["sha256"]}, _advice(path))
+        indexes[one["source"], one["rowset"]] = index
+    return indexes
+
+
 def listed_files(index_path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the files that rows are read from: the directory of each, and its name, size and SHA-256."""
     index = read_index(index_path)
     yield index_path.parent, index["file"]
     for part in index["parts"]:
         if part["rows"]:
-            yield index_path.parent / index["shards"], part
+            yield Path(os.path.normpath(index_path.parent / index["shards"])), part
 
 
 def verify(index_path: Path) -> None:
@@ -121,7 +142,12 @@ def verify(index_path: Path) -> None:
         UserError: the index is absent, or a file is missing or not as it was written; it names the first such file.
     """
     for directory, entry in listed_files(index_path):
-        refuse_changed(directory, entry, _advice(index_path))
+        refuse_changed_rows(directory, entry, index_path)
+
+
+def refuse_changed_rows(directory: Path, entry: dict[str, Any], index_path: Path) -> None:
+    """Raise `UserError` if a file that `listed_files` named is not as it was written."""
+    refuse_changed(directory, entry, _advice(index_path))
 
 
 def _advice(index_path: Path) -> str:

@@ -53,12 +53,7 @@ def manifests_by_source(paths: Iterable[Path], wanted: Collection[str], trained:
 
 
 def split_texts(manifest_path: Path, split: str) -> Iterator[str]:
-    """Yield the texts of a split, as `split_documents` does."""
-    return (text for text, _ in split_documents(manifest_path, split))
-
-
-def split_documents(manifest_path: Path, split: str) -> Iterator[tuple[str, int]]:
-    """Yield the texts of a split ("train", "validation" or "test") in order, each with its number of words.
+    """Yield the texts of a split ("train", "validation" or "test") in order.
 
     Each part is checked against the size and SHA-256 in the manifest before its first text is given.
 
@@ -69,8 +64,17 @@ def split_documents(manifest_path: Path, split: str) -> Iterator[tuple[str, int]
     if split not in manifest["splits"]:
         raise UserError(f"{manifest_path} has no split {split!r}; it has {', '.join(SPLITS)}.")
     for part in manifest["splits"][split]["files"]:
-        refuse_changed(manifest_path.parent, part, f"delete {manifest_path} and run again to remake it")
-        with open_zstd(manifest_path.parent / part["name"]) as stream:
-            for line in stream:
-                record = orjson.loads(line)
-                yield record["text"], record["words"]
+        yield from (text for text, _ in part_documents(manifest_path, part))
+
+
+def part_documents(manifest_path: Path, part: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """Yield the texts of one part, an entry of `files` in the manifest, in order, each with its number of words.
+
+    Raises:
+        UserError: the part is absent or not as it was written.
+    """
+    refuse_changed(manifest_path.parent, part, f"delete {manifest_path} and run again to remake it")
+    with open_zstd(manifest_path.parent / part["name"]) as stream:
+        for line in stream:
+            record = orjson.loads(line)
+            yield record["text"], record["words"]

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from common.errors import UserError
 from corpus.tokens.encoding import TextEncoder
 
 COMPARED_TEXTS = 16
-"""So many texts of a source are compared, spread over it."""
+"""So many texts of a part are compared, spread over it."""
 COMPARED_CHARACTERS = 20_000
 """A longer text is compared up to here."""
 
-Encoded = tuple[str, NDArray[np.uint32]]
-"""A text and its ids."""
 
-
-def compared(encoded: Iterator[Encoded], encoder: TextEncoder, reference: TextEncoder, every: int) -> Iterator[Encoded]:
-    """Yield texts with their ids, comparing every so-manieth text, the first among them, with the reference.
+def refuse_difference(
+    sample: Sequence[tuple[int, str]], where: str, encoder: TextEncoder, reference: TextEncoder
+) -> None:
+    """Compare the ids of some texts, each with its number in the part of documents that `where` names.
 
     Raises:
-        UserError: the ids of such a text differ; it shows where and the beginning of the text.
+        UserError: the ids of a text differ; it names the first such text and shows its beginning.
     """
-    for number, (text, ids) in enumerate(encoded):
-        if number % every == 0:
-            beginning = text[:COMPARED_CHARACTERS]
-            (ours,), (theirs,) = ([found for _, found in each.encode([beginning])] for each in (encoder, reference))
-            if not np.array_equal(ours, theirs):
-                raise UserError(
-                    f"document {number} (from 0) has other ids than `tokenizers` gives it; set `engine: tokenizers` "
-                    f"for this tokenizer in the recipe, and report this text: {text[:80]!r}"
-                )
-        yield text, ids
+    texts = [text[:COMPARED_CHARACTERS] for _, text in sample]
+    both = zip(sample, encoder.encode(texts), reference.encode(texts), strict=True)
+    for (number, text), (_, ours), (_, theirs) in both:
+        if not np.array_equal(ours, theirs):
+            raise UserError(
+                f"document {number} (from 0) of {where} has other ids than `tokenizers` gives it; set "
+                f"`engine: tokenizers` for this tokenizer in the recipe, and report this text: {text[:80]!r}"
+            )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from common.errors import UserError
 from common.files import read_json
 from common.listed import refuse_changed
-from corpus.tokens.engines import Encode, open_engine
+from corpus.tokens.engines import Encode, Flat, open_engine
 from recipe.schema import Engine
 
 FORMAT = 1
@@ -42,6 +42,19 @@ class TextEncoder:
     """Rows of the model's embedding."""
     fingerprint: str
     """SHA-256 of tokenizer.json."""
+
+    def encode_flat(self, texts: Iterable[str]) -> Iterator[Flat]:
+        """Yield ids uint32[n] of many texts at a time, with how many ids each text that ends in them has, int64[d].
+
+        What is yielded last may end no text, and a text may begin in one and end in another: together they hold all.
+        """
+        open_ids = 0
+        for batch in _batches(texts):
+            ids, lengths = self.engine([chunk for chunk, _ in batch])
+            ends = np.cumsum(lengths)[[whole is not None for _, whole in batch]]
+            counts = np.diff(ends, prepend=-open_ids)
+            open_ids = len(ids) - int(ends[-1]) if len(ends) else open_ids + len(ids)
+            yield ids, counts
 
     def encode(self, texts: Iterable[str]) -> Iterator[tuple[str, NDArray[np.uint32]]]:
         """Yield each text, in order, with its ids uint32[n]: content only, no special token among them."""

@@ -1,6 +1,6 @@
 """Held-out masked-language-modelling loss and accuracy, per language and row length, beside a unigram baseline.
 
-The way of a measurement: the validation shards of a language's sources at one length -> rows taken from the sources in
+The way of a measurement: the validation rows of a language's sources at one length -> rows taken from the sources in
 turn, at most as many as the recipe says -> masked, as a function of (seed, source, length, row) -> the exported encoder
 -> the loss of every masked token -> their mean, the share guessed right, and the spread over rows.
 
@@ -24,7 +24,8 @@ from tokenizers import Tokenizer
 
 from common.errors import UserError, run_command
 from common.files import sha256_of
-from corpus.rows.store import RowReader, read_index, read_unigram, verify
+from corpus.rows.store import RowReader, read_index, read_list, verify
+from corpus.tokens.ids import count_unigrams, read_shards
 from evaluation.masked.scoring import Score, held_out_rows, score_rows, summary, unigram_losses
 from evaluation.results import write_result
 from model.export import load_encoder
@@ -44,53 +45,52 @@ class Unmeasured:
     reason: str
 
 
-class Shards:
-    """The shards that a model is measured on and compared with, opened and checked against its tokenizer."""
+class EvaluationRows:
+    """The rows that a model is measured on, and the token counts it is compared with, checked against its tokenizer."""
 
-    def __init__(self, validation: Sequence[Path], train: Sequence[Path], tokenizer: Path) -> None:
-        """Open validation shards and the training shards' token counts.
+    def __init__(self, rows: Path, baseline: Sequence[Path], tokenizer: Path) -> None:
+        """Open validation rows and count the baseline's tokens.
 
         Args:
-            validation: index.json of every source and length.
-            train: index.json of the training rows that the baseline counts.
+            rows: rows.json of the evaluation.
+            baseline: manifest.json of the token shards whose train split the baseline counts.
             tokenizer: tokenizer.json of the model.
 
         Raises:
-            UserError: if an index is of another split or tokenizer, or damaged.
+            UserError: if rows or shards are of another split or tokenizer, or damaged.
         """
         self.fingerprint = sha256_of(tokenizer)
         self.vocabulary: int = Tokenizer.from_file(str(tokenizer)).get_vocab_size()
         self._readers: dict[tuple[str, int], dict[str, RowReader]] = {}
         self._counts: dict[str, NDArray[np.int64]] = {}
-        for path in validation:
-            index = self._checked(path, "validation")
+        for path in read_list(rows).values():
+            index = self._checked(path, read_index(path))
+            if index["split"] != "validation":
+                raise UserError(f"{path} holds rows of the {index['split']} split; give a list of validation rows.")
             verify(path)
             place = (index["language"], index["length"])
             self._readers.setdefault(place, {})[index["source"]] = RowReader(path)
-        for path in train:
-            index = self._checked(path, "train")
-            counts = self._counts.setdefault(index["language"], np.zeros(self.vocabulary, dtype=np.int64))
-            counts += read_unigram(path)[: self.vocabulary]
+        for path in baseline:
+            manifest = self._checked(path, read_shards(path))
+            counts = self._counts.setdefault(manifest["language"], np.zeros(self.vocabulary, dtype=np.int64))
+            counts += count_unigrams(path, "train")[: self.vocabulary]
 
     def readers(self, language: str, length: int) -> dict[str, RowReader]:
-        """Return source -> validation shards, which may all be without rows."""
+        """Return source -> validation rows, which may all be empty."""
         return self._readers.get((language, length), {})
 
     def unigram(self, language: str) -> NDArray[np.float64]:
-        """Return the baseline of a language; uniform if the training shards hold none of it."""
+        """Return the baseline of a language; uniform if the train split holds none of it."""
         return unigram_losses(self._counts.get(language, np.zeros(self.vocabulary, dtype=np.int64)))
 
-    def _checked(self, path: Path, split: str) -> dict[str, Any]:
-        index = read_index(path)
-        if index["split"] != split:
-            raise UserError(f"{path} holds rows of the {index['split']} split; give the index of {split} rows.")
-        if index["tokenizer"] != self.fingerprint:
-            raise UserError(f"{path} was made with another tokenizer than the model; give the shards of its tokenizer.")
-        return index
+    def _checked(self, path: Path, content: dict[str, Any]) -> dict[str, Any]:
+        if content["tokenizer"] != self.fingerprint:
+            raise UserError(f"{path} was made with another tokenizer than the model; give those of its tokenizer.")
+        return content
 
 
 def evaluate(
-    content: EvaluationSlice, encoder: ModernBert, shards: Shards, device: torch.device
+    content: EvaluationSlice, encoder: ModernBert, data: EvaluationRows, device: torch.device
 ) -> Iterator[Score | Unmeasured]:
     """Yield the score of every language at every length of the slice, languages in the order of their names.
 
@@ -99,19 +99,19 @@ def evaluate(
     encoder = encoder.to(device).eval()
     for language, length in itertools.product(sorted(content.languages), content.lengths):
         rows = held_out_rows(
-            shards.readers(language, length),
+            data.readers(language, length),
             content.rows,
             length,
             content.seed,
             content.masking_rate,
-            shards.vocabulary,
+            data.vocabulary,
         )
         if not rows:
             yield Unmeasured(language, length, "no held-out document")
         elif not sum(len(row.masked.labels) for row in rows):
             yield Unmeasured(language, length, "held-out documents so short that nothing is masked in them")
         else:
-            yield summary(language, length, score_rows(encoder, rows, shards.unigram(language), device))
+            yield summary(language, length, score_rows(encoder, rows, data.unigram(language), device))
 
 
 def main() -> None:
@@ -121,25 +121,25 @@ def main() -> None:
     )
     parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the evaluation, from the recipe")
     parser.add_argument("--model", type=Path, required=True, help="config.json of the exported model")
+    parser.add_argument("--rows", type=Path, required=True, help="rows.json of the evaluation")
     parser.add_argument(
-        "--validation", type=Path, nargs="+", required=True, metavar="INDEX", help="index.json of validation shards"
-    )
-    parser.add_argument(
-        "--train",
+        "--shards",
         type=Path,
         nargs="+",
         required=True,
-        metavar="INDEX",
-        help="index.json of the baseline's train shards",
+        metavar="MANIFEST",
+        help="manifest.json of token shards; those of the first stage's sources are the baseline",
     )
     parser.add_argument("--output", type=Path, required=True, help="mlm.json to write")
     arguments = parser.parse_args()
     content = read_slice(arguments.slice, EvaluationSlice)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    shards = Shards(arguments.validation, arguments.train, arguments.model.with_name("tokenizer.json"))
+    counted = {part.source for part in content.components}
+    baseline = [path for path in arguments.shards if read_shards(path)["source"] in counted]
+    data = EvaluationRows(arguments.rows, baseline, arguments.model.with_name("tokenizer.json"))
     scores: list[Score] = []
     unmeasured: list[Unmeasured] = []
-    for score in evaluate(content, load_encoder(arguments.model), shards, device):
+    for score in evaluate(content, load_encoder(arguments.model), data, device):
         if isinstance(score, Unmeasured):
             unmeasured.append(score)
             sources = ", ".join(content.languages[score.language])
@@ -161,7 +161,7 @@ def main() -> None:
         "rows_at_most": content.rows,
         "seed": content.seed,
         "masking_rate": content.masking_rate,
-        "tokenizer": shards.fingerprint,
+        "tokenizer": data.fingerprint,
         "device": device.type,
         "torch": torch.__version__,
     }

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from corpus.rows.permutation import derive_key
+from corpus.rows.permutation import Permutation, derive_key
 from corpus.rows.store import RowReader
 from corpus.tokens.special import FIRST_ORDINARY
 from model.batch import flatten
@@ -66,17 +66,20 @@ class Score:
 def held_out_rows(
     readers: Mapping[str, RowReader], limit: int, length: int, seed: int, rate: float, vocabulary: int
 ) -> list[HeldOutRow]:
-    """Take rows from the sources in turn, sources in the order of their names, and mask them.
+    """Take random rows from the sources in turn, sources in the order of their names, and mask them.
+
+    Rows lie on disk in the order of their documents, of which the first may all be about one thing.
 
     Args:
-        readers: source -> its validation shards.
+        readers: source -> its validation rows.
         limit: at most so many rows in all.
-        length: tokens of the rows; with seed and source it chooses the masks.
+        length: slots of the rows; with seed and source it chooses rows and masks.
         seed: of the recipe.
         rate: share of ordinary tokens to mask.
         vocabulary: entries of the tokenizer.
     """
-    turns = itertools.zip_longest(*([(source, i) for i in range(readers[source].rows)] for source in sorted(readers)))
+    orders = {source: row_order(readers[source].rows, limit, seed, source, length) for source in sorted(readers)}
+    turns = itertools.zip_longest(*([(source, row) for row in order] for source, order in orders.items()))
     taken = itertools.islice((place for turn in turns for place in turn if place), limit)
     rows = []
     for source, number in taken:
@@ -84,6 +87,13 @@ def held_out_rows(
         key = derive_key(seed, "evaluation", source, length)
         rows.append(HeldOutRow(mask_row(tokens, number, key, rate, vocabulary), lengths.astype(np.int64)))
     return rows
+
+
+def row_order(rows: int, limit: int, seed: int, source: str, length: int) -> list[int]:
+    """Return which of a source's `rows` held-out rows are taken first, at most `limit` of them."""
+    order = Permutation(rows, derive_key(seed, "evaluation order", source, length))
+    chosen: list[int] = order(np.arange(min(rows, limit))).tolist()
+    return chosen
 
 
 def unigram_losses(counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """From a global row number to a micro-batch on the device.
 
-A stage's data is a `Stream`: the shards of its components, the mixture over them and a key for the masks. What a rank
+A stage's data is a `Stream`: the rows of its components, the mixture over them and a key for the masks. What a rank
 computes of the batch that begins at global row g is chosen here and nowhere else: rank r takes rows g + r, g + r + W,
 ..., in micro-batches of as many rows as fit its memory. Rows, their order and their masks depend on (recipe, seed, g).
 
@@ -9,7 +9,7 @@ The stream reads ahead: while a batch is computed, a thread prepares the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -55,9 +55,11 @@ class RankBatch:
     """int64[components], real tokens of this rank's rows."""
 
 
-def open_components(components: Sequence[Component], shards: Path, say: Callable[[str], None]) -> list[RowReader]:
-    """Open the training shards of each component below `shards` (`results/shards/{tokenizer}`)."""
-    readers = [RowReader(shards / part.source / "train" / part.rowset / "index.json") for part in components]
+def open_components(
+    components: Sequence[Component], indexes: Mapping[tuple[str, str], Path], say: Callable[[str], None]
+) -> list[RowReader]:
+    """Open the rows of each component; `indexes` as `corpus.rows.store.read_list` returns them."""
+    readers = [RowReader(indexes[part.source, part.rowset]) for part in components]
     empty: dict[str, list[str]] = {}
     for part, reader in zip(components, readers, strict=True):
         if not reader.rows:
@@ -73,32 +75,30 @@ class Stream:
     def __init__(
         self,
         stage: StageSlice,
-        shards: Path,
+        indexes: Mapping[tuple[str, str], Path],
         key: bytes,
         vocabulary: int,
         languages: Sequence[str],
         say: Callable[[str], None],
     ) -> None:
-        """Open the stage's shards.
+        """Open the stage's rows.
 
         Args:
             stage: The stage.
-            shards: `results/shards/{tokenizer}`.
+            indexes: (source, rowset) -> index of its rows.
             key: Chooses order and masks.
             vocabulary: Entries of the tokenizer.
             languages: All languages; a row's language number is its place here.
             say: Prints a line about what is left out.
 
         Raises:
-            UserError: if a shard is damaged or there is nothing to train on.
+            UserError: if an index is damaged or there is nothing to train on.
         """
-        readers = open_components(stage.components, shards, say)
+        readers = open_components(stage.components, indexes, say)
         shares = component_weights(stage.components, [reader.index["tokens"] for reader in readers])
         kept = [i for i, reader in enumerate(readers) if reader.rows]
         if not kept:
-            raise UserError(
-                f"no source of the mixture has a row of {stage.length} tokens in {shards}; check its word bins."
-            )
+            raise UserError(f"no source of the mixture has a row of {stage.length} slots; check its word bins.")
         self.components = [stage.components[i] for i in kept]
         self.readers = [readers[i] for i in kept]
         # Rows are drawn, tokens are wanted: a source whose rows are half empty is drawn twice as often.

@@ -41,7 +41,7 @@ import torch.nn.functional as F
 from common.errors import UserError, run_command
 from common.files import read_json, sha256_of
 from corpus.rows.permutation import derive_key
-from corpus.rows.store import verify
+from corpus.rows.store import listed_files, read_index, read_list, refuse_changed_rows
 from model.modernbert import ModernBert, Shape
 from model.training import checkpoint
 from model.training.data import RankBatch, Stream
@@ -85,7 +85,7 @@ class Phase:
         """Join the other ranks and load whatever training continues from."""
         self.slice = read_slice(arguments.slice, PhaseSlice)
         self.folder: Path = arguments.folder
-        self.shards: Path = arguments.shards / self.slice.tokenizer
+        self.rows: dict[tuple[str, str], Path] = read_list(arguments.rows)
         self.checkpoint_seconds: float = arguments.checkpoint_seconds
         self.micro_slots: int = arguments.micro_batch_slots
         self.stop_asked = False
@@ -96,9 +96,9 @@ class Phase:
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
         self.languages = sorted({part.language for stage in self.slice.stages for part in stage.components})
         self.tokenizer = read_json(arguments.tokenizer)
-        self._decisive = [arguments.slice, *self._indexes(), *([arguments.previous] if arguments.previous else [])]
+        self._decisive = [arguments.slice, arguments.rows, *([arguments.previous] if arguments.previous else [])]
         self.inputs = self._fingerprint()
-        self._check_shards()
+        self._check_rows()
         self.position = Position()
         self.engine = self._load(arguments.previous)
 
@@ -111,21 +111,21 @@ class Phase:
         if int(os.environ["RANK"]) == 0:
             print(text, flush=True)
 
-    def _indexes(self) -> list[Path]:
-        parts = {(part.source, part.rowset) for stage in self.slice.stages for part in stage.components}
-        return [self.shards / source / "train" / rowset / "index.json" for source, rowset in sorted(parts)]
-
     def _fingerprint(self) -> str:
-        """Hash what decides this phase's result: its slice, its shards, and the checkpoint it begins with."""
+        """Hash what decides this phase's result: its slice, its rows, and the checkpoint it begins with."""
         return hashlib.sha256("".join(map(sha256_of, self._decisive)).encode()).hexdigest()
 
-    def _check_shards(self) -> None:
-        """Verify every file of the shards that this phase reads, each on one rank."""
-        files = [(index, entry["name"]) for index in self._indexes() for entry in read_json(index)["files"]]
-        for index, name in files[self.rank :: self.world_size]:
-            verify(index, [name])
-        for index in self._indexes():
-            if read_json(index)["tokenizer"] != self.tokenizer["fingerprint"]:
+    def _check_rows(self) -> None:
+        """Verify every file of the rows that this phase reads, each once and on one rank."""
+        files = {
+            directory / entry["name"]: (directory, entry, index)
+            for index in self.rows.values()
+            for directory, entry in listed_files(index)
+        }
+        for path in sorted(files)[self.rank :: self.world_size]:
+            refuse_changed_rows(*files[path])
+        for index in self.rows.values():
+            if read_index(index)["tokenizer"] != self.tokenizer["fingerprint"]:
                 raise UserError(f"{index} was made with another tokenizer; delete its directory and run again.")
 
     def _load(self, previous: Path | None) -> Engine:
@@ -178,7 +178,7 @@ class Phase:
         return None
 
     def _set_aside(self, name: str, reason: str) -> None:
-        """Move what another recipe or format, other shards or another beginning left in this folder out of the way."""
+        """Move what another recipe or format, other rows or another beginning left in this folder out of the way."""
         aside = self.folder / "superseded" / name
         aside.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoints", "metrics.jsonl", "tensorboard"):
@@ -220,7 +220,7 @@ class Phase:
             position.stage, position.stage_rows = number, 0
         key = derive_key(self.slice.seed, self.slice.ordinal, number)
         vocabulary = self.tokenizer["vocabulary"]
-        stream = Stream(stage, self.shards, key, vocabulary, self.languages, self.say)
+        stream = Stream(stage, self.rows, key, vocabulary, self.languages, self.say)
         self.model.set_global_rope_theta(stage.rope_theta)
         micro_rows = max(1, self.micro_slots // stage.length)
         plan = steps(stage, position.stage_rows)
@@ -344,7 +344,7 @@ def main() -> None:
         "checkpoint. At SIGTERM it finishes the step, writes a checkpoint and exits with status 75.",
     )
     parser.add_argument("--slice", type=Path, required=True, help="the phase's slice of the recipe, JSON")
-    parser.add_argument("--shards", type=Path, required=True, help="results/shards")
+    parser.add_argument("--rows", type=Path, required=True, help="the phase's rows.json")
     parser.add_argument("--tokenizer", type=Path, required=True, help="the tokenizer's manifest.json")
     parser.add_argument("--folder", type=Path, required=True, help="where checkpoints and metrics go")
     parser.add_argument("--previous", type=Path, help="checkpoint.json to begin from (default: fresh weights)")

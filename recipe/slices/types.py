@@ -41,7 +41,7 @@ class Component(Strict):
     source: str
     language: str
     rowset: str
-    """Directory below `results/shards/{tokenizer}/{source}/train/`."""
+    """Directory below `results/rows/{tokenizer}/{source}/train/`."""
     factor: float
     bin: int | None
     """Index of the word bin; none where the mixture has no bins."""

@@ -38,7 +38,9 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
     return {
         "sample": len(needs.sources),
         "tokenizer": len(needs.tokenizers),
-        "shards": len(needs.rows),
+        "shards": len(needs.shards),
+        "rows": len(needs.phases),
+        "held_out_rows": len(recipe.runs),
         **dict.fromkeys(each_run, len(recipe.runs)),
         "report": 1,
     }

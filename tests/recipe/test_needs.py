@@ -8,11 +8,13 @@ import yaml
 
 from recipe.needs import (
     Rows,
+    Shards,
     all_phases,
-    baseline_rows,
+    evaluation_shards,
     held_out_rows,
     phase_rows,
     previous_phase,
+    shards_of,
     tokenizer_sources,
     whole_recipe,
 )
@@ -72,10 +74,17 @@ def test_a_phase_begins_from_the_one_before_it() -> None:
     assert previous_phase(RECIPE, "one", "late") == ("one", "stable")
 
 
-def test_an_evaluation_needs_held_out_rows_of_its_lengths_and_the_first_stages_training_rows() -> None:
+def test_an_evaluation_needs_held_out_rows_of_its_lengths_and_the_shards_of_all_its_sources() -> None:
     content = evaluation_slice(RECIPE, "one")
     assert held_out_rows(content) == [held_out(source, rowset) for source in "ab" for rowset in ("64", "32")]
-    assert baseline_rows(content) == [train("a"), train("b")]
+    assert evaluation_shards(content) == [Shards("t", "a"), Shards("t", "b")]
+
+
+def test_rows_of_any_length_and_bin_are_over_the_same_shards() -> None:
+    assert shards_of([train("b", "64-words-9-"), train("a"), train("b"), held_out("a", "32")]) == [
+        Shards("t", "a"),
+        Shards("t", "b"),
+    ]
 
 
 def test_a_tokenizer_needs_the_sources_of_its_mixture() -> None:
@@ -87,7 +96,7 @@ def test_a_recipe_needs_what_its_runs_need_each_thing_once() -> None:
     assert needs.sources == ["a", "b", "c"]
     assert needs.tokenizers == ["t"]
     assert needs.phases == all_phases(RECIPE) == [("one", "stable"), ("one", "late")]
-    assert len(needs.rows) == len(set(needs.rows)) == 4 + 4
+    assert needs.shards == [Shards("t", "a"), Shards("t", "b")]
 
 
 def test_what_is_needed_does_not_depend_on_the_order_of_the_recipe() -> None:

@@ -50,7 +50,7 @@ def _phase(results: Path, run: str, phase: str, before: list[tuple[str, str]]) -
     parts = [part for stage in content["stages"] for part in stage["components"]]
     for part in parts:
         index = {"rows": 50, "tokens": 50 * 126, "length": 128, "documents": 40, "cut_documents": 3}
-        write_json(results / "shards" / "demo" / part["source"] / "train" / part["rowset"] / "index.json", index)
+        write_json(results / "rows" / "demo" / part["source"] / "train" / part["rowset"] / "index.json", index)
     folder = results / "runs" / run / phase
     rng = np.random.default_rng(len(before))
     first = STEPS * len(before)

@@ -100,10 +100,10 @@ def test_ctrl_c_in_a_stage_says_that_the_same_command_goes_on(tmp_path):
     ("stage", "sentence"),
     [
         (
-            "model.training.trainer --slice s --shards d --tokenizer t --folder f",
+            "model.training.trainer --slice s --rows d --tokenizer t --folder f",
             "put `python -m slurm.launch --folder f",
         ),
-        ("corpus.rows.shards --documents {other} --tokenizer t --split train --length 8 --output o", "not a manifest"),
+        ("corpus.tokens.shards --documents {other} --tokenizer t --output o", "not a manifest"),
         ("corpus.tokens.bpe --slice {tokenizer} --documents {other} --output o", "not a manifest of documents"),
     ],
 )

@@ -77,9 +77,7 @@ def test_a_phase_is_launched_outside_of_the_container(tmp_path: Path, calls: Pat
     work = tmp_path / "work"
     snakemake(work, "--dry-run", "all")
     tokenizer = json.loads((work / "results/recipe/evaluation/small.json").read_text())["tokenizer"]
-    content = json.loads((work / "results/recipe/phase/small.stable.json").read_text())
-    rows = {(part["source"], part["rowset"]) for stage in content["stages"] for part in stage["components"]}
-    for name in [f"tokenizers/{tokenizer}/manifest", *(f"shards/{tokenizer}/{s}/train/{r}/index" for s, r in rows)]:
+    for name in (f"tokenizers/{tokenizer}/manifest", "runs/small/stable/rows"):
         write_json(work / f"results/{name}.json", {})
     done = snakemake(
         work,

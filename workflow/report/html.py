@@ -155,9 +155,7 @@ def mixture_rows(results: Results, phase: PhaseResult) -> Table:
     total = sum(stage.tokens for stage in phase.slice.stages)
     asked = dict.fromkeys(sorted(phase.drawn), 0.0)
     for stage in phase.slice.stages:
-        indexes = [
-            results.shards(phase.slice.tokenizer, part.source, "train", part.rowset) for part in stage.components
-        ]
+        indexes = [results.rows(phase.slice.tokenizer, part.source, part.rowset) for part in stage.components]
         weights = component_weights(stage.components, [index["tokens"] for index in indexes])
         for part, weight in zip(stage.components, weights, strict=True):
             asked[part.source] = asked.get(part.source, 0.0) + float(weight) * stage.tokens / total
@@ -180,7 +178,7 @@ def fill_rows(results: Results, phases: Sequence[PhaseResult]) -> Table:
     table: dict[tuple[str, int, int, float], dict[str, Any]] = {}
     for tokenizer, name, source in sorted(places):
         length, least, most = parse_rowset(name)
-        index = results.shards(tokenizer, source, "train", name)
+        index = results.rows(tokenizer, source, name)
         fresh = {"tokenizer": tokenizer, "length": length, "least": least, "most": most}
         fresh |= dict.fromkeys(("rows", "tokens", "slots", "documents", "cut_documents"), 0)
         row = table.setdefault((tokenizer, length, least, most or inf), fresh)

@@ -6,7 +6,7 @@ is named in the error. Reading needs neither torch nor matplotlib.
     recipe/evaluation/{run}.json    the lineage of a run             runs/{run}/{phase}/    checkpoint.json, metrics
     recipe/notes.json               what each source is              evaluation/{run}/      mlm, fertility, fill_mask
     corpus/{source}/manifest.json   documents read, kept, dropped    models/{run}/          weights and configuration
-    tokenizers/, shards/            vocabulary; rows and their fill
+    tokenizers/, rows/              vocabulary; rows and their fill
 """
 
 from __future__ import annotations
@@ -294,9 +294,9 @@ class Results:
         """Return the manifest of a tokenizer."""
         return self._json(f"tokenizers/{name}/manifest.json", "vocabulary", "padded_vocabulary", "fingerprint")
 
-    def shards(self, tokenizer: str, source: str, split: str, rowset: str) -> dict[str, Any]:
-        """Return the index of a set of packed rows."""
-        place = f"shards/{tokenizer}/{source}/{split}/{rowset}/index.json"
+    def rows(self, tokenizer: str, source: str, rowset: str) -> dict[str, Any]:
+        """Return the index of a set of packed training rows."""
+        place = f"rows/{tokenizer}/{source}/train/{rowset}/index.json"
         return self._json(place, "rows", "tokens", "length", "documents", "cut_documents")
 
     def _json(self, place: str, *keys: str) -> dict[str, Any]:

@@ -23,8 +23,8 @@ rule masked_language_modelling:
     input:
         slice="results/recipe/evaluation/{run}.json",
         model="results/models/{run}/config.json",
-        validation=dag.held_out,
-        train=dag.baseline,
+        rows="results/evaluation/{run}/rows.json",
+        shards=dag.evaluation_shards,
     output:
         result="results/evaluation/{run}/mlm.json",
     log:
@@ -35,7 +35,7 @@ rule masked_language_modelling:
         "Measuring held-out loss and accuracy of {wildcards.run}"
     shell:
         "python -m evaluation.masked.mlm --slice {input.slice:q} --model {input.model:q}"
-        " --validation {input.validation:q} --train {input.train:q}"
+        " --rows {input.rows:q} --shards {input.shards:q}"
         " --output {output.result:q} > {log:q} 2>&1"
 
 

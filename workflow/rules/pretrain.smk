@@ -10,7 +10,7 @@ rule train:
     input:
         slice="results/recipe/phase/{run}.{phase}.json",
         tokenizer=dag.tokenizer,
-        shards=dag.phase_shards,
+        rows="results/runs/{run}/{phase}/rows.json",
         previous=dag.previous,
     output:
         checkpoint="results/runs/{run}/{phase}/checkpoint.json",
@@ -45,7 +45,7 @@ rule train:
         " --minutes {resources.runtime} --start-seconds {resources.start_seconds}"
         " --step-seconds {resources.step_seconds} --folder {params.folder:q} --done {output.checkpoint:q} --"
         " python -m model.training.trainer --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
-        " --shards results/shards --folder {params.folder:q} {params.previous}"
+        " --rows {input.rows:q} --folder {params.folder:q} {params.previous}"
         " --micro-batch-slots {resources.micro_batch_slots}"
         " --checkpoint-seconds {resources.checkpoint_seconds} 2>&1 | tee -ai {log:q}"
 

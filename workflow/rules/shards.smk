@@ -1,4 +1,4 @@
-# Documents to packed rows of token ids: one job per source, split and row length.
+# Documents to ids, stored once per tokenizer; and for each phase and evaluation an index of packed rows over them.
 
 
 rule shards:
@@ -6,21 +6,53 @@ rule shards:
         tokenizer="results/tokenizers/{tokenizer}/manifest.json",
         documents="results/corpus/{source}/manifest.json",
     output:
-        index="results/shards/{tokenizer}/{source}/{split}/{rowset}/index.json",
+        manifest="results/shards/{tokenizer}/{source}/manifest.json",
     log:
-        "logs/shards/{tokenizer}/{source}/{split}-{rowset}.log",
+        "logs/shards/{tokenizer}/{source}.log",
     conda:
         "../../envs/alasin.yaml"
     threads: 1
     # A resource: another engine gives the same ids, so that nothing is to be made again.
     resources:
         engine=dag.engine,
-    params:
-        tokenizer="results/tokenizers/{tokenizer}/tokenizer.json",
-        rows=dag.rowset_arguments,
     message:
-        "Packing {wildcards.source} ({wildcards.split}) into rows of {wildcards.rowset}"
+        "Turning {wildcards.source} into ids with {wildcards.tokenizer}"
     shell:
-        "RAYON_NUM_THREADS={threads} python -m corpus.rows.shards --documents {input.documents:q}"
-        " --tokenizer {params.tokenizer:q} --split {wildcards.split} {params.rows}"
-        " --engine {resources.engine} --output {output.index:q} > {log:q} 2>&1"
+        "python -m corpus.tokens.shards --documents {input.documents:q} --tokenizer {input.tokenizer:q}"
+        " --engine {resources.engine} --workers {threads} --output {output.manifest:q} > {log:q} 2>&1"
+
+
+rule rows:
+    input:
+        slice="results/recipe/phase/{run}.{phase}.json",
+        shards=dag.phase_shards,
+    output:
+        rows="results/runs/{run}/{phase}/rows.json",
+    log:
+        "logs/rows/{run}/{phase}.log",
+    conda:
+        "../../envs/alasin.yaml"
+    threads: 1
+    message:
+        "Packing rows for {wildcards.run}, phase {wildcards.phase}"
+    shell:
+        "python -m corpus.rows.index --phase {input.slice:q} --shards results/shards --rows results/rows"
+        " --workers {threads} --output {output.rows:q} > {log:q} 2>&1"
+
+
+rule held_out_rows:
+    input:
+        slice="results/recipe/evaluation/{run}.json",
+        shards=dag.evaluation_shards,
+    output:
+        rows="results/evaluation/{run}/rows.json",
+    log:
+        "logs/evaluation/{run}/rows.log",
+    conda:
+        "../../envs/alasin.yaml"
+    threads: 1
+    message:
+        "Packing held-out rows for {wildcards.run}"
+    shell:
+        "python -m corpus.rows.index --evaluation {input.slice:q} --shards results/shards"
+        " --rows results/rows --workers {threads} --output {output.rows:q} > {log:q} 2>&1"

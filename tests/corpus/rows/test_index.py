@@ -26,7 +26,8 @@ from corpus.tokens.shards import make as make_shards
 from corpus.tokens.special import CLS, FIRST_ORDINARY, SEP
 from recipe.needs import Rows
 from recipe.schema import WordBin
-from recipe.slices import SourceSlice, TokenizerSlice, rowset
+from recipe.slices.rowsets import rowset
+from recipe.slices.types import SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
 WORDS = ["alku", "on", "aina", "hankala", "lopussa", "kiitos", "seisoo", "työ", "opettaa", "vähän", "[SEP]"]

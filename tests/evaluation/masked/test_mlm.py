@@ -4,7 +4,6 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,61 +15,53 @@ from hypothesis import strategies as st
 from transformers import AutoModelForMaskedLM
 
 from common.errors import UserError
-from common.files import sha256_of, write_json
-from common.listed import describe
+from common.files import sha256_of
 from corpus.rows.permutation import derive_key
-from corpus.rows.store import RowBatch, RowReader, write_rows
+from corpus.rows.store import RowReader
 from evaluation.masked import scoring
-from evaluation.masked.mlm import Shards, Unmeasured, evaluate
-from evaluation.masked.scoring import Score, held_out_rows, ratio_stderr, unigram_losses
+from evaluation.masked.mlm import EvaluationRows, Unmeasured, evaluate
+from evaluation.masked.scoring import Score, held_out_rows, ratio_stderr, row_order, unigram_losses
 from model.export import load_encoder
 from model.masking import mask_row
 from model.modernbert import ModernBert, Shape
 from recipe.slices.types import EvaluationSlice
+from tests.rows import index_rows, write_shards
 
 ENTRIES, PADDED = 320, 384
 SEED, RATE, LENGTH = 11, 0.3, 48
 CPU = torch.device("cpu")
-Write = Callable[..., Path]
+
+
+class Data:
+    """Shards of random tokens below a folder, and rows over them."""
+
+    def __init__(self, folder: Path, tokenizer: Path) -> None:
+        self.folder, self.fingerprint = folder, sha256_of(tokenizer)
+
+    def source(self, name: str, language: str, *, train: int = 0, validation: int = 0, fingerprint: str = "") -> Path:
+        """Write documents that two by two fill so many rows; return the manifest of their shards."""
+        documents = {}
+        for split, rows in (("train", train), ("validation", validation)):
+            generator = np.random.default_rng([len(name), len(split), rows])
+            longer = [int(size) for size in generator.integers(0, 4, size=rows)]
+            sizes = [size for more in longer for size in (LENGTH - 17 + more, 13 - more)]
+            documents[split] = [generator.integers(5, 60, size=size).tolist() for size in sizes]
+        fingerprint = fingerprint or self.fingerprint
+        return write_shards(self.folder, name, language, documents, padded_vocabulary=PADDED, fingerprint=fingerprint)
+
+    def rows(self, *sources: str, split: str = "validation") -> Path:
+        """Index the rows of sources, and return the list of them."""
+        index_rows(self.folder, [(source, split, str(LENGTH)) for source in sources], self.folder / "rows.json")
+        return self.folder / "rows.json"
+
+    def reader(self, source: str, split: str = "validation") -> RowReader:
+        (one,) = index_rows(self.folder, [(source, split, str(LENGTH))])
+        return RowReader(one.index)
 
 
 @pytest.fixture
-def write(tmp_path: Path, tokenizer_manifest: Path) -> Write:
-    """Write rows of random tokens as shards, and return their index."""
-
-    def write_shards(source: str, language: str, split: str, rows: int, seed: int = 0, fingerprint: str = "") -> Path:
-        generator = np.random.default_rng([seed, len(source), rows])
-        directory = tmp_path / "shards" / source / split / str(LENGTH)
-        directory.mkdir(parents=True)
-        pieces = [generator.integers(3, LENGTH // 2, size=2) for _ in range(rows)]
-        contents = [
-            np.concatenate([[1, *generator.integers(5, 60, size=n - 2), 4] for n in row]).astype(np.uint16)
-            for row in pieces
-        ]
-        counts = np.bincount(np.concatenate([[], *contents]).astype(int), minlength=PADDED)
-        with (directory / "unigram.npy").open("wb") as stream:
-            np.save(stream, counts)
-        batch = RowBatch(
-            np.concatenate([np.zeros(0, np.uint16), *contents]),
-            np.cumsum([0, *map(len, contents)]),
-            np.concatenate([np.zeros(0, np.int64), *pieces]),
-            2 * np.arange(rows + 1),
-        )
-        index = {
-            "format": 1,
-            "source": source,
-            "language": language,
-            "split": split,
-            "length": LENGTH,
-            "rows": rows,
-            "tokenizer": fingerprint or sha256_of(tokenizer_manifest.with_name("tokenizer.json")),
-            "files": write_rows(directory, iter([batch] if rows else [])),
-            "unigram": describe(directory / "unigram.npy"),
-        }
-        write_json(directory / "index.json", index)
-        return directory / "index.json"
-
-    return write_shards
+def data(tmp_path: Path, tokenizer_manifest: Path) -> Data:
+    return Data(tmp_path, tokenizer_manifest.with_name("tokenizer.json"))
 
 
 def slice_of(languages: dict[str, list[str]], rows: int = 100) -> EvaluationSlice:
@@ -94,15 +85,15 @@ def slice_of(languages: dict[str, list[str]], rows: int = 100) -> EvaluationSlic
     )
 
 
-def measure(model: Path, validation: list[Path], train: list[Path], content: EvaluationSlice) -> list[Any]:
-    shards = Shards(validation, train, model.with_name("tokenizer.json"))
-    return list(evaluate(content, load_encoder(model), shards, CPU))
+def measure(model: Path, rows: Path, baseline: list[Path], content: EvaluationSlice) -> list[Any]:
+    data = EvaluationRows(rows, baseline, model.with_name("tokenizer.json"))
+    return list(evaluate(content, load_encoder(model), data, CPU))
 
 
-def test_loss_and_accuracy_equal_those_of_transformers_piece_by_piece(exported_model: Path, write: Write) -> None:
-    validation = write("alpha", "fi", "validation", 7)
-    (score,) = measure(exported_model, [validation], [write("alpha", "fi", "train", 9)], slice_of({"fi": ["alpha"]}))
-    reader, theirs = RowReader(validation), AutoModelForMaskedLM.from_pretrained(exported_model.parent)
+def test_loss_and_accuracy_equal_those_of_transformers_piece_by_piece(exported_model: Path, data: Data) -> None:
+    shards = data.source("alpha", "fi", train=9, validation=7)
+    (score,) = measure(exported_model, data.rows("alpha"), [shards], slice_of({"fi": ["alpha"]}))
+    reader, theirs = data.reader("alpha"), AutoModelForMaskedLM.from_pretrained(exported_model.parent)
     key = derive_key(SEED, "evaluation", "alpha", LENGTH)
     losses, hits, tokens = [], [], 0
     for number in range(7):
@@ -121,9 +112,10 @@ def test_loss_and_accuracy_equal_those_of_transformers_piece_by_piece(exported_m
 
 
 def test_the_measurement_does_not_depend_on_how_rows_are_batched(
-    exported_model: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+    exported_model: Path, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paths = [write("alpha", "fi", "validation", 6)], [write("alpha", "fi", "train", 3)]
+    shards = data.source("alpha", "fi", train=3, validation=6)
+    paths = data.rows("alpha"), [shards]
     (together,) = measure(exported_model, *paths, slice_of({"fi": ["alpha"]}))
     monkeypatch.setattr(scoring, "TOKENS_PER_FORWARD", 1)
     (alone,) = measure(exported_model, *paths, slice_of({"fi": ["alpha"]}))
@@ -132,19 +124,20 @@ def test_the_measurement_does_not_depend_on_how_rows_are_batched(
     assert (alone.masked, alone.accuracy) == (together.masked, together.accuracy)
 
 
-def test_rows_are_taken_from_the_sources_in_turn(write: Write) -> None:
-    readers = {
-        "b": RowReader(write("b", "fi", "validation", 1)),
-        "a": RowReader(write("a", "fi", "validation", 5)),
-        "c": RowReader(write("c", "fi", "validation", 0)),
-    }
+def test_rows_are_taken_from_the_sources_in_turn(data: Data) -> None:
+    for name, rows in (("b", 1), ("a", 5), ("c", 0)):
+        data.source(name, "fi", validation=rows)
+    readers = {name: data.reader(name) for name in "bac"}
     rows = held_out_rows(readers, 4, LENGTH, SEED, RATE, ENTRIES)
-    expected = [readers["a"].row(0), readers["b"].row(0), readers["a"].row(1), readers["a"].row(2)]
+    order = row_order(5, 4, SEED, "a", LENGTH)
+    assert len({*order}) == 4
+    expected = [readers["a"].row(order[0]), readers["b"].row(0), readers["a"].row(order[1]), readers["a"].row(order[2])]
     assert [row.lengths.tolist() for row in rows] == [lengths.tolist() for _, lengths in expected]
 
 
-def test_a_row_is_masked_alike_however_many_are_measured(write: Write) -> None:
-    readers = {"a": RowReader(write("a", "fi", "validation", 5))}
+def test_a_row_is_masked_alike_however_many_are_measured(data: Data) -> None:
+    data.source("a", "fi", validation=5)
+    readers = {"a": data.reader("a")}
     few, many = (held_out_rows(readers, limit, LENGTH, SEED, RATE, ENTRIES) for limit in (2, 5))
     assert all(np.array_equal(x.masked.inputs, y.masked.inputs) for x, y in zip(few, many, strict=False))
     other_seed = held_out_rows(readers, 5, LENGTH, SEED + 1, RATE, ENTRIES)
@@ -158,28 +151,29 @@ def test_the_baseline_is_a_distribution_over_ordinary_tokens(counts: list[int]) 
     assert np.all(np.isfinite(losses))
 
 
-def test_the_baseline_loss_is_that_of_the_train_shards_of_the_language(exported_model: Path, write: Write) -> None:
-    validation = write("alpha", "fi", "validation", 4)
-    train = [write("alpha", "fi", "train", 6), write("beta", "fi", "train", 3), write("gamma", "sv", "train", 50)]
-    (score,) = measure(exported_model, [validation], train, slice_of({"fi": ["alpha"]}))
-    readers = [RowReader(path) for path in train[:2]]
+def test_the_baseline_loss_is_that_of_the_train_shards_of_the_language(exported_model: Path, data: Data) -> None:
+    baseline = [
+        data.source("alpha", "fi", train=6, validation=4),
+        data.source("beta", "fi", train=3),
+        data.source("gamma", "sv", train=50),
+    ]
+    (score,) = measure(exported_model, data.rows("alpha"), baseline, slice_of({"fi": ["alpha"]}))
+    readers = [data.reader(name, "train") for name in ("alpha", "beta")]
     seen = np.concatenate([reader.row(i)[0] for reader in readers for i in range(reader.rows)])
     counts = np.bincount(seen, minlength=ENTRIES)[5:] + 1
-    rows = held_out_rows({"alpha": RowReader(validation)}, 4, LENGTH, SEED, RATE, ENTRIES)
+    rows = held_out_rows({"alpha": data.reader("alpha")}, 4, LENGTH, SEED, RATE, ENTRIES)
     labels = np.concatenate([row.masked.labels for row in rows])
     assert score.unigram_loss == pytest.approx(-np.log(counts[labels - 5] / counts.sum()).mean())
 
 
-def test_an_encoder_that_knows_nothing_scores_the_log_of_the_vocabulary(exported_model: Path, write: Write) -> None:
-    shards = Shards(
-        [write("alpha", "fi", "validation", 4)],
-        [write("b", "sv", "train", 1)],
-        exported_model.parent / "tokenizer.json",
-    )
+def test_an_encoder_that_knows_nothing_scores_the_log_of_the_vocabulary(exported_model: Path, data: Data) -> None:
+    data.source("alpha", "fi", validation=4)
+    baseline = [data.source("b", "sv", train=1)]
+    measured = EvaluationRows(data.rows("alpha"), baseline, exported_model.with_name("tokenizer.json"))
     shape = Shape(padded_vocabulary=PADDED, layers=1, hidden=8, heads=1, intermediate=8, global_rope_theta=1e4)
     encoder = ModernBert(shape, seed=0)
     torch.nn.init.zeros_(encoder.model.embeddings.tok_embeddings.weight)
-    (score,) = evaluate(slice_of({"fi": ["alpha"]}), encoder, shards, CPU)
+    (score,) = evaluate(slice_of({"fi": ["alpha"]}), encoder, measured, CPU)
     assert score.loss == pytest.approx(math.log(PADDED))
     assert score.unigram_loss == pytest.approx(math.log(ENTRIES - 5)), "no train text of the language: uniform"
 
@@ -199,33 +193,35 @@ def test_the_standard_error_covers_the_spread_over_samples() -> None:
     assert np.mean(errors) == pytest.approx(spread, rel=0.05)
 
 
-def test_a_language_without_held_out_rows_is_told_and_the_others_are_measured(
-    exported_model: Path, write: Write
-) -> None:
-    validation = [write("alpha", "fi", "validation", 2), write("samitext", "sme", "validation", 0)]
-    train = [write("alpha", "fi", "train", 2)]
-    scores = measure(exported_model, validation, train, slice_of({"fi": ["alpha"], "sme": ["samitext"]}))
+def test_a_language_without_held_out_rows_is_told_and_the_others_are_measured(exported_model: Path, data: Data) -> None:
+    baseline = [data.source("alpha", "fi", train=2, validation=2), data.source("samitext", "sme")]
+    scores = measure(
+        exported_model, data.rows("alpha", "samitext"), baseline, slice_of({"fi": ["alpha"], "sme": ["samitext"]})
+    )
     assert [score.language for score in scores] == ["fi", "sme"]
     assert isinstance(scores[0], Score)
     assert scores[1] == Unmeasured("sme", LENGTH, "no held-out document")
 
 
-def test_shards_of_another_split_or_tokenizer_are_refused(exported_model: Path, write: Write) -> None:
-    train = write("alpha", "fi", "train", 2)
-    tokenizer = exported_model.with_name("tokenizer.json")
-    with pytest.raises(UserError, match="holds rows of the train split; give the index of validation rows"):
-        Shards([train], [train], tokenizer)
+def test_rows_of_another_split_or_tokenizer_are_refused(exported_model: Path, data: Data) -> None:
+    shards, tokenizer = data.source("alpha", "fi", train=2), exported_model.with_name("tokenizer.json")
+    with pytest.raises(UserError, match="holds rows of the train split; give a list of validation rows"):
+        EvaluationRows(data.rows("alpha", split="train"), [shards], tokenizer)
+    other = data.source("beta", "fi", train=2, validation=2, fingerprint="0" * 64)
     with pytest.raises(UserError, match="another tokenizer"):
-        Shards([write("beta", "fi", "validation", 2, fingerprint="0" * 64)], [train], tokenizer)
+        EvaluationRows(data.rows("beta"), [shards], tokenizer)
+    data.source("gamma", "fi", validation=2)
+    with pytest.raises(UserError, match="another tokenizer"):
+        EvaluationRows(data.rows("gamma"), [other], tokenizer)
 
 
-def test_the_command_writes_the_results(exported_model: Path, write: Write, tmp_path: Path) -> None:
+def test_the_command_writes_the_results(exported_model: Path, data: Data, tmp_path: Path) -> None:
     (tmp_path / "slice.json").write_text(slice_of({"fi": ["alpha"]}).model_dump_json(by_alias=True))
     options = {
         "--slice": tmp_path / "slice.json",
         "--model": exported_model,
-        "--validation": write("alpha", "fi", "validation", 3),
-        "--train": write("alpha", "fi", "train", 3),
+        "--shards": data.source("alpha", "fi", train=3, validation=3),
+        "--rows": data.rows("alpha"),
         "--output": tmp_path / "mlm.json",
     }
     command = [

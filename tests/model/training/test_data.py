@@ -1,19 +1,17 @@
 from fractions import Fraction
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from common.files import write_json
-from corpus.rows.store import RowBatch, write_rows
 from corpus.rows.weights import component_weights
 from model.training.data import Stream
 from recipe.schedule import Step, steps
 from recipe.schema import Batch, LearningRate
 from recipe.slices.types import Component, StageSlice
+from tests.rows import index_rows, write_shards
 
 
 def component(source, factor=1.0, bin=None, bin_share=None, rowset="32"):
@@ -43,25 +41,19 @@ def test_weights_sum_to_one_where_there_is_anything(parts):
     assert sum(weights) == bool(sum(tokens for _, tokens in parts))
 
 
-def write_source(shards, source, rows, rowset="32", length=32):
-    """Shards whose row i holds the numbers i + 5, ..., in two pieces."""
-    directory = shards / source / "train" / rowset
-    directory.mkdir(parents=True)
-    flat = np.concatenate([np.arange(length) + row + 5 for row in range(rows)] or [[]]).astype(np.uint16)
-    pieces = np.tile(np.array([10, length - 10], dtype=np.uint16), rows)
-    starts = np.arange(rows + 1) * length
-    batches = iter([RowBatch(flat, starts, pieces, np.arange(rows + 1) * 2)] if rows else [])
-    files = write_rows(directory, batches)
-    index = {"format": 1, "source": source, "length": length, "rows": rows, "tokens": len(flat), "dtype": "uint16"}
-    write_json(directory / "index.json", index | {"files": files})
+PIECES = ((0, 8), (8, 20))
 
 
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shards")
-    for source, rows in (("fi-one", 40), ("en-one", 90), ("fi-none", 0)):
-        write_source(folder, source, rows)
-    return folder
+def rows(tmp_path_factory):
+    """Rows of 32 slots, of two pieces each, of two sources; a third has none. Row i of a source holds its own ids."""
+    folder = tmp_path_factory.mktemp("results")
+    for source, count in (("fi-one", 40), ("en-one", 90), ("fi-none", 0)):
+        # 10 and 22 slots fill a row of 32.
+        documents = [range(5 + row + first, 5 + row + first + size) for row in range(count) for first, size in PIECES]
+        write_shards(folder, source, source[:2], {"train": documents})
+    sets = index_rows(folder, [(source, "train", "32") for source in ("fi-one", "en-one", "fi-none")])
+    return {(one.rows.source, one.rows.rowset): one.index for one in sets}
 
 
 def stage(*parts):
@@ -76,8 +68,8 @@ def stage(*parts):
     )
 
 
-def stream(shards, *parts, key=b"key", say=print):
-    return Stream(stage(*parts), shards, key, 1000, ["en", "fi"], say)
+def stream(rows, *parts, key=b"key", say=print):
+    return Stream(stage(*parts), rows, key, 1000, ["en", "fi"], say)
 
 
 PARTS = component("fi-one", 2), component("en-one", 1)
@@ -99,8 +91,8 @@ def rows_of(batch):
 
 
 @given(st.integers(1, 12), st.integers(1, 7), st.integers(0, 10**6))
-def test_ranks_and_micro_batches_only_choose_which_rows_of_the_batch_a_process_computes(shards, world, micro, first):
-    data, step = stream(shards, *PARTS), Step(first, 9, 1e-3)
+def test_ranks_and_micro_batches_only_choose_which_rows_of_the_batch_a_process_computes(rows, world, micro, first):
+    data, step = stream(rows, *PARTS), Step(first, 9, 1e-3)
     whole = rows_of(data.rank_batch(step, 0, 1, 9))
     parts = [data.rank_batch(step, rank, world, micro) for rank in range(world)]
     computed = {
@@ -113,47 +105,49 @@ def test_ranks_and_micro_batches_only_choose_which_rows_of_the_batch_a_process_c
     assert sum(part.drawn.sum() for part in parts) == 9 * 32
 
 
-def test_a_rank_without_rows_takes_part_and_counts_nothing(shards):
-    idle = stream(shards, *PARTS).rank_batch(Step(0, 2, 1e-3), 3, 4, 8)
+def test_a_rank_without_rows_takes_part_and_counts_nothing(rows):
+    idle = stream(rows, *PARTS).rank_batch(Step(0, 2, 1e-3), 3, 4, 8)
     assert len(idle.micro_batches) == 1
     assert (idle.masked, len(idle.micro_batches[0].rows.labels), idle.drawn.sum()) == (0, 0, 0)
 
 
-def test_batches_read_ahead_are_the_batches_in_order(shards):
-    data = stream(shards, *PARTS)
+def test_batches_read_ahead_are_the_batches_in_order(rows):
+    data = stream(rows, *PARTS)
     plan = list(steps(stage(*PARTS)))
     found = list(data.batches(iter(plan), 1, 2, 3))
     assert [batch.step for batch in found] == plan
     assert [rows_of(batch) for batch in found] == [rows_of(data.rank_batch(step, 1, 2, 3)) for step in plan]
 
 
-def test_masked_positions_know_their_language(shards):
-    batch = stream(shards, *PARTS).rank_batch(Step(0, 64, 1e-3), 0, 1, 64).micro_batches[0]
+def test_masked_positions_know_their_language(rows):
+    batch = stream(rows, *PARTS).rank_batch(Step(0, 64, 1e-3), 0, 1, 64).micro_batches[0]
     assert set(batch.languages.tolist()) == {0, 1}
     assert len(batch.languages) == len(batch.rows.labels) == len(batch.rows.positions)
     assert torch.equal(batch.rows.cu_seqlens[-1:], torch.tensor([64 * 32], dtype=torch.int32))
 
 
-def test_another_key_gives_other_rows_and_other_masks(shards):
-    one, other = (stream(shards, *PARTS, key=key).rank_batch(Step(0, 20, 1e-3), 0, 1, 20) for key in (b"a", b"b"))
+def test_another_key_gives_other_rows_and_other_masks(rows):
+    one, other = (stream(rows, *PARTS, key=key).rank_batch(Step(0, 20, 1e-3), 0, 1, 20) for key in (b"a", b"b"))
     assert rows_of(one) != rows_of(other)
 
 
-def test_a_source_without_rows_is_left_out_and_named(shards):
+def test_a_source_without_rows_is_left_out_and_named(rows):
     said = []
-    data = stream(shards, *PARTS, component("fi-none"), say=said.append)
+    data = stream(rows, *PARTS, component("fi-none"), say=said.append)
     assert [part.source for part in data.components] == ["fi-one", "en-one"]
     assert "fi-none" in said[0]
 
 
-def test_a_mixture_without_any_row_is_an_error(shards):
+def test_a_mixture_without_any_row_is_an_error(rows):
     with pytest.raises(UserError, match="no source of the mixture has a row"):
-        stream(shards, component("fi-none"))
+        stream(rows, component("fi-none"))
 
 
 def test_a_source_with_half_empty_rows_still_gives_its_share_of_the_tokens(tmp_path):
-    write_source(tmp_path, "fi-full", 50, rowset="64", length=64)
-    write_source(tmp_path, "en-half", 50, rowset="64", length=32)
-    data = stream(tmp_path, component("fi-full", 1, rowset="64"), component("en-half", 2, rowset="64"))
+    write_shards(tmp_path, "fi-full", "fi", {"train": [range(5, 67)] * 50})
+    write_shards(tmp_path, "en-half", "en", {"train": [range(5, 38)] * 50})
+    sets = index_rows(tmp_path, [("fi-full", "train", "64"), ("en-half", "train", "64")])
+    rows = {(one.rows.source, one.rows.rowset): one.index for one in sets}
+    data = stream(rows, component("fi-full", 1, rowset="64"), component("en-half", 2, rowset="64"))
     drawn = data.rank_batch(Step(0, data.mixture.block, 1e-3), 0, 1, data.mixture.block).drawn
-    assert drawn[0] / drawn.sum() == pytest.approx(0.5, abs=0.01)
+    assert drawn[0] / drawn.sum() == pytest.approx(64 / (64 + 2 * 35), abs=0.01)

@@ -18,10 +18,12 @@ from safetensors.numpy import load_file
 from common.files import write_json
 from common.listed import describe
 from corpus.demo.made_text import made_documents
-from corpus.rows.shards import ShardPlan
-from corpus.rows.shards import make as make_shards
+from corpus.rows.index import make as make_rows
+from corpus.rows.index import write_list
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
+from corpus.tokens.shards import make as make_shards
+from recipe.needs import phase_rows
 from recipe.reading import load_recipe
 from recipe.slices.files import to_json
 from recipe.slices.making import phase_slice, source_slice, tokenizer_slice
@@ -54,7 +56,7 @@ RECIPE = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Slices, tokenizer and shards of a recipe, made by the stages, in a folder with blank and quote in its name."""
+    """Slices, tokenizer and rows of a recipe, made by the stages, in a folder with blank and quote in its name."""
     folder = tmp_path_factory.mktemp("it's training") / "results"
     recipe = load_recipe(RECIPE, "test")
     manifests = {}
@@ -68,11 +70,11 @@ def data(tmp_path_factory):
     tokenizer = folder / "tokenizers" / "t" / "manifest.json"
     make_tokenizer(tokenizer_slice(recipe, "t"), manifests, tokenizer)
     for language, manifest in manifests.items():
-        for length in (32, 48):
-            output = folder / "shards" / "t" / language / "train" / str(length) / "index.json"
-            make_shards(ShardPlan("train", length), manifest, tokenizer.with_name("tokenizer.json"), output)
+        make_shards(manifest, tokenizer, folder / "shards" / "t" / language / "manifest.json", "tokie", workers=1)
     for phase in ("one", "two"):
-        (folder / f"{phase}.json").write_text(to_json(phase_slice(recipe, "r", phase)), encoding="utf-8")
+        content = phase_slice(recipe, "r", phase)
+        (folder / f"{phase}.json").write_text(to_json(content), encoding="utf-8")
+        write_list(make_rows(phase_rows(content), folder / "shards", folder / "rows", 1), folder / f"{phase}-rows.json")
     return folder
 
 
@@ -83,8 +85,8 @@ def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=
         "model.training.trainer",
         "--slice",
         data / f"{phase}.json",
-        "--shards",
-        data / "shards",
+        "--rows",
+        data / f"{phase}-rows.json",
     ]
     trainer += ["--tokenizer", data / "tokenizers" / "t" / "manifest.json", "--folder", folder]
     trainer += ["--checkpoint-seconds", every, "--micro-batch-slots", micro]
@@ -216,7 +218,7 @@ def test_a_damaged_newest_checkpoint_is_noticed_and_the_one_before_it_leads_to_t
 
 
 def test_a_shard_with_a_flipped_byte_stops_the_run_with_its_name(data):
-    shard = data / "shards" / "t" / "la" / "train" / "48" / "rows-00000.arrow"
+    shard = data / "shards" / "t" / "la" / "train-00000.ids"
     content = shard.read_bytes()
     damaged = bytearray(content)
     damaged[len(damaged) // 2] ^= 1

@@ -150,7 +150,7 @@ def test_every_limit_that_is_broken_is_told(tmp_path: Path) -> None:
     made = plan(
         tmp_path,
         FINNISH,
-        top={"jobs": 500},
+        top={"jobs": 250},
         train={"nodes": 2000, "runtime": "3d", "processes_per_node": 16},
         stages={"shards": {"runtime": "4d"}, "sample": {"slurm_partition": "big"}, "export": {"mem_mb": 300_000}},
     )
@@ -162,7 +162,7 @@ def test_every_limit_that_is_broken_is_told(tmp_path: Path) -> None:
         "shards: small runs at most 3 d (4320 minutes) a job, but runtime is 4 d",
         "sample: there is no partition 'big'; choose one of standard-g, small-g",
         "export: small has 224 GiB (229376 MB) of memory on a node, but mem_mb is 300000",
-        "small takes at most 220 jobs of a user, but 500 would be in it at once; set `jobs` in the profile to 220",
+        "small takes at most 220 jobs of a user, but 250 would be in it at once; set `jobs` in the profile to 220",
     ):
         assert sentence in told
     assert phase(made, "large", "stable-large").jobs is None

@@ -16,10 +16,12 @@ from typing import Any
 from safetensors.numpy import load_file
 
 from corpus.demo.made_text import made_documents
-from corpus.rows.shards import ShardPlan
-from corpus.rows.shards import make as make_shards
+from corpus.rows.index import make as make_rows
+from corpus.rows.index import write_list
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
+from corpus.tokens.shards import make as make_shards
+from recipe.needs import phase_rows
 from recipe.reading import load_recipe
 from recipe.slices.files import to_json
 from recipe.slices.making import phase_slice, source_slice, tokenizer_slice
@@ -43,7 +45,7 @@ RECIPE: dict[str, Any] = {
 
 
 def make_data(folder: Path, steps: int) -> Path:
-    """Make slice, tokenizer and shards of a phase of so many steps below `folder`, by the stages; return `folder`."""
+    """Make slice, tokenizer and rows of a phase of so many steps below `folder`, by the stages; return `folder`."""
     stage = {
         "length": LENGTH,
         "tokens": steps * STEP_TOKENS,
@@ -54,7 +56,8 @@ def make_data(folder: Path, steps: int) -> Path:
     }
     recipe = load_recipe(RECIPE | {"phases": {"one": {"stages": [stage]}}}, "test")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "one.json").write_text(to_json(phase_slice(recipe, "r", "one")), encoding="utf-8")
+    content = phase_slice(recipe, "r", "one")
+    (folder / "one.json").write_text(to_json(content), encoding="utf-8")
     if (folder / "tokenizers").exists():
         return folder
     raw, manifest = folder / "en.jsonl", folder / "corpus" / "en" / "manifest.json"
@@ -63,8 +66,8 @@ def make_data(folder: Path, steps: int) -> Path:
     sample(source_slice(recipe, "en"), [raw], manifest, workers=1)
     tokenizer = folder / "tokenizers" / "t" / "manifest.json"
     make_tokenizer(tokenizer_slice(recipe, "t"), {"en": manifest}, tokenizer)
-    output = folder / "shards" / "t" / "en" / "train" / str(LENGTH) / "index.json"
-    make_shards(ShardPlan("train", LENGTH), manifest, tokenizer.with_name("tokenizer.json"), output)
+    make_shards(manifest, tokenizer, folder / "shards" / "t" / "en" / "manifest.json", "tokie", workers=1)
+    write_list(make_rows(phase_rows(content), folder / "shards", folder / "rows", 1), folder / "rows.json")
     return folder
 
 
@@ -92,7 +95,7 @@ class SmallPhase:
     ) -> subprocess.Popen[str]:
         """Start `slurm.launch` of the phase; its output goes to a file."""
         trainer = [sys.executable, "-m", "model.training.trainer", "--slice", self.data / "one.json"]
-        trainer += ["--shards", self.data / "shards", "--tokenizer", self.data / "tokenizers" / "t" / "manifest.json"]
+        trainer += ["--rows", self.data / "rows.json", "--tokenizer", self.data / "tokenizers" / "t" / "manifest.json"]
         trainer += ["--folder", self.folder, "--checkpoint-seconds", checkpoint_seconds, "--micro-batch-slots", 2048]
         command = [sys.executable, "-m", "slurm.launch", "--cluster", where, "--partition", partition]
         command += ["--nodes", nodes, "--processes-per-node", processes, "--minutes", minutes]

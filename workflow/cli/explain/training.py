@@ -1,6 +1,6 @@
 """What becomes of what a phase has trained already, if its job runs: the trainer's rules, told before it applies them.
 
-The trainer continues from the newest checkpoint if that is of the same slice, the same shards and the same checkpoint
+The trainer continues from the newest checkpoint if that is of the same slice, the same rows and the same checkpoint
 to begin with, and sets everything aside otherwise (`model/training/trainer.py`).
 """
 
@@ -65,7 +65,7 @@ def fate(
     total = phase_slots(content)
     if saved is None:
         return Fate(name, [f"{amount(total)} slots to train, from the first step"], 0, 0, anew=True, begun=False)
-    decisive = {file for file in job.input if file.startswith("results/shards/") or file.endswith("/checkpoint.json")}
+    decisive = {file for file in job.input if file.endswith(("/rows.json", "/checkpoint.json"))}
     places = list(differences(saved.slice, json.loads(content.model_dump_json())))
     updated = set(job.files("Updated input files"))
     trained = _trained(folder, saved)

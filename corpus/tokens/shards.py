@@ -1,0 +1,218 @@
+"""Stage: a source's documents become token shards, once per tokenizer: `python -m corpus.tokens.shards`.
+
+A part of the documents is the unit of work: a process reads it, encodes it, compares a sample with the reference
+engine, writes its shard and then a record of it. Killed at any moment, the next run keeps every shard that has its
+record, and does the others; the manifest is written last. The same documents and tokenizer give the same bytes, with
+any number of processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.columns import Column, whole, write_columns
+from common.errors import UserError, run_command
+from common.files import read_json, sha256_of, write_json
+from common.workers import map_in_processes
+from corpus.sampling.documents import part_documents, read_manifest
+from corpus.sampling.filters import SPLITS
+from corpus.tokens.comparing import COMPARED_CHARACTERS, COMPARED_TEXTS, refuse_difference
+from corpus.tokens.encoding import TextEncoder, read_encoder
+from corpus.tokens.ids import COMMAND, FORMAT
+from recipe.schema import Engine
+
+
+@dataclass(frozen=True)
+class Task:
+    """A part of the documents that is to become a shard."""
+
+    documents: Path
+    """Manifest of the documents."""
+    part: dict[str, Any]
+    """The part's entry in it."""
+    tokenizer: Path
+    fingerprint: str
+    engine: Engine
+    directory: Path
+    """Where the shard goes."""
+
+    @property
+    def stem(self) -> str:
+        """Name of the shard, without suffix."""
+        return str(self.part["name"]).partition(".")[0]
+
+    def record(self) -> dict[str, Any] | None:
+        """Return the record of this very part's shard if it is there and whole, but for its checksum."""
+        path = self.directory / f"{self.stem}.json"
+        if not path.exists():
+            return None
+        record: dict[str, Any] = read_json(path)
+        wanted = {"format": FORMAT, "documents_sha256": self.part["sha256"], "tokenizer": self.fingerprint}
+        shard = self.directory / f"{self.stem}.ids"
+        same = record.items() >= wanted.items() and shard.is_file() and shard.stat().st_size == record["bytes"]
+        return record if same else None
+
+
+@dataclass
+class _Gathered:
+    """Ids that are encoded and not yet written."""
+
+    ids: list[NDArray[Any]] = field(default_factory=list)
+    counts: list[NDArray[np.int64]] = field(default_factory=list)
+    """Ids of each text."""
+    words: list[int] = field(default_factory=list)
+    text_bytes: int = 0
+
+
+def make_shard(task: Task) -> dict[str, Any]:
+    """Write a part's shard and its record, unless they are there; return the record."""
+    if record := task.record():
+        return record
+    os.environ["RAYON_NUM_THREADS"] = "1"  # a process a core, and none of them threads of its own
+    encoder = read_encoder(task.tokenizer, task.engine)
+    gathered = _encode(task, encoder)
+    sizes = np.concatenate([np.zeros(0, np.int64), *gathered.counts])
+    dtype = id_type(encoder)
+    unigram = np.zeros(encoder.padded_vocabulary, dtype=np.int64)
+    for ids in gathered.ids:
+        unigram += np.bincount(ids, minlength=len(unigram))
+    if sizes.sum() >= 2**32:
+        raise UserError(f"{task.part['name']} holds {sizes.sum():,} ids, more than a shard may; make smaller parts.")
+    path = task.directory / f"{task.stem}.ids"
+    write_columns(
+        path,
+        {
+            "ids": Column(dtype, int(sizes.sum()), gathered.ids),
+            "ends": whole(np.cumsum(sizes).astype(np.uint32)),
+            "words": whole(np.array(gathered.words, dtype=np.uint32)),
+            "unigram": whole(unigram),
+        },
+    )
+    record = {
+        "format": FORMAT,
+        "documents_sha256": task.part["sha256"],
+        "tokenizer": task.fingerprint,
+        "name": path.name,
+        "bytes": path.stat().st_size,
+        "sha256": sha256_of(path),
+        "documents": len(sizes),
+        "ids": int(sizes.sum()),
+        "words": sum(gathered.words),
+        "text_bytes": gathered.text_bytes,
+    }
+    write_json(task.directory / f"{task.stem}.json", record)
+    return record
+
+
+def id_type(encoder: TextEncoder) -> type[np.uint16] | type[np.uint32]:
+    """Return the smallest type that holds every id of the model's vocabulary."""
+    return np.uint16 if encoder.padded_vocabulary <= 1 << 16 else np.uint32
+
+
+def _encode(task: Task, encoder: TextEncoder) -> _Gathered:
+    gathered = _Gathered()
+    dtype = id_type(encoder)
+    compared: list[tuple[int, str]] = []
+    every = max(1, task.part["documents"] // COMPARED_TEXTS)
+
+    def texts() -> Iterator[str]:
+        for number, (text, words) in enumerate(part_documents(task.documents, task.part)):
+            gathered.words.append(words)
+            gathered.text_bytes += len(text.encode())
+            if number % every == 0:
+                compared.append((number, text[:COMPARED_CHARACTERS]))
+            yield text
+
+    for ids, counts in encoder.encode_flat(texts()):
+        gathered.ids.append(ids.astype(dtype))
+        gathered.counts.append(counts)
+    if task.engine != "tokenizers":
+        reference = read_encoder(task.tokenizer, "tokenizers")
+        refuse_difference(compared, str(task.documents.parent / task.part["name"]), encoder, reference)
+    return gathered
+
+
+def make(documents: Path, tokenizer: Path, output: Path, engine: Engine, workers: int) -> dict[str, Any]:
+    """Write a source's shards beside `output`, then `output`, their manifest; return it.
+
+    Raises:
+        UserError: the documents or the tokenizer are absent or not as they were written, or the engine errs.
+    """
+    manifest = read_manifest(documents)
+    encoder = read_encoder(tokenizer, engine)
+    output.unlink(missing_ok=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    tasks = [
+        Task(documents, part, tokenizer, encoder.fingerprint, engine, output.parent)
+        for split in SPLITS
+        for part in manifest["splits"][split]["files"]
+    ]
+    _remove_strangers(output.parent, {task.stem for task in tasks})
+    made = {record["name"]: record for record in map_in_processes(make_shard, tasks, workers)}
+    shards: dict[str, Any] = {}
+    for split in SPLITS:
+        stems = [Path(part["name"]).name.partition(".")[0] for part in manifest["splits"][split]["files"]]
+        records = [made[f"{stem}.ids"] for stem in stems]
+        totals = {key: sum(record[key] for record in records) for key in ("documents", "ids", "words", "text_bytes")}
+        listed = ("name", "bytes", "sha256", "documents", "ids")
+        shards[split] = {**totals, "files": [{key: record[key] for key in listed} for record in records]}
+    result = {
+        "format": FORMAT,
+        "source": manifest["source"],
+        "language": manifest["language"],
+        "tokenizer": encoder.fingerprint,
+        "vocabulary": encoder.vocabulary,
+        "padded_vocabulary": encoder.padded_vocabulary,
+        "splits": shards,
+    }
+    write_json(output, result)
+    return result
+
+
+def _remove_strangers(directory: Path, stems: set[str]) -> None:
+    """Remove shards and records of parts that the documents no longer have, and what a kill left half written."""
+    for path in [*directory.glob("*.ids"), *directory.glob("*.json")]:
+        if path.stem not in stems:
+            path.unlink()
+    for path in directory.glob(".*.part"):
+        path.unlink()
+
+
+def main() -> None:
+    """Run the stage from the command line."""
+    parser = argparse.ArgumentParser(
+        prog=COMMAND, description="Turn a source's documents into ids, and store them once for this tokenizer."
+    )
+    parser.add_argument("--documents", type=Path, required=True, help="manifest of the source's documents")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="manifest.json or tokenizer.json of a tokenizer")
+    parser.add_argument("--engine", choices=get_args(Engine), default="tokie", help="see the recipe (default: tokie)")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes, each encodes one part at a time (default: 1)"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="manifest.json to write; the shards go beside it")
+    arguments = parser.parse_args()
+    if arguments.workers < 1:
+        raise UserError(f"--workers is {arguments.workers}; give at least 1.")
+    begin = time.perf_counter()
+    made = make(arguments.documents, arguments.tokenizer, arguments.output, arguments.engine, arguments.workers)
+    seconds = time.perf_counter() - begin
+    for split, shards in made["splits"].items():
+        print(
+            f"{made['source']} {split}: {shards['documents']:,} documents, {shards['ids']:,} tokens in "
+            f"{len(shards['files']):,} shards, {shards['text_bytes'] / 1e6:,.2f} MB of text"
+        )
+    size = sum(shards["text_bytes"] for shards in made["splits"].values())
+    print(f"  {size / 1e6 / seconds:,.2f} MB of text a second, shards kept from an earlier run among them")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,182 @@
+"""Shards hold the ids of every document once, in order, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import corpus.tokens.shards
+from common.errors import UserError
+from common.files import read_json, sha256_of, write_json
+from corpus.sampling.documents import split_texts
+from corpus.sampling.filters import SPLITS, count_words
+from corpus.sampling.sample import sample
+from corpus.tokens.bpe import make as make_tokenizer
+from corpus.tokens.encoding import read_encoder
+from corpus.tokens.ids import count_unigrams, open_shard, read_shards
+from corpus.tokens.shards import make
+from recipe.slices.types import SourceSlice, TokenizerSlice
+
+ROOT = Path(__file__).parents[3]
+WORDS = [
+    "alku",
+    "on",
+    "aina",
+    "hankala",
+    "mutta",
+    "lopussa",
+    "kiitos",
+    "seisoo",
+    "työ",
+    "tekijäänsä",
+    "opettaa",
+    "vähän",
+    "[SEP]",
+]
+
+
+def text_of(number: int) -> str:
+    return f"{number} " + " ".join(WORDS[(number + step * step) % len(WORDS)] for step in range(number % 61))
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six raw files of 200 documents, so six parts of the train split and some of the others."""
+    folder = tmp_path_factory.mktemp("documents")
+    files = []
+    for part in range(6):
+        files.append(folder / f"raw-{part}.jsonl")
+        lines = [json.dumps({"text": text_of(200 * part + number)}) for number in range(200)]
+        files[-1].write_text("\n".join(lines) + "\n", encoding="utf-8")
+    source = SourceSlice(name="one", seed=1, language="fi", files=list(map(str, files)), held_out=0.02)
+    sample(source, files, folder / "documents" / "manifest.json", workers=1)
+    return folder / "documents" / "manifest.json"
+
+
+def write_tokenizer(directory: Path, documents: Path, multiple: int = 64) -> Path:
+    recipe = TokenizerSlice(
+        name="small",
+        seed=1,
+        vocabulary=400,
+        multiple=multiple,
+        sample_bytes=10**6,
+        factors={"one": 1.0},
+        languages={"one": "fi"},
+    )
+    make_tokenizer(recipe, {"one": documents}, directory / "manifest.json")
+    return directory / "tokenizer.json"
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory, documents: Path) -> Path:
+    return write_tokenizer(tmp_path_factory.mktemp("tokenizer"), documents)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, documents: Path, tokenizer: Path) -> Path:
+    output = tmp_path_factory.mktemp("shards") / "manifest.json"
+    make(documents, tokenizer, output, "tokie", workers=2)
+    return output
+
+
+def checksums(manifest: Path) -> dict[str, str]:
+    return {path.name: sha256_of(path) for path in manifest.parent.iterdir()}
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_ids_and_words_of_every_document_stand_once_in_order(
+    made: Path, documents: Path, tokenizer: Path, split: str
+) -> None:
+    texts = list(split_texts(documents, split))
+    wanted = [ids.tolist() for _, ids in read_encoder(tokenizer, "tokenizers").encode(texts)]
+    shards = [open_shard(made.parent / entry["name"]) for entry in read_shards(made)["splits"][split]["files"]]
+    stored = [ids.tolist() for shard in shards for ids in np.split(shard.ids, shard.ends[:-1])]
+    assert stored == wanted
+    assert [count for shard in shards for count in shard.counts] == list(map(len, wanted))
+    assert [words for shard in shards for words in shard.words] == list(map(count_words, texts))
+    assert count_unigrams(made, split).tolist() == np.bincount(np.concatenate(wanted), minlength=448).tolist()
+    told = read_shards(made)["splits"][split]
+    assert (told["documents"], told["ids"]) == (len(texts), sum(map(len, wanted)))
+    assert told["text_bytes"] == sum(len(text.encode()) for text in texts)
+
+
+def test_the_same_bytes_with_any_number_of_processes_and_any_engine(
+    made: Path, documents: Path, tokenizer: Path, tmp_path: Path
+) -> None:
+    make(documents, tokenizer, tmp_path / "manifest.json", "tokenizers", workers=1)
+    assert checksums(tmp_path / "manifest.json") == checksums(made)
+
+
+def test_killed_again_and_again_it_keeps_what_is_finished_and_ends_with_the_same_bytes(
+    made: Path, documents: Path, tokenizer: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "shards" / "manifest.json"
+    command = [sys.executable, "-m", "corpus.tokens.shards", "--documents", documents, "--tokenizer", tokenizer]
+    finished: dict[Path, int] = {}
+    for _ in range(3):
+        process = subprocess.Popen([*command, "--output", output], cwd=ROOT)
+        while process.poll() is None and len(list(output.parent.glob("*.ids"))) < len(finished) + 2:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert all(path.stat().st_mtime_ns == when for path, when in finished.items()), "a finished shard was remade"
+        finished = {
+            path.with_suffix(".ids"): path.with_suffix(".ids").stat().st_mtime_ns
+            for path in output.parent.glob("*.json")
+            if path.name != "manifest.json"
+        }
+    assert subprocess.run([*command, "--output", output], cwd=ROOT, check=False).returncode == 0
+    assert all(path.stat().st_mtime_ns == when for path, when in finished.items())
+    assert checksums(output) == checksums(made)
+
+
+def test_a_damaged_or_missing_shard_and_one_of_other_documents_are_made_again(
+    made: Path, documents: Path, tokenizer: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "manifest.json"
+    make(documents, tokenizer, output, "tokie", workers=1)
+    (tmp_path / "train-00000.ids").unlink()
+    os.truncate(tmp_path / "train-00001.ids", 100)
+    record = read_json(tmp_path / "train-00002.json")
+    write_json(tmp_path / "train-00002.json", {**record, "documents_sha256": "of others"})
+    (tmp_path / "train-00077.ids").write_bytes(b"of a part that is no more")
+    (tmp_path / ".train-00003.ids.12.part").write_bytes(b"of a kill")
+    make(documents, tokenizer, output, "tokie", workers=1)
+    assert checksums(output) == checksums(made)
+
+
+def test_a_wide_vocabulary_is_stored_in_32_bits(documents: Path, tmp_path: Path) -> None:
+    wide = write_tokenizer(tmp_path / "wide", documents, multiple=100_000)
+    make(documents, wide, tmp_path / "shards" / "manifest.json", "tokie", workers=1)
+    assert open_shard(tmp_path / "shards" / "train-00000.ids").ids.dtype == np.uint32
+
+
+def test_an_engine_that_errs_stops_the_stage_with_the_document(
+    documents: Path, tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = corpus.tokens.encoding.open_engine
+
+    def wrong(content: str, name: str):
+        encode = right(content, name)  # type: ignore[arg-type]
+        return encode if name == "tokenizers" else lambda texts: (encode(texts)[0] ^ 1, encode(texts)[1])
+
+    monkeypatch.setattr(corpus.tokens.encoding, "open_engine", wrong)
+    with pytest.raises(UserError, match=r"document 0 .from 0. of .*train-00000\.jsonl\.zst .* `engine: tokenizers`"):
+        make(documents, tokenizer, tmp_path / "manifest.json", "tokie", workers=1)
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_a_changed_part_and_a_foreign_manifest_are_told(documents: Path, tokenizer: Path, tmp_path: Path) -> None:
+    write_json(tmp_path / "manifest.json", {"format": 1})
+    with pytest.raises(UserError, match="not a manifest of token shards of format 2"):
+        read_shards(tmp_path / "manifest.json")
+    with pytest.raises(UserError, match="not a manifest of documents"):
+        make(tmp_path / "manifest.json", tokenizer, tmp_path / "out" / "manifest.json", "tokie", workers=1)
