@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,8 @@ def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     `OSError` of a full disk names `path`, though the system's does not.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Jobs on several nodes may write the same file, and their numbers of processes may be equal.
+    staged = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
     try:
         with open(staged, mode, encoding=None if "b" in mode else "utf-8") as stream:
             yield stream

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,22 @@ BATCH_CHARACTERS = 1 << 21
 _BOUNDARY = re.compile(r"(?<=\S)(?= \S)")
 
 
+Batch = list[tuple[str, str | None]]
+"""Chunks of texts, each with the whole text if it is the last chunk of it."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the manifest of a tokenizer tells of it, known before an engine has read it."""
+
+    vocabulary: int
+    """Entries of the tokenizer: ids are below it."""
+    padded_vocabulary: int
+    """Rows of the model's embedding."""
+    fingerprint: str
+    """SHA-256 of tokenizer.json."""
+
+
 @dataclass(frozen=True)
 class TextEncoder:
     """A tokenizer as `corpus.tokens.bpe` writes it, set to read special tokens as text."""
@@ -43,13 +60,15 @@ class TextEncoder:
     fingerprint: str
     """SHA-256 of tokenizer.json."""
 
-    def encode_flat(self, texts: Iterable[str]) -> Iterator[Flat]:
+    def encode_flat(self, texts: Iterable[str], read_ahead: bool = False) -> Iterator[Flat]:
         """Yield ids uint32[n] of many texts at a time, with how many ids each text that ends in them has, int64[d].
 
         What is yielded last may end no text, and a text may begin in one and end in another: together they hold all.
+        `read_ahead` says whether a thread takes the next texts while the engine encodes.
         """
         open_ids = 0
-        for batch in _batches(texts):
+        batches = _batches(texts)
+        for batch in _ahead(batches) if read_ahead else batches:
             ids, lengths = self.engine([chunk for chunk, _ in batch])
             ends = np.cumsum(lengths)[[whole is not None for _, whole in batch]]
             counts = np.diff(ends, prepend=-open_ids)
@@ -74,20 +93,30 @@ def read_encoder(path: Path, engine: Engine = "tokie") -> TextEncoder:
     `engine` computes the ids, which are the same with any.
 
     Raises:
+        UserError: as `read_description` does.
+    """
+    told = read_description(path)
+    encode = open_engine(path.with_name(TOKENIZER).read_text(encoding="utf-8"), engine)
+    return TextEncoder(encode, told.vocabulary, told.padded_vocabulary, told.fingerprint)
+
+
+def read_description(path: Path) -> Description:
+    """Read what a tokenizer is, given the path of its manifest.json or of the tokenizer.json beside it.
+
+    Raises:
         UserError: one of them is absent or unreadable, or the tokenizer is not the one the manifest describes.
     """
     if path.name not in (MANIFEST, TOKENIZER):
         raise UserError(
             f"{path} is no tokenizer; give the {MANIFEST} or {TOKENIZER} that python -m corpus.tokens.bpe wrote."
         )
-    manifest_path, path = path.with_name(MANIFEST), path.with_name(TOKENIZER)
+    manifest_path = path.with_name(MANIFEST)
     remake = f"delete {manifest_path} and run python -m corpus.tokens.bpe again"
     manifest = read_json(manifest_path)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UserError(f"{manifest_path} is not the manifest of a tokenizer of format {FORMAT}; {remake}.")
-    refuse_changed(path.parent, {"name": path.name, "sha256": manifest["fingerprint"]}, remake)
-    encode = open_engine(path.read_text(encoding="utf-8"), engine)
-    return TextEncoder(encode, manifest["vocabulary"], manifest["padded_vocabulary"], manifest["fingerprint"])
+    refuse_changed(path.parent, {"name": TOKENIZER, "sha256": manifest["fingerprint"]}, remake)
+    return Description(manifest["vocabulary"], manifest["padded_vocabulary"], manifest["fingerprint"])
 
 
 def chunks(text: str, characters: int = CHUNK_CHARACTERS) -> Iterator[str]:
@@ -102,9 +131,9 @@ def chunks(text: str, characters: int = CHUNK_CHARACTERS) -> Iterator[str]:
     yield text[start:]
 
 
-def _batches(texts: Iterable[str]) -> Iterator[list[tuple[str, str | None]]]:
-    """Yield lists of (chunk, the whole text if this is its last chunk), about `BATCH_CHARACTERS` in each."""
-    batch: list[tuple[str, str | None]] = []
+def _batches(texts: Iterable[str]) -> Iterator[Batch]:
+    """Yield batches of about `BATCH_CHARACTERS`."""
+    batch: Batch = []
     characters = 0
     for text in texts:
         parts = list(chunks(text))
@@ -116,3 +145,12 @@ def _batches(texts: Iterable[str]) -> Iterator[list[tuple[str, str | None]]]:
                 batch, characters = [], 0
     if batch:
         yield batch
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield batches while a thread makes the next one: an engine leaves Python to others as it encodes."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while batch := coming.result():
+            coming = reader.submit(next, batches, None)
+            yield batch

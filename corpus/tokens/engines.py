@@ -51,7 +51,7 @@ def _tokie(content: str) -> Encode:
     tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if not token["special"]]
     tokenizer["post_processor"] = None
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".json") as file:
-        json.dump(tokenizer, file)
+        file.write(json.dumps(tokenizer))  # three times as fast as to a file
         file.flush()
         engine: Any = tokie.Tokenizer.from_json(file.name)  # its stubs lack the method below
 

@@ -3,7 +3,7 @@
 A part of the documents is the unit of work: a process reads it, encodes it, compares a sample with the reference
 engine, writes its shard and then a record of it. Killed at any moment, the next run keeps every shard that has its
 record, and does the others; the manifest is written last. The same documents and tokenizer give the same bytes, with
-any number of processes.
+any number of processes and threads.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from math import ceil
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,9 +28,12 @@ from common.workers import map_in_processes
 from corpus.sampling.documents import part_documents, read_manifest
 from corpus.sampling.filters import SPLITS
 from corpus.tokens.comparing import COMPARED_CHARACTERS, COMPARED_TEXTS, refuse_difference
-from corpus.tokens.encoding import TextEncoder, read_encoder
+from corpus.tokens.encoding import TextEncoder, read_description, read_encoder
 from corpus.tokens.ids import COMMAND, FORMAT
 from recipe.schema import Engine
+
+THREADS = 4
+"""Of an engine, where there are parts enough."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Task:
     engine: Engine
     directory: Path
     """Where the shard goes."""
+    threads: int
+    """Of the engine."""
 
     @property
     def stem(self) -> str:
@@ -77,8 +84,8 @@ def make_shard(task: Task) -> dict[str, Any]:
     """Write a part's shard and its record, unless they are there; return the record."""
     if record := task.record():
         return record
-    os.environ["RAYON_NUM_THREADS"] = "1"  # a process a core, and none of them threads of its own
-    encoder = read_encoder(task.tokenizer, task.engine)
+    os.environ["RAYON_NUM_THREADS"] = str(task.threads)  # engines look at it once, before their first text
+    encoder = _encoder(task.tokenizer, task.fingerprint, task.engine)
     gathered = _encode(task, encoder)
     sizes = np.concatenate([np.zeros(0, np.int64), *gathered.counts])
     dtype = id_type(encoder)
@@ -113,6 +120,12 @@ def make_shard(task: Task) -> dict[str, Any]:
     return record
 
 
+@lru_cache(maxsize=2)
+def _encoder(tokenizer: Path, fingerprint: str, engine: Engine) -> TextEncoder:
+    """Read an encoder once a process, not once a part; the fingerprint tells it from another at the same path."""
+    return read_encoder(tokenizer, engine)
+
+
 def id_type(encoder: TextEncoder) -> type[np.uint16] | type[np.uint32]:
     """Return the smallest type that holds every id of the model's vocabulary."""
     return np.uint16 if encoder.padded_vocabulary <= 1 << 16 else np.uint32
@@ -132,11 +145,11 @@ def _encode(task: Task, encoder: TextEncoder) -> _Gathered:
                 compared.append((number, text[:COMPARED_CHARACTERS]))
             yield text
 
-    for ids, counts in encoder.encode_flat(texts()):
+    for ids, counts in encoder.encode_flat(texts(), read_ahead=task.threads > 1):
         gathered.ids.append(ids.astype(dtype))
         gathered.counts.append(counts)
     if task.engine != "tokenizers":
-        reference = read_encoder(task.tokenizer, "tokenizers")
+        reference = _encoder(task.tokenizer, task.fingerprint, "tokenizers")
         refuse_difference(compared, str(task.documents.parent / task.part["name"]), encoder, reference)
     return gathered
 
@@ -148,16 +161,19 @@ def make(documents: Path, tokenizer: Path, output: Path, engine: Engine, workers
         UserError: the documents or the tokenizer are absent or not as they were written, or the engine errs.
     """
     manifest = read_manifest(documents)
-    encoder = read_encoder(tokenizer, engine)
+    told = read_description(tokenizer)
     output.unlink(missing_ok=True)
     output.parent.mkdir(parents=True, exist_ok=True)
-    tasks = [
-        Task(documents, part, tokenizer, encoder.fingerprint, engine, output.parent)
-        for split in SPLITS
-        for part in manifest["splits"][split]["files"]
-    ]
+    # The largest first, so that no process begins with one when the others have nothing left to do.
+    parts = [part for split in SPLITS for part in manifest["splits"][split]["files"]]
+    parts.sort(key=lambda part: part["bytes"], reverse=True)
+    processes, threads = share_out([part["bytes"] for part in parts], workers)
+    tasks = [Task(documents, part, tokenizer, told.fingerprint, engine, output.parent, threads) for part in parts]
     _remove_strangers(output.parent, {task.stem for task in tasks})
-    made = {record["name"]: record for record in map_in_processes(make_shard, tasks, workers)}
+    try:
+        made = {record["name"]: record for record in map_in_processes(make_shard, tasks, processes)}
+    finally:
+        _encoder.cache_clear()
     shards: dict[str, Any] = {}
     for split in SPLITS:
         stems = [Path(part["name"]).name.partition(".")[0] for part in manifest["splits"][split]["files"]]
@@ -169,13 +185,24 @@ def make(documents: Path, tokenizer: Path, output: Path, engine: Engine, workers
         "format": FORMAT,
         "source": manifest["source"],
         "language": manifest["language"],
-        "tokenizer": encoder.fingerprint,
-        "vocabulary": encoder.vocabulary,
-        "padded_vocabulary": encoder.padded_vocabulary,
+        "tokenizer": told.fingerprint,
+        "vocabulary": told.vocabulary,
+        "padded_vocabulary": told.padded_vocabulary,
         "splits": shards,
     }
     write_json(output, result)
     return result
+
+
+def share_out(sizes: Sequence[int], workers: int) -> tuple[int, int]:
+    """Return how many processes take parts of these sizes, and how many threads the engine of each has.
+
+    A process takes one part at a time, and reads fast enough for an engine of `THREADS` threads: together they start
+    Python and read the tokenizer once. Where parts are few, or one is much larger than all others, an engine has more.
+    """
+    parts = sum(sizes) / max(sizes, default=1)
+    processes = max(1, min(ceil(workers / THREADS), round(parts)))
+    return processes, ceil(workers / processes)
 
 
 def _remove_strangers(directory: Path, stems: set[str]) -> None:
@@ -196,7 +223,7 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest.json or tokenizer.json of a tokenizer")
     parser.add_argument("--engine", choices=get_args(Engine), default="tokie", help="see the recipe (default: tokie)")
     parser.add_argument(
-        "--workers", type=int, default=1, help="processes, each encodes one part at a time (default: 1)"
+        "--workers", type=int, default=1, help="threads that encode, in one process for four of them (default: 1)"
     )
     parser.add_argument("--output", type=Path, required=True, help="manifest.json to write; the shards go beside it")
     arguments = parser.parse_args()

@@ -22,7 +22,8 @@ from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
 from corpus.tokens.encoding import read_encoder
 from corpus.tokens.ids import count_unigrams, open_shard, read_shards
-from corpus.tokens.shards import make
+from corpus.tokens.shards import THREADS, make, share_out
+from recipe.schema import Engine
 from recipe.slices.types import SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
@@ -108,11 +109,28 @@ def test_ids_and_words_of_every_document_stand_once_in_order(
     assert told["text_bytes"] == sum(len(text.encode()) for text in texts)
 
 
+@pytest.mark.parametrize(("engine", "workers"), [("tokenizers", 1), ("tokie", 1), ("tokie", 2 * THREADS + 1)])
 def test_the_same_bytes_with_any_number_of_processes_and_any_engine(
-    made: Path, documents: Path, tokenizer: Path, tmp_path: Path
+    made: Path, documents: Path, tokenizer: Path, tmp_path: Path, engine: Engine, workers: int
 ) -> None:
-    make(documents, tokenizer, tmp_path / "manifest.json", "tokenizers", workers=1)
+    make(documents, tokenizer, tmp_path / "manifest.json", engine, workers)
     assert checksums(tmp_path / "manifest.json") == checksums(made)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "workers", "wanted"),
+    [
+        ([], 8, (1, 8)),
+        ([100, 1, 1], 1, (1, 1)),
+        ([100, 1, 1], 8, (1, 8)),
+        ([100] * 3, 128, (3, 43)),
+        ([100] * 500 + [1, 1], 128, (32, 4)),
+    ],
+)
+def test_no_core_is_left_over_however_few_parts_there_are(
+    sizes: list[int], workers: int, wanted: tuple[int, int]
+) -> None:
+    assert share_out(sizes, workers) == wanted
 
 
 def test_killed_again_and_again_it_keeps_what_is_finished_and_ends_with_the_same_bytes(
@@ -169,7 +187,7 @@ def test_an_engine_that_errs_stops_the_stage_with_the_document(
         return encode if name == "tokenizers" else lambda texts: (encode(texts)[0] ^ 1, encode(texts)[1])
 
     monkeypatch.setattr(corpus.tokens.encoding, "open_engine", wrong)
-    with pytest.raises(UserError, match=r"document 0 .from 0. of .*train-00000\.jsonl\.zst .* `engine: tokenizers`"):
+    with pytest.raises(UserError, match=r"document 0 .from 0. of .*train-0000\d\.jsonl\.zst .* `engine: tokenizers`"):
         make(documents, tokenizer, tmp_path / "manifest.json", "tokie", workers=1)
     assert not (tmp_path / "manifest.json").exists()
 
