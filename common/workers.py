@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ def map_in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], 
     Function and tasks are pickled.
 
     Raises:
-        UserError: a process was killed. What `function` raises is raised here.
+        UserError: a process was killed. What `function` raises is raised here, at once, and ends the other processes.
     """
     workers = min(workers, len(tasks))
     if workers <= 1:
@@ -31,13 +31,32 @@ def map_in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], 
         return
     # Spawned, not forked: a fork would copy the locks of other libraries' threads.
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent) as pool:
         try:
-            yield from pool.map(function, tasks)
-        except BrokenProcessPool:
-            raise UserError("a worker was killed, most likely for memory; run again with fewer --workers.") from None
+            yield from _in_order([pool.submit(function, task) for task in tasks])
+        except BaseException as error:
+            for process in set(multiprocessing.active_children()) - others:
+                process.kill()
+            if isinstance(error, BrokenProcessPool):
+                raise UserError(
+                    "a worker was killed, most likely for memory; run again with fewer --workers."
+                ) from None
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _in_order(futures: Sequence[Future[Result]]) -> Iterator[Result]:
+    """Yield the results in order; raise the first failure as soon as it happens, whatever is not done before it."""
+    places = {future: place for place, future in enumerate(futures)}
+    early: dict[int, Result] = {}
+    following = 0
+    for future in as_completed(places):
+        early[places[future]] = future.result()
+        while following in early:
+            yield early.pop(following)
+            following += 1
 
 
 def _die_with_parent() -> None:

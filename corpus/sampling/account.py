@@ -1,12 +1,13 @@
-"""What became of the records of some files: counts, a few examples, and the parts written.
+"""What became of the records of a part: counts, a few examples, and the files written.
 
-Accounts of several files add up in the order of the files, so that the sum does not depend on who counted what.
+Accounts of several parts add up in the order of the input, so that the sum does not depend on who counted what.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from corpus.sampling.filters import SPLITS
@@ -18,7 +19,7 @@ COUNTERS = ("dropped", "rejected", "documents", "bytes", "words", "histogram")
 
 @dataclass
 class Account:
-    """What became of the records of some files. Accounts of several files add up with `add`."""
+    """What became of the records of some parts. Accounts add up with `add`."""
 
     read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
@@ -28,18 +29,19 @@ class Account:
     """Split -> documents; `bytes` of UTF-8 text and whitespace-separated `words` likewise."""
     bytes: Counter[str] = field(default_factory=Counter)
     words: Counter[str] = field(default_factory=Counter)
-    histogram: Counter[int] = field(default_factory=Counter)
+    histogram: Counter[str] = field(default_factory=Counter)
     """Decimal digits of the number of words -> kept documents."""
-    parts: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {split: [] for split in SPLITS})
+    files: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {split: [] for split in SPLITS})
 
-    def add(self, other: Account) -> None:
-        """Add the account of later files."""
+    def add(self, other: Account, lines_before: int = 0) -> None:
+        """Add the account of later records, whose lines are counted from one that has so many before it in its file."""
         self.read += other.read
-        self.examples = (self.examples + other.examples)[:MAX_EXAMPLES]
+        examples = [replace(example, line=example.line + lines_before) for example in other.examples]
+        self.examples = (self.examples + examples)[:MAX_EXAMPLES]
         for name in COUNTERS:
             getattr(self, name).update(getattr(other, name))
         for split in SPLITS:
-            self.parts[split] += other.parts[split]
+            self.files[split] += other.files[split]
 
     def reject(self, reject: Reject) -> None:
         """Count a malformed record, and keep it as an example while there are few."""
@@ -47,15 +49,34 @@ class Account:
         if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(reject)
 
+    def list_file(self, split: str, described: Mapping[str, Any]) -> None:
+        """List the one file of a split that holds all documents counted in it; `described` is of `common.listed`."""
+        counts = {"documents": self.documents[split], "words": self.words[split], "text_bytes": self.bytes[split]}
+        self.files[split].append({**described, **counts})
+
+    def record(self) -> dict[str, Any]:
+        """Return the account as plain objects for JSON, which `from_record` takes."""
+        counters = {name: dict(getattr(self, name)) for name in COUNTERS}
+        examples = [asdict(example) for example in self.examples]
+        return {"read": self.read, "examples": examples, "files": self.files, **counters}
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> Account:
+        """Return the account that `record` returned. Raises `KeyError` or `TypeError` for anything else."""
+        counters = {name: Counter(record[name]) for name in COUNTERS}
+        examples = [Reject(**example) for example in record["examples"]]
+        return Account(read=record["read"], examples=examples, files=record["files"], **counters)
+
     def manifest(self) -> dict[str, Any]:
         """Return the account as the manifest of a source tells it: splits, what was left out, examples, lengths."""
+        longest = max(map(int, self.histogram))
         return {
             "splits": {
                 split: {
                     "documents": self.documents[split],
                     "bytes": self.bytes[split],
                     "words": self.words[split],
-                    "files": self.parts[split],
+                    "files": self.files[split],
                 }
                 for split in SPLITS
             },
@@ -63,5 +84,5 @@ class Account:
             "dropped": dict(self.dropped),
             "rejected": dict(self.rejected),
             "examples": [asdict(reject) for reject in self.examples],
-            "word_histogram": [self.histogram[digits] for digits in range(1, max(self.histogram) + 1)],
+            "word_histogram": [self.histogram[str(digits)] for digits in range(1, longest + 1)],
         }

@@ -17,7 +17,7 @@ from common.listed import refuse_changed
 from corpus.sampling.filters import SPLITS
 from corpus.sources.zstd import open_zstd
 
-FORMAT = 2
+FORMAT = 3
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -1,48 +1,66 @@
 """A source's raw files become documents in three splits, with an account of every document read.
 
 The way of a document: `corpus.sources.readers` reads it -> `corpus.sampling.cleaning` keeps or drops it and chooses its
-split -> it is written to the part of its file and split, `{split}-{number of the input file}.jsonl.zst`, beside the
-manifest. Parts without documents are not written. Each input file is one task of a process pool; parts do not depend on
-the number of processes. The manifest is written last: without it nothing here is valid, and a new attempt first removes
-what an earlier one left. Every document read is in a split or dropped for a counted reason; rejects are counted apart.
+split -> it is written to the part of its unit and split, `{split}-{unit}-{number}.jsonl.zst`, beside the manifest.
+Parts without documents are not written. A unit (`corpus.sources.spans`) is some hundred MB of text and one task of a
+process pool; parts do not depend on the number of processes. The manifest is written last: without it nothing here is
+valid to a reader. A new attempt keeps the parts that an earlier one finished (`corpus.sampling.parts`). Every document
+read is in a split or dropped for a counted reason; rejects are counted apart.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
 from common.files import write_json
-from common.listed import describe
 from common.workers import map_in_processes
 from corpus.sampling.account import Account
-from corpus.sampling.cleaning import Cleaner
 from corpus.sampling.documents import FORMAT
-from corpus.sampling.filters import SPLITS
-from corpus.sources.readers import Document, Reject, read_documents
-from corpus.sources.zstd import Write, atomic_jsonl_zst
+from corpus.sampling.making import Task, make_parts
+from corpus.sampling.parts import Part, finished_parts, key_of, remove_others
+from corpus.sources.readers import Span, plan
 from recipe.slices.types import SourceSlice
 
 COMMAND = "python -m corpus.sampling"
+PART_BYTES = 2**28
+"""Text of a part. A kill costs each process at most what it takes to read two of them, some seconds."""
 
 
-def sample(source: SourceSlice, files: list[Path], manifest: Path, workers: int) -> Account:
+def sample(
+    source: SourceSlice, files: list[Path], manifest: Path, workers: int, part_bytes: int = PART_BYTES
+) -> Account:
     """Write the parts of every file beside `manifest`, then `manifest`, and return the account.
 
+    Parts that are there already, made from the same, are kept.
+
     Raises:
-        UserError: a file is unusable, too large a share of the records is malformed, or no document is left.
+        UserError: a file is unusable or changes, too large a share of the records is malformed, or no document is left.
     """
     directory = Path(os.path.realpath(manifest.parent))
     if any(Path(os.path.realpath(path)).parent == directory for path in files):  # `resolve` fails in a loop of links
         raise UserError(f"{manifest.parent} holds input files, and parts in it are replaced; give another --output.")
-    _remove_leftovers(manifest)
-    account = Account()
-    tasks = [(source, number, path, manifest.parent) for number, path in enumerate(files)]
-    for part in map_in_processes(_sample_file, tasks, workers):
-        account.add(part)
+    manifest.unlink(missing_ok=True)
+    units = plan(files, part_bytes)
+    keys = [key_of(source, unit, part_bytes) for unit in units]
+    finished = _finished(manifest.parent, keys)
+    remove_others(manifest.parent, _flat(finished))
+    tasks = [
+        Task(source, number, unit, key, manifest.parent, part_bytes, parts[-1] if parts else None)
+        for number, (unit, key, parts) in enumerate(zip(units, keys, finished, strict=True))
+        if not parts or not parts[-1].last
+    ]
+    tasks.sort(key=_bytes_to_read, reverse=True)
+    try:
+        for _ in map_in_processes(make_parts, tasks, workers):
+            pass
+    except BaseException:
+        remove_others(manifest.parent, _flat(_finished(manifest.parent, keys)))
+        raise
+    account = _add_up(units, _finished(manifest.parent, keys))
     _refuse_too_many_rejects(account, source)
     if not account.documents.total():
         raise UserError(_nothing_left(account, source, files))
@@ -50,45 +68,49 @@ def sample(source: SourceSlice, files: list[Path], manifest: Path, workers: int)
     return account
 
 
-def _remove_leftovers(manifest: Path) -> None:
-    """Remove the manifest, then the parts, whole or staged, of an earlier attempt."""
-    manifest.unlink(missing_ok=True)
-    for split in SPLITS:
-        for name in (f"{split}-*.jsonl.zst", f".{split}-*.jsonl.zst.*.part"):
-            for leftover in manifest.parent.glob(name):
-                leftover.unlink()
+def _finished(directory: Path, keys: list[str]) -> list[list[Part]]:
+    return [finished_parts(directory, unit, key) for unit, key in enumerate(keys)]
 
 
-def _sample_file(task: tuple[SourceSlice, int, Path, Path]) -> Account:
-    source, number, path, directory = task
+def _flat(parts: Iterable[Iterable[Part]]) -> list[Part]:
+    return [part for unit in parts for part in unit]
+
+
+def _bytes_to_read(task: Task) -> int:
+    """Bytes of the files of a task: what cannot be split comes first, so that it does not run alone in the end."""
+    return sum(span.end - span.start for span in task.spans)
+
+
+def _add_up(units: list[tuple[Span, ...]], finished: list[list[Part]]) -> Account:
+    """Add the accounts of all parts, with lines counted from the beginning of each file.
+
+    Raises:
+        UserError: the frames of a file are not joined without a gap.
+    """
     account = Account()
-    cleaner = Cleaner(source)
-    with ExitStack() as stack:
-        writers: dict[str, Write] = {}
-        for record in read_documents([path], source.text_field):
-            if isinstance(record, Reject):
-                account.reject(record)
-            elif taken := cleaner.take(record, account):
-                split, document = taken
-                if split not in writers:
-                    writers[split] = stack.enter_context(atomic_jsonl_zst(directory / _part_name(split, number)))
-                writers[split](_written(document))
-    for split in writers:
-        part = directory / _part_name(split, number)
-        account.parts[split].append({**describe(part), "documents": account.documents[split]})
+    lines = frames_end = 0
+    for unit, parts in zip(units, finished, strict=True):
+        if unit[0].start == 0:
+            lines = frames_end = 0
+        for part in parts:
+            account.add(part.account, lines)
+        lines += parts[-1].place.line
+        frames_end = _follow_frames(unit[-1], parts[-1].frames, frames_end)
     return account
 
 
-def _part_name(split: str, number: int) -> str:
-    return f"{split}-{number:05d}.jsonl.zst"
+def _follow_frames(span: Span, frames: tuple[int, int] | None, before: int) -> int:
+    """Return where the frames end that were read of a file, after those of a span that follow ones up to `before`.
 
-
-def _written(document: Document) -> dict[str, Any]:
-    fields = {**document.fields, "text": document.text}
-    identifier = fields.pop("id", None)
-    if identifier is None:
-        identifier = f"{Path(document.file).name}:{document.line}"
-    return {"id": str(identifier), **fields}
+    Each span found its first frame by itself. That the frames of all spans join from the first byte to the last is the
+    proof that it was a frame, and that nothing was left out.
+    """
+    if not span.path.endswith(".zst"):
+        return 0
+    first, end = frames or (before, before)
+    if first != before or (span.end == span.size != end):
+        raise UserError(f"{span.path} is cut short or damaged after byte {before:,}; fetch or copy it again.")
+    return end
 
 
 def _refuse_too_many_rejects(account: Account, source: SourceSlice) -> None:

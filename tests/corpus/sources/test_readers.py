@@ -188,7 +188,7 @@ def test_a_directory_a_missing_file_and_an_unknown_ending_are_told(tmp_path):
 
 
 def test_an_endless_line_is_an_error_and_not_a_full_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("corpus.sources.readers.MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr("corpus.sources.lines.MAX_LINE_BYTES", 1000)
     with pytest.raises(UserError, match=r"line 2 of .* is longer"):
         read(tmp_path / "a.jsonl", b'{"text": "a"}\n' + b" " * 2000)
 

@@ -1,0 +1,84 @@
+"""What the readers of all formats share: a place in a span, and damage told in a sentence."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import zstandard
+
+from common.errors import UserError
+from corpus.sources.records import Document, Reject
+from corpus.sources.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a span was read: after `line` lines or rows of it.
+
+    `offset` finds the place again: decoded bytes from the beginning of the span, or rows.
+    """
+
+    offset: int = 0
+    line: int = 0
+
+
+class SpanReader(ABC):
+    """Iterates over the records of a span once, from a place on; knows at each record how far it is.
+
+    Lines and rows are counted from the first of the span. Iterating raises `UserError` for a file that is cut short,
+    damaged, or not of the format that its name promises.
+    """
+
+    def __init__(self, span: Span, text_field: str, place: Place) -> None:  # noqa: D107
+        self.span = span
+        self.path = Path(span.path)
+        self.text_field = text_field
+        self.offset = place.offset
+        self.line = place.line
+        self.consumed = 0
+        """Bytes of text, as far as it is known, that this reader has gone through."""
+        self.frames: tuple[int, int] | None = None
+        """Of Zstandard: where the first frame of the span begins and the last one ends, in bytes of the file."""
+
+    @property
+    def place(self) -> Place:
+        """How far the span is read."""
+        return Place(self.offset, self.line)
+
+    def __iter__(self) -> Iterator[Document | Reject]:
+        """Yield each record, as a document or a reject."""
+        with _damage_is_told(self.path):
+            yield from self._records()
+
+    @abstractmethod
+    def _records(self) -> Iterator[Document | Reject]: ...
+
+
+@contextmanager
+def _damage_is_told(path: Path) -> Iterator[None]:
+    """Turn what the decoders raise on a damaged file into a `UserError` that names the file."""
+    kind = path.suffix[1:]
+    advice = "fetch or copy it again"
+    try:
+        if kind != "jsonl" and path.stat().st_size == 0:
+            raise UserError(f"{path} is empty, which no .{kind} file is; {advice}.")
+        yield
+    except EOFError:
+        raise UserError(f"{path} is cut short; {advice}.") from None
+    except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, pa.ArrowException) as error:
+        raise UserError(f"{path} is damaged, or not a .{kind} file ({_one_line(error)}); {advice}.") from None
+    except OSError as error:
+        if error.errno is None:  # pyarrow's own, about the content; the system's have a number
+            raise UserError(f"{path} is damaged, or not a .{kind} file ({_one_line(error)}); {advice}.") from None
+        raise
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:120].rstrip(".") if str(error) else type(error).__name__

@@ -1,0 +1,98 @@
+"""The plan of reading: units of work of about the same amount of text, made from names and sizes alone.
+
+A *span* is a range of bytes of a file, and a *unit* is a span of a large file, or several small files whole. How a
+record belongs to exactly one span of its file is each format's affair:
+
+- a line of `.jsonl` belongs to the span that holds the newline before it, the first line to the first span;
+- in `.jsonl.zst` so too, where a span holds the frames that begin in its range;
+- row group i of the n of a Parquet file stands at i/n of the file;
+- `.jsonl.gz` cannot be entered in its middle: it is one span.
+
+Nothing is opened to plan, so that a plan of a thousand large files costs a thousand calls of `stat`. That most files
+have a single frame shows only to the readers: one span then holds all, and the others nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from common.errors import UserError
+
+TEXT_PER_BYTE = {".jsonl": 1, ".jsonl.gz": 3, ".jsonl.zst": 4, ".parquet": 3}
+"""Suffix -> bytes of text that a byte of the file is taken for; fixed, so that a plan does not depend on content."""
+UNSPLIT = ".jsonl.gz"
+MAX_UNIT_FILES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes [start, end) of a file, and the size and time of change (ns) that it had when the plan was made."""
+
+    path: str
+    start: int
+    end: int
+    size: int
+    mtime_ns: int
+
+    def refuse_changed(self) -> None:
+        """Raise `UserError` if the file is no longer what it was when the plan was made."""
+        try:
+            now = Path(self.path).stat()
+        except FileNotFoundError:
+            raise UserError(f"{self.path} was removed while it was read; put it back and run again.") from None
+        if (now.st_size, now.st_mtime_ns) != (self.size, self.mtime_ns):
+            raise UserError(
+                f"{self.path} changed while it was read; wait until whatever writes it is done, and run again."
+            )
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix of the formats that are read. Raises `UserError` for another."""
+    for suffix in TEXT_PER_BYTE:
+        if path.name.endswith(suffix):
+            return suffix
+    raise UserError(f"{path} is not .jsonl, .jsonl.gz, .jsonl.zst or .parquet; convert it to one of them.")
+
+
+def whole(path: Path) -> Span:
+    """Return the span of a whole file. Raises `UserError` if it is missing, a directory, or of no known format."""
+    if path.is_dir():
+        raise UserError(f"{path} is a directory; name the files in it, for example {path}/*.jsonl.zst.")
+    if not path.exists():
+        raise UserError(f"{path} does not exist; correct `files` of this source in the recipe, or fetch the file.")
+    suffix_of(path)
+    status = path.stat()
+    return Span(str(path), 0, status.st_size, status.st_size, status.st_mtime_ns)
+
+
+def plan(paths: Iterable[Path], unit_bytes: int) -> list[tuple[Span, ...]]:
+    """Return the units of the files, in order, each of about `unit_bytes` of text or less.
+
+    Raises:
+        UserError: a file is missing, a directory, or of no known format.
+    """
+    units: list[tuple[Span, ...]] = []
+    small: list[Span] = []
+    together = 0
+    for path in paths:
+        span = whole(path)
+        text = span.size * TEXT_PER_BYTE[suffix_of(path)]
+        if small and (together + text > unit_bytes or len(small) == MAX_UNIT_FILES):
+            units.append(tuple(small))
+            small, together = [], 0
+        if text > unit_bytes:
+            units += [(part,) for part in _cut(span, min(-(-text // unit_bytes), span.size))]
+        else:
+            small.append(span)
+            together += text
+    return [*units, tuple(small)] if small else units
+
+
+def _cut(span: Span, count: int) -> list[Span]:
+    if span.path.endswith(UNSPLIT):
+        return [span]
+    ends = [span.size * number // count for number in range(count + 1)]
+    return [Span(span.path, start, end, span.size, span.mtime_ns) for start, end in pairwise(ends)]
