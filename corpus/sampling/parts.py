@@ -52,7 +52,8 @@ class Part:
 
 def part_name(what: str, unit: int, number: int, suffix: str = "jsonl.zst") -> str:
     """Return the name of a file of a part: of its split `what`, or of its record."""
-    return f"{what}-{unit:05d}-{number:03d}.{suffix}"
+    later = f"-{number:03d}" if number else ""
+    return f"{what}-{unit:05d}{later}.{suffix}"
 
 
 def key_of(source: SourceSlice, unit: Iterable[Span], part_bytes: int) -> str:

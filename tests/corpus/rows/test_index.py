@@ -50,7 +50,7 @@ class House:
             files[-1].write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
         self.documents = folder / "corpus" / "one" / "manifest.json"
         source = SourceSlice(name="one", seed=1, language="fi", files=list(map(str, files)), held_out=0.02)
-        sample(source, files, self.documents, workers=1)
+        sample(source, files, self.documents, workers=1, part_bytes=max(file.stat().st_size for file in files))
         tokenizer = TokenizerSlice(
             name="t",
             seed=1,

@@ -17,7 +17,7 @@ import zstandard
 
 from common.errors import UserError
 from common.files import read_json
-from corpus.sampling.documents import split_documents
+from corpus.sampling.documents import part_documents, read_manifest
 from corpus.sampling.filters import SPLITS
 from corpus.sampling.sample import sample
 from corpus.sources.readers import Document, read_documents
@@ -55,7 +55,11 @@ def write_input(path, texts=None):
 
 
 def documents_of(manifest):
-    return {split: list(split_documents(manifest, split)) for split in SPLITS}
+    splits = read_manifest(manifest)["splits"]
+    return {
+        split: [document for part in splits[split]["files"] for document in part_documents(manifest, part)]
+        for split in SPLITS
+    }
 
 
 def account_of(manifest):
@@ -70,7 +74,7 @@ def bytes_below(directory):
 
 
 def parts_below(directory):
-    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in directory.glob("*-*-*.*")}
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in directory.glob("*-*.*")}
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -150,11 +154,11 @@ def test_finished_parts_are_kept_and_the_others_made_again(tmp_path, name):
     out = tmp_path / "out"
     sample(source(), [file], out / "manifest.json", 1, 30_000)
     whole, before = bytes_below(out), parts_below(out)
-    gone, kept, cut = sorted(out.glob("part-*-000.json"))[:3]
+    gone, kept, cut = sorted(out.glob("part-?????.json"))[:3]
     gone.unlink()
     (out / f"train-{cut.stem[5:]}.jsonl.zst").write_bytes(b"cut")
-    (out / ".train-00001-000.jsonl.zst.1.part").write_bytes(b"half")
-    (out / "train-99999-000.jsonl.zst").write_bytes(b"of another plan")
+    (out / ".train-00001.jsonl.zst.1.part").write_bytes(b"half")
+    (out / "train-99999.jsonl.zst").write_bytes(b"of another plan")
     sample(source(), [file], out / "manifest.json", 1, 30_000)
     assert bytes_below(out) == whole
     same = {name for name, what in parts_below(out).items() if before[name] == what}
@@ -168,7 +172,7 @@ def test_one_that_cannot_be_split_goes_on_after_its_finished_parts(tmp_path, nam
     out = tmp_path / "out"
     sample(source(), [file], out / "manifest.json", 1, 3000)
     whole, before = bytes_below(out), parts_below(out)
-    records = sorted(out.glob("part-00000-*.json"))
+    records = sorted(out.glob("part-00000*.json"), key=lambda record: record.stem)
     assert len(records) > 10
     for record in records[7:]:
         record.unlink()

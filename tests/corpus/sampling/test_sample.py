@@ -173,7 +173,7 @@ def test_documents_keep_input_order_and_fields_and_get_an_id(tmp_path):
         tmp_path / "in.jsonl", [{"body": "a b", "id": 7, "lang": "fi"}, {"body": "c", "text": "other"}, {"body": "d"}]
     )
     sample(source(held_out=0, text_field="body"), [file], tmp_path / "out" / "manifest.json", 1)
-    read = list(read_documents([tmp_path / "out" / "train-00000-000.jsonl.zst"]))
+    read = list(read_documents([tmp_path / "out" / "train-00000.jsonl.zst"]))
     assert [record.text for record in read] == ["a b", "c", "d"]
     assert [record.fields for record in read] == [
         {"id": "7", "lang": "fi", "words": 2},
@@ -201,7 +201,7 @@ def test_bytes_are_the_same_for_any_number_of_workers_and_formats_of_input(tmp_p
     sample(settings, zipped, tmp_path / "zipped" / "manifest.json", 1)
     written = [bytes_below(tmp_path / name) for name in ("zipped", "out1")]
     for files_of in written:
-        del files_of["part-00000-000.json"]
+        del files_of["part-00000.json"]
     assert written[0] == written[1]
 
 
@@ -246,10 +246,10 @@ def test_leftovers_of_an_earlier_attempt_are_gone(tmp_path):
     files = [write_lines(tmp_path / f"{n}.jsonl", documents(50)) for n in range(3)]
     out = tmp_path / "out"
     sample(source(held_out=0.3), files, out / "manifest.json", 1)
-    (out / ".train-00000-000.jsonl.zst.123.part").write_bytes(b"half")
+    (out / ".train-00000.jsonl.zst.123.part").write_bytes(b"half")
     (out / "note.txt").write_text("a person's")
     sample(source(held_out=0), files[:1], out / "manifest.json", 1)
-    names = ["manifest.json", "note.txt", "part-00000-000.json", "train-00000-000.jsonl.zst"]
+    names = ["manifest.json", "note.txt", "part-00000.json", "train-00000.jsonl.zst"]
     assert sorted(bytes_below(out)) == names
 
 
@@ -265,12 +265,12 @@ def test_a_changed_part_is_an_error_that_names_it_before_any_of_its_own_texts(tm
     files = [write_lines(tmp_path / f"{n}.jsonl", documents(50, 50 * n)) for n in range(2)]
     manifest = tmp_path / "out" / "manifest.json"
     sample(source(held_out=0), files, manifest, 1, part_bytes=max(file.stat().st_size for file in files))
-    part = manifest.parent / "train-00001-000.jsonl.zst"
+    part = manifest.parent / "train-00001.jsonl.zst"
     content = bytearray(part.read_bytes())
     content[len(content) // 2] ^= 1
     part.unlink() if harm == "remove" else part.write_bytes(content if harm == "flip" else content[:-1])
     texts = []
-    with pytest.raises(UserError, match=r"train-00001-000\.jsonl\.zst .*run again to remake it"):
+    with pytest.raises(UserError, match=r"train-00001\.jsonl\.zst .*run again to remake it"):
         texts.extend(split_texts(manifest, "train"))
     assert len(list(split_texts(manifest, "validation"))) == 0
     assert len(texts) == 50

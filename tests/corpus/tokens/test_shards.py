@@ -58,7 +58,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = [json.dumps({"text": text_of(200 * part + number)}) for number in range(200)]
         files[-1].write_text("\n".join(lines) + "\n", encoding="utf-8")
     source = SourceSlice(name="one", seed=1, language="fi", files=list(map(str, files)), held_out=0.02)
-    sample(source, files, folder / "documents" / "manifest.json", workers=1)
+    part_bytes = max(file.stat().st_size for file in files)
+    sample(source, files, folder / "documents" / "manifest.json", workers=1, part_bytes=part_bytes)
     return folder / "documents" / "manifest.json"
 
 
