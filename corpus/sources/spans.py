@@ -58,12 +58,14 @@ def suffix_of(path: Path) -> str:
 
 
 def whole(path: Path) -> Span:
-    """Return the span of a whole file. Raises `UserError` if it is missing, a directory, or of no known format."""
+    """Return the span of a whole file. Raises `UserError` if it is missing, no file, or of no known format."""
     if path.is_dir():
         raise UserError(f"{path} is a directory; name the files in it, for example {path}/*.jsonl.zst.")
     if not path.exists():
         raise UserError(f"{path} does not exist; correct `files` of this source in the recipe, or fetch the file.")
     suffix_of(path)
+    if not path.is_file():
+        raise UserError(f"{path} is a pipe or a device, which cannot be read in parts; write its content to a file.")
     status = path.stat()
     return Span(str(path), 0, status.st_size, status.st_size, status.st_mtime_ns)
 

@@ -80,18 +80,16 @@ def test_a_title_may_hold_braces_quotes_and_commands(house):
 
 
 def test_ctrl_c_in_a_stage_says_that_the_same_command_goes_on(tmp_path):
-    os.mkfifo(tmp_path / "slow.jsonl")
-    content = {"name": "slow", "language": "en", "files": [str(tmp_path / "slow.jsonl")], "seed": 1}
+    (tmp_path / "long.jsonl").write_text(TEXT * 50_000)
+    content = {"name": "long", "language": "en", "files": [str(tmp_path / "long.jsonl")], "seed": 1}
     (tmp_path / "slice.json").write_text(json.dumps(content))
     command = [sys.executable, "-m", "corpus.sampling", "--slice", tmp_path / "slice.json"]
     command += ["--output", tmp_path / "out" / "manifest.json"]
     stage = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    with open(tmp_path / "slow.jsonl", "w") as stream:  # opens when the stage has begun to read
-        stream.write(TEXT)
-        stream.flush()
-        time.sleep(0.2)
-        stage.send_signal(signal.SIGINT)
-        _, told = stage.communicate(timeout=30)
+    while stage.poll() is None and not list((tmp_path / "out").glob(".train-*.part")):
+        time.sleep(0.01)
+    stage.send_signal(signal.SIGINT)
+    _, told = stage.communicate(timeout=30)
     assert (stage.returncode, told) == (130, "stopped before the end; run the same command again.\n")
     assert not list((tmp_path / "out").glob("*"))
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -176,10 +177,12 @@ def test_a_compressed_file_under_a_plain_name_is_told_its_right_name(tmp_path, s
         read(tmp_path / "a.jsonl", PARTS[suffix])
 
 
-def test_a_directory_a_missing_file_and_an_unknown_ending_are_told(tmp_path):
+def test_a_directory_a_pipe_a_missing_file_and_an_unknown_ending_are_told(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jsonl")
     (tmp_path / "a.csv").write_text("a,b")
     for path, words in (
         (tmp_path, "is a directory"),
+        (tmp_path / "pipe.jsonl", "is a pipe"),
         (tmp_path / "b.jsonl", "does not exist"),
         (tmp_path / "a.csv", "convert"),
     ):
