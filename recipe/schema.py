@@ -46,6 +46,7 @@ NAME = r"^[a-z0-9][a-z0-9-]*$"
 LANGUAGE = r"^[a-z]{2,3}(-[a-z]{2,3})?$|^code$"
 
 Engine = Literal["tokie", "tokenizers"]
+Objective = Literal["classical", "parity"]
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[str, Field(pattern=NAME), BeforeValidator(_text)]
 Language = Annotated[str, Field(pattern=LANGUAGE), BeforeValidator(_text)]
@@ -115,8 +116,12 @@ class Tokenizer(Strict):
     """The model's embedding has `vocabulary` rows, rounded up to a multiple of this."""
     sample_bytes: Count
     """Bytes of UTF-8 text it is trained on."""
+    word_bytes: Annotated[int, Field(gt=0, lt=2**30), BeforeValidator(_number)] = 100_000_000
+    """Bytes of distinct words held at most, each some 30 bytes of memory; beyond, the rarest are left out and told."""
     mixture: Text
     """Mixture the sample is drawn by, factor x bytes of each source."""
+    objective: Objective = "classical"
+    """Whose best pair each merge is: all text's together, or the language's with the most tokens a byte (`parity`)."""
     engine: Engine = "tokie"
     """What turns text into ids. All give the same ids, which is checked on a sample; `tokenizers` is the reference."""
 

@@ -24,7 +24,7 @@ from recipe.needs import (
 from recipe.reading import expand_files, missing_files
 from recipe.schema import Recipe, lineage
 from recipe.slices.files import to_json
-from recipe.slices.making import evaluation_slice, phase_slice, source_slice, tokenizer_slice
+from recipe.slices.making import evaluation_slice, phase_slice, sample_name, sample_slice, source_slice, tokenizer_slice
 
 PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS}
 """Files that the workflow itself makes from installed packages."""
@@ -54,9 +54,11 @@ class Dag:
         """
         sources = {f"source/{name}": source_slice(self.recipe, name) for name in self.recipe.sources}
         tokenizers = {f"tokenizer/{name}": tokenizer_slice(self.recipe, name) for name in self.recipe.tokenizers}
+        samples = {f"sample/{sample_name(content)}": sample_slice(content) for content in tokenizers.values()}
         phases = {f"phase/{name}": content for name, content in self._phases.items()}
         evaluations = {f"evaluation/{name}": content for name, content in self._evaluations.items()}
-        slices = {name: to_json(content) for name, content in (sources | tokenizers | phases | evaluations).items()}
+        contents = sources | tokenizers | samples | phases | evaluations
+        slices = {name: to_json(content) for name, content in contents.items()}
         # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.
         slices["notes"] = json.dumps({name: source.note for name, source in self.recipe.sources.items()}, indent=1)
         for name, text in slices.items():
@@ -77,6 +79,16 @@ class Dag:
     def tokenizer_documents(self, wildcards: Any) -> list[str]:
         """Return the manifests of the sources that a tokenizer's sample is drawn from."""
         return [manifest(source) for source in tokenizer_sources(self.recipe, wildcards.tokenizer)]
+
+    def tokenizer_words(self, wildcards: Any) -> str:
+        """Return the manifest of the words that a tokenizer is trained on."""
+        return f"results/words/{sample_name(tokenizer_slice(self.recipe, wildcards.tokenizer))}/manifest.json"
+
+    def sample_documents(self, wildcards: Any) -> list[str]:
+        """Return the manifests of the sources that a sample of words is drawn from."""
+        slices = [tokenizer_slice(self.recipe, name) for name in self.recipe.tokenizers]
+        sample = next(content for content in slices if sample_name(content) == wildcards.sample)
+        return [manifest(source) for source in sample.factors]
 
     def engine(self, wildcards: Any) -> str:
         """Return what turns text into ids for a tokenizer."""

@@ -1,8 +1,7 @@
-"""Train a byte-level BPE tokenizer on a sample by mixture, and write it for `tokenizers` and `transformers`.
+"""Stage: train a byte-level BPE on a sample by mixture, and write it for `tokenizers` and `transformers`.
 
-The way of the sample: the train texts of every source, streamed -> each taken a number of times that makes its source's
-share go with factor x bytes -> cut at runs of spaces, which are tokens of their own -> word counts -> merges.
-Whether a text is taken is decided by a hash of it, so the sample does not depend on the order of the documents. The
+The way of the sample: its words with their counts (`corpus.tokens.words`), which tokenizers of other sizes share ->
+merges (`corpus.tokens.merges`), each made of what came before, so that a smaller vocabulary has the first of them. The
 files are written whole, manifest.json last: without it nothing here is valid.
 
 Ids: [MASK] 0, [CLS] 1, [PAD] 2, [UNK] 3, [SEP] 4, then runs of 2 to 24 spaces, the 256 bytes, and the merges.
@@ -11,106 +10,77 @@ Ids: [MASK] 0, [CLS] 1, [PAD] 2, [UNK] 3, [SEP] 4, then runs of 2 to 24 spaces, 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import re
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+import pyarrow as pa
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from common.errors import UserError, run_command
+from common.errors import run_command
 from common.files import atomic_file, sha256_of, write_json
-from corpus.sampling.documents import manifests_by_source, read_manifest, split_texts
+from corpus.sampling.documents import manifests_by_source
 from corpus.tokens.encoding import FORMAT, TOKENIZER
+from corpus.tokens.merges import learn_merges
+from corpus.tokens.pretokens import add_up, byte_characters
 from corpus.tokens.special import CLS, SEP, SPECIAL_TOKENS
+from corpus.tokens.words import WordCounter, count_words, language_words, tell_pruned
 from recipe.slices.files import read_slice
+from recipe.slices.making import sample_slice
 from recipe.slices.types import TokenizerSlice
 
 COMMAND = "python -m corpus.tokens.bpe"
 SPACE_RUNS = tuple(" " * spaces for spaces in range(2, 25))
-_RUN = re.compile(" {2,24}")
+_ADDED = [*SPECIAL_TOKENS, *SPACE_RUNS]
 
 
-@dataclass
-class Drawn:
-    """What the sample took of one source; a text taken twice counts twice."""
-
-    bytes: int = 0
-    documents: int = 0
-
-
-def sample_rates(factors: Mapping[str, float], train_bytes: Mapping[str, int], sample_bytes: int) -> dict[str, float]:
-    """Return how often each text of each source is taken: in the proportion of the factors.
-
-    The expected sample is `sample_bytes`, or less where that would take even the source of the smallest factor more
-    than once: repeating all of them changes no merge.
-    """
-    weighted = sum(factor * train_bytes[source] for source, factor in factors.items())
-    scale = min(sample_bytes / weighted if weighted else 0.0, 1 / min(factors.values()))
-    return {source: factor * scale for source, factor in factors.items()}
-
-
-def times_taken(text: str, rate: float, seed: int) -> int:
-    """Return how often `text` is taken: `rate` rounded up or down by a hash of the text, `rate` in expectation."""
-    key = seed.to_bytes(8, "little")
-    digest = hashlib.blake2b(text.encode(), digest_size=8, key=key, person=b"alasin.bpe").digest()
-    return int(rate) + (int.from_bytes(digest, "big") < (rate % 1) * 2**64)
-
-
-def sample_texts(
-    manifests: Mapping[str, Path], rates: Mapping[str, float], seed: int, drawn: dict[str, Drawn]
-) -> Iterator[str]:
-    """Yield the sample, source by source in the order of names; `drawn` counts along."""
-    for source in sorted(rates):
-        account = drawn.setdefault(source, Drawn())
-        for text in split_texts(manifests[source], "train"):
-            times = times_taken(text, rates[source], seed)
-            account.documents += times
-            account.bytes += times * len(text.encode())
-            for _ in range(times):
-                yield text
-
-
-def train(texts: Iterator[str], vocabulary: int) -> Tokenizer:
+def train(texts: Iterable[str], vocabulary: int, word_bytes: int = 2**30) -> Tokenizer:
     """Return a tokenizer with at most `vocabulary` entries; fewer if the texts yield no more merges.
 
-    Byte-level BPE (Sennrich et al. 2016, section 3.2; bytes after Radford et al. 2019, section 2.2) over NFC text.
     The texts are read once and only their distinct words are held.
     """
-    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    counter = WordCounter(word_bytes)
+    for text in texts:
+        counter.add(text.encode())
+    return train_on_words([counter.result()[0]], vocabulary)
+
+
+def train_on_words(groups: Sequence[pa.Table], vocabulary: int) -> Tokenizer:
+    """Return a tokenizer with at most `vocabulary` entries; fewer if the words yield no more merges.
+
+    Byte-level BPE (Sennrich et al. 2016, section 3.2; bytes after Radford et al. 2019, section 2.2) over NFC text, the
+    same as `tokenizers` trains.
+
+    Args:
+        groups: words with their counts. Of several groups it is parity-aware BPE (arXiv 2508.04796).
+        vocabulary: entries, the special tokens, runs of spaces and bytes among them.
+    """
+    characters = byte_characters()
+    entries = [*_ADDED, *sorted(characters)]
+    alphabet = [entries.index(character) for character in characters]
+    merges = []
+    for merge in islice(learn_merges(groups, alphabet, len(entries)), max(0, vocabulary - len(entries))):
+        left, right = (entries[token] for token in merge)
+        merges.append((left, right))
+        entries.append(left + right)
+    vocab = {entry: number for number, entry in enumerate(entries)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     # As in ModernBERT's tokenizer the mask takes the space before it: words carry theirs, and the mask stands for one.
-    specials = [AddedToken(token, normalized=False, lstrip=token == "[MASK]") for token in SPECIAL_TOKENS]
-    runs = [AddedToken(run, normalized=False) for run in SPACE_RUNS]
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[*specials, *runs],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
+    tokenizer.add_special_tokens(
+        [AddedToken(token, normalized=False, lstrip=token == "[MASK]") for token in SPECIAL_TOKENS]
     )
-    # The trainer does not look for added tokens. Without the cuts it would spend merges on runs that it never meets.
-    tokenizer.train_from_iterator((_RUN.split(text) for text in texts), trainer)
-    tokenizer = _with_ordinary_runs(tokenizer)
+    tokenizer.add_tokens([AddedToken(run, normalized=False) for run in SPACE_RUNS])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $0 [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)],
     )
     return tokenizer
-
-
-def _with_ordinary_runs(tokenizer: Tokenizer) -> Tokenizer:
-    """Return the tokenizer with runs of spaces as ordinary text; a trainer marks all the tokens it is given special."""
-    content = json.loads(tokenizer.to_str())
-    for token in content["added_tokens"]:
-        token["special"] = token["content"] in SPECIAL_TOKENS
-    return Tokenizer.from_str(json.dumps(content))
 
 
 def write_tokenizer(tokenizer: Tokenizer, directory: Path) -> None:
@@ -129,44 +99,46 @@ def write_tokenizer(tokenizer: Tokenizer, directory: Path) -> None:
     write_json(directory / "special_tokens_map.json", names)
 
 
-def make(recipe: TokenizerSlice, manifests: Mapping[str, Path], output: Path) -> dict[str, Any]:
+def make(
+    recipe: TokenizerSlice, manifests: Mapping[str, Path], output: Path, words: Path | None = None, workers: int = 1
+) -> dict[str, Any]:
     """Train the tokenizer, write its files beside `output`, then `output`; return the manifest.
 
+    Args:
+        recipe: what to train.
+        manifests: source -> its manifest of documents.
+        output: manifest to write.
+        words: manifest of the sample's words; it is made if it is not there, by default in `words/` beside `output`.
+        workers: processes that count.
+
     Raises:
-        UserError: the documents are damaged, or hold no train text.
+        UserError: the documents or words are damaged, or there is no train text.
     """
     output.unlink(missing_ok=True)
-    train_bytes = {source: read_manifest(path)["splits"]["train"]["bytes"] for source, path in manifests.items()}
-    rates = sample_rates(recipe.factors, train_bytes, recipe.sample_bytes)
-    drawn: dict[str, Drawn] = {}
-    tokenizer = train(sample_texts(manifests, rates, recipe.seed, drawn), recipe.vocabulary)
-    if not any(account.bytes for account in drawn.values()):
-        raise UserError(
-            f"the sample of tokenizer {recipe.name} is empty: its sources have {sum(train_bytes.values()):,} bytes of "
-            f"train text and sample_bytes is {recipe.sample_bytes:,}; add text or raise sample_bytes."
-        )
+    words = words or output.parent / "words" / "manifest.json"
+    counted = count_words(sample_slice(recipe), manifests, words, workers)
+    groups = [table for _, table in language_words(words)]
+    tokenizer = train_on_words(groups if recipe.objective == "parity" else [add_up(groups)], recipe.vocabulary)
     write_tokenizer(tokenizer, output.parent)
     vocabulary = tokenizer.get_vocab_size()
     manifest = {
         "format": FORMAT,
+        "objective": recipe.objective,
         "vocabulary": vocabulary,
         "padded_vocabulary": -(-vocabulary // recipe.multiple) * recipe.multiple,
         "special": {token: number for number, token in enumerate(SPECIAL_TOKENS)},
         "fingerprint": sha256_of(output.parent / TOKENIZER),
-        "sample": {source: vars(account) for source, account in drawn.items()},
+        "sample": counted["sample"],
+        "pruned": counted["pruned"],
     }
     write_json(output, manifest)
+    if sentence := tell_pruned(counted, recipe.word_bytes):
+        print(sentence)
     return manifest
 
 
 def _tell(recipe: TokenizerSlice, manifest: Mapping[str, Any]) -> None:
-    total = sum(account["bytes"] for account in manifest["sample"].values())
     print(f"{recipe.name}: {manifest['vocabulary']:,} entries, {manifest['padded_vocabulary']:,} rows of the embedding")
-    for source, account in sorted(manifest["sample"].items()):
-        share = account["bytes"] / total
-        print(
-            f"  {source}: {account['documents']:,} texts, {account['bytes'] / 1e6:,.2f} MB, {share:.1%} of the sample"
-        )
     if manifest["vocabulary"] < recipe.vocabulary:
         print(
             f"warning: tokenizer {recipe.name} has {manifest['vocabulary']:,} entries, not {recipe.vocabulary:,}: its "
@@ -184,12 +156,18 @@ def main() -> None:
     parser.add_argument(
         "--documents", type=Path, nargs="+", required=True, metavar="MANIFEST", help="of each source's documents"
     )
+    parser.add_argument(
+        "--words",
+        type=Path,
+        metavar="MANIFEST",
+        help="of the sample's words, counted if it is not there (default: words/manifest.json beside the output)",
+    )
+    parser.add_argument("--workers", type=int, default=1, help="processes that count (default: %(default)s)")
     parser.add_argument("--output", type=Path, required=True, help="manifest to write; the tokenizer goes beside it")
     arguments = parser.parse_args()
     recipe = read_slice(arguments.slice, TokenizerSlice)
     manifests = manifests_by_source(arguments.documents, recipe.factors, f"tokenizer {recipe.name}")
-    manifest = make(recipe, manifests, arguments.output)
-    _tell(recipe, manifest)
+    _tell(recipe, make(recipe, manifests, arguments.output, arguments.words, arguments.workers))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from recipe.schema import Documents, Mixture, ModelShape, Recipe, Stage, WordBin, ancestry, lineage
+from recipe.slices.files import to_json
 from recipe.slices.rowsets import rowset
 from recipe.slices.types import (
     Component,
     EvaluationSlice,
     PhaseSlice,
+    SampleSlice,
     SourceSlice,
     StageSlice,
     TokenizerSlice,
@@ -29,10 +33,22 @@ def tokenizer_slice(recipe: Recipe, name: str) -> TokenizerSlice:
         seed=recipe.seed,
         vocabulary=tokenizer.vocabulary,
         multiple=tokenizer.multiple,
+        objective=tokenizer.objective,
         sample_bytes=tokenizer.sample_bytes,
+        word_bytes=tokenizer.word_bytes,
         factors=factors,
         languages={source: recipe.sources[source].language for source in factors},
     )
+
+
+def sample_slice(tokenizer: TokenizerSlice) -> SampleSlice:
+    """Return the sample that a tokenizer is trained on; tokenizers of other sizes may have the same."""
+    return SampleSlice(**{field: getattr(tokenizer, field) for field in SampleSlice.model_fields})
+
+
+def sample_name(tokenizer: TokenizerSlice) -> str:
+    """Return the name of that sample, the same for equal ones: 16 hexadecimal digits of a hash of what it says."""
+    return hashlib.sha256(to_json(sample_slice(tokenizer)).encode()).hexdigest()[:16]
 
 
 def phase_slice(recipe: Recipe, run: str, phase: str) -> PhaseSlice:

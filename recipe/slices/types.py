@@ -2,7 +2,8 @@
 
 A rule writes each slice anew whenever the recipe changes, and a stage depends on its slice, not on the recipe. So what
 was made stays valid for as long as its own slice stays the same: a new run, another mixture or a reworded title leaves
-a finished phase alone. Four kinds: of a source, a tokenizer, a phase of a run, and the evaluation of a run.
+a finished phase alone. Five kinds: of a source, a sample of
+sources, a tokenizer trained on one, a phase of a run, and the evaluation of a run.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recipe.schema import Batch, Documents, LearningRate, ModelShape, Optimizer, Strict
+from recipe.schema import Batch, Documents, LearningRate, ModelShape, Objective, Optimizer, Strict
 
 
 class SourceSlice(Documents):
@@ -21,18 +22,25 @@ class SourceSlice(Documents):
     seed: int
 
 
-class TokenizerSlice(Strict):
-    """What decides a tokenizer: its size, and the sample it is trained on."""
+class SampleSlice(Strict):
+    """What decides the words that tokenizers are trained on, and their counts; one for all that share a sample."""
 
-    name: str
     seed: int
-    vocabulary: int
-    multiple: int
     sample_bytes: int
+    word_bytes: int = 100_000_000
     factors: dict[str, float]
     """Source -> factor; a source's share of the sample goes with factor x bytes."""
     languages: dict[str, str]
     """Source -> language."""
+
+
+class TokenizerSlice(SampleSlice):
+    """What decides a tokenizer: its size, its objective, and the sample it is trained on."""
+
+    name: str
+    vocabulary: int
+    multiple: int
+    objective: Objective = "classical"
 
 
 class Component(Strict):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from recipe.needs import whole_recipe
 from recipe.schema import Recipe
+from recipe.slices.making import sample_name, tokenizer_slice
 from slurm.cluster.cost import Resources, billed_per_hour, billing_unit, broken_limits
 from slurm.cluster.description import Cluster
 from slurm.cluster.profile import Profile
@@ -37,6 +38,7 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
     each_run = ("export", "fertility", "masked_language_modelling", "fill_mask", "model_card")
     return {
         "sample": len(needs.sources),
+        "words": len({sample_name(tokenizer_slice(recipe, name)) for name in needs.tokenizers}),
         "tokenizer": len(needs.tokenizers),
         "shards": len(needs.shards),
         "rows": len(needs.phases),

@@ -114,7 +114,7 @@ def test_jobs_of_other_stages_fit_their_partition_of_lumi_and_share_its_nodes(pr
     assert not partition.whole_nodes
 
 
-@pytest.mark.parametrize("rule", ["sample", "tokenizer", "shards", "masked_language_modelling"])
+@pytest.mark.parametrize("rule", ["sample", "words", "shards", "masked_language_modelling"])
 def test_the_large_jobs_pay_for_no_memory_beyond_what_comes_with_their_cores(rule: str):
     billing = LUMI.billing[partition_of("lumi", rule).billing]
     memory = of_rule("lumi", rule, "mem_mb", None) / 1000 / billing.memory_gib
@@ -122,7 +122,7 @@ def test_the_large_jobs_pay_for_no_memory_beyond_what_comes_with_their_cores(rul
 
 
 def test_no_more_jobs_are_queued_than_lumi_takes():
-    partitions = {of_rule("lumi", rule, "slurm_partition", None) for rule in RULES - {"train", "tokenizer"}}
+    partitions = {of_rule("lumi", rule, "slurm_partition", None) for rule in RULES - {"train"}}
     assert VALUES["lumi"]["jobs"] < min(LUMI.partitions[name].max_jobs for name in partitions)
     assert VALUES["lumi-trial"]["local-cores"] <= LUMI.partitions["dev-g"].max_jobs
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from common.errors import UserError
 from common.files import read_json
 from corpus.sampling.sample import sample
-from corpus.tokens.bpe import SPACE_RUNS, make, sample_rates, sample_texts, times_taken, train
+from corpus.tokens.bpe import SPACE_RUNS, make, train
 from corpus.tokens.encoding import chunks, read_encoder
+from corpus.tokens.special import SPECIAL_TOKENS
 from recipe.slices.types import SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
@@ -164,22 +163,20 @@ def test_a_sample_with_too_few_merges_gives_the_vocabulary_it_can_and_a_warning(
     assert manifest["padded_vocabulary"] == 320
 
 
-def run_stage(directory: Path, output: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_stage(directory: Path, output: str, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "corpus.tokens.bpe", "--slice", directory / "slice.json"]
     command += ["--documents", directory / "one" / "manifest.json"]
-    command += ["--output", directory / output / "manifest.json"]
-    return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
+    command += ["--output", directory / output / "manifest.json", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_any_number_of_threads_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_any_number_of_processes_gives_the_same_bytes(tmp_path: Path) -> None:
     write_source(tmp_path, "one", [sentence(number) for number in range(2000)])
     (tmp_path / "slice.json").write_text(tokenizer_slice().model_dump_json())
-    for threads in ("1", "2", "5"):
-        assert run_stage(tmp_path, threads, RAYON_NUM_THREADS=threads).returncode == 0
+    for workers in ("1", "3"):
+        assert run_stage(tmp_path, workers, "--workers", workers).returncode == 0
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "manifest.json"):
-        assert len({(tmp_path / threads / name).read_bytes() for threads in ("1", "2", "5")}) == 1
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
 
 
 def test_transformers_loads_the_tokenizer_with_the_same_ids_and_special_tokens(
@@ -208,39 +205,6 @@ def test_the_mask_takes_the_space_before_it_as_words_do(tokenizer: Tokenizer) ->
     assert tokenizer.token_to_id("Ġ") not in encoding.ids
 
 
-def test_sample_rates_follow_the_factors_and_fill_the_sample() -> None:
-    rates = sample_rates({"a": 1.0, "b": 30.0}, {"a": 1000, "b": 10}, sample_bytes=130)
-    assert rates == pytest.approx({"a": 0.1, "b": 3.0})
-
-
-def test_a_small_corpus_is_not_repeated_further_than_the_factors_say() -> None:
-    assert sample_rates({"a": 5.0, "b": 15.0}, {"a": 10, "b": 10}, 10**9) == pytest.approx({"a": 1.0, "b": 3.0})
-
-
-@PROPERTY
-@given(rate=st.floats(0, 40), text=st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_text_is_taken_its_rate_rounded_down_or_up(rate: float, text: str) -> None:
-    assert times_taken(text, rate, 7) - int(rate) in (0, 1)
-    assert times_taken(text, rate, 7) <= times_taken(text, rate + 0.5, 7)
-
-
-def test_times_taken_average_the_rate() -> None:
-    taken = sum(times_taken(str(number), 2.3, 7) for number in range(10_000))
-    assert 22_700 < taken < 23_300
-
-
-def test_the_sample_is_the_same_texts_in_any_order_of_documents(tmp_path: Path) -> None:
-    texts = [sentence(number) for number in range(300)]
-
-    def drawn(directory: str, order: list[str]) -> Iterator[str]:
-        manifest = write_source(tmp_path / directory, "one", order)
-        return sample_texts({"one": manifest}, {"one": 0.4}, 1, {})
-
-    forward, backward = list(drawn("a", texts)), list(drawn("b", texts[::-1]))
-    assert forward == backward[::-1]
-    assert 80 < len(forward) < 160
-
-
 def test_the_manifest_tells_what_the_sample_took(made: Path) -> None:
     manifest = read_json(made / "manifest.json")
     text = [sentence(number) for number in range(400)]
@@ -248,10 +212,49 @@ def test_the_manifest_tells_what_the_sample_took(made: Path) -> None:
     assert (manifest["vocabulary"], manifest["padded_vocabulary"]) == (400, 448)
 
 
-def test_an_empty_sample_is_refused(tmp_path: Path) -> None:
-    manifest = write_source(tmp_path, "one", ["alku"])
-    with pytest.raises(UserError, match="sample_bytes is 1;"):
-        make(tokenizer_slice(sample_bytes=1, seed=2), {"one": manifest}, tmp_path / "t" / "manifest.json")
+def test_a_smaller_vocabulary_has_the_first_merges_of_a_larger_one() -> None:
+    texts = [sentence(number) for number in range(400)]
+    small, large = (json.loads(train(texts, size).to_str())["model"]["merges"] for size in (350, 400))
+    assert (len(small), len(large)) == (66, 116)
+    assert large[:66] == small
+
+
+def test_it_is_the_tokenizer_that_tokenizers_itself_trains() -> None:
+    texts = [sentence(number) for number in range(400)]
+    theirs = Tokenizer(models.BPE(unk_token="[UNK]"))
+    theirs.normalizer = normalizers.NFC()
+    theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=[*SPECIAL_TOKENS, *SPACE_RUNS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    theirs.train_from_iterator(texts, trainer)
+    assert json.loads(train(texts, 500).to_str())["model"] == json.loads(theirs.to_str())["model"]
+
+
+def test_tokenizers_of_one_sample_share_its_words(tmp_path: Path) -> None:
+    manifests = {"one": write_source(tmp_path, "one", [sentence(number) for number in range(100)])}
+    words = tmp_path / "words" / "manifest.json"
+    make(tokenizer_slice(), manifests, tmp_path / "a" / "manifest.json", words)
+    counted = words.stat()
+    make(tokenizer_slice(name="larger", vocabulary=450), manifests, tmp_path / "b" / "manifest.json", words)
+    assert words.stat() == counted
+
+
+def test_the_objective_is_in_the_manifest_and_parity_gives_other_merges(tmp_path: Path) -> None:
+    texts = {"one": [sentence(number) for number in range(300)], "two": ["zu viel ist nie genug"]}
+    manifests = {name: write_source(tmp_path, name, few) for name, few in texts.items()}
+    fields = {"factors": {"one": 1.0, "two": 1.0}, "languages": {"one": "fi", "two": "de"}, "vocabulary": 310}
+    learnt = {}
+    for objective in ("classical", "parity"):
+        output = tmp_path / objective / "manifest.json"
+        recipe = tokenizer_slice(objective=objective, **fields)
+        assert make(recipe, manifests, output)["objective"] == objective
+        learnt[objective] = json.loads((output.parent / "tokenizer.json").read_text())["model"]["merges"]
+    assert "zu" in map("".join, learnt["parity"])
+    assert "zu" not in map("".join, learnt["classical"])
 
 
 def test_a_source_of_the_mixture_without_documents_is_named(tmp_path: Path) -> None:
@@ -264,7 +267,7 @@ def test_a_source_of_the_mixture_without_documents_is_named(tmp_path: Path) -> N
 
 
 def test_a_changed_tokenizer_is_refused(made: Path, tmp_path: Path) -> None:
-    for path in made.iterdir():
+    for path in filter(Path.is_file, made.iterdir()):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     content = (tmp_path / "tokenizer.json").read_bytes()
     (tmp_path / "tokenizer.json").write_bytes(content.replace(b'"NFC"', b'"NFD"'))
