@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +37,8 @@ from recipe.slices.types import EvaluationSlice, PhaseSlice
 
 MAX_LENGTH = 2**16 - 1
 """Slots of a row, so that a piece's count fits into 16 bits."""
+DOCUMENTS_A_PROCESS = 500_000
+"""Fewer are packed before another process has started."""
 
 
 class Task(NamedTuple):
@@ -117,7 +120,9 @@ def make(wanted: Iterable[Rows], shards: Path, rows: Path, workers: int) -> list
     sets = [_row_set(one, shards, rows) for one in wanted]
     absent = [one for one in sets if not one.there()]
     tasks = [[Task(one.shards.parent, entry, one.rows.rowset) for entry in one.listed()] for one in absent]
-    results = map_in_processes(pack_shard, list(chain.from_iterable(tasks)), workers)
+    every = list(chain.from_iterable(tasks))
+    pays = ceil(sum(task.entry["documents"] for task in every) / DOCUMENTS_A_PROCESS)
+    results = map_in_processes(pack_shard, every, min(workers, pays))
     for one, own in zip(absent, tasks, strict=True):
         _write(one, list(islice(results, len(own))))
     return sets

@@ -122,7 +122,8 @@ def test_word_bins_part_the_documents(house: House) -> None:
     assert counted == [sum(least <= count < most for count in words) for least, most in ((0, 20), (20, 50), (50, 999))]
 
 
-def test_the_same_bytes_with_any_number_of_processes(house: House) -> None:
+def test_the_same_bytes_with_any_number_of_processes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corpus.rows.index.DOCUMENTS_A_PROCESS", 1)
     one, three = (house.rows("64", folder=str(workers), workers=workers) for workers in (1, 3))
     for path in one.parent.iterdir():
         assert path.read_bytes() == (three.parent / path.name).read_bytes()
