@@ -34,7 +34,7 @@ def write_source(directory: Path, name: str, parts: list[list[str]], language: s
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
     source = SourceSlice(name=name, seed=1, language=language, files=list(map(str, raw)), held_out=0.0)
     manifest = directory / name / "manifest.json"
-    sample(source, raw, manifest, workers=1)
+    sample(source, raw, manifest, workers=1, part_bytes=max(path.stat().st_size for path in raw))
     return manifest
 
 
