@@ -165,6 +165,7 @@ def _write(one: RowSet, results: Sequence[Result]) -> None:
         "documents": sum(result.documents for result in results),
         "cut_documents": sum(result.cut_documents for result in results),
         "fill": tokens / (rows * length) if rows else 0.0,
+        "split_ids": sum(entry["ids"] for entry in one.listed()),
         "tokenizer": manifest["tokenizer"],
         "shards": os.path.relpath(one.shards.parent, one.folder),
         "shards_sha256": sha256_of(one.shards),

@@ -1,7 +1,7 @@
 """Which row of which source is global row i: a function of the recipe and the seed, never a state.
 
-A stage of training reads one endless stream of *global rows*. The stream is cut into blocks of K rows. How many rows of
-component k lie in the first b blocks is a closed form,
+A stream of training reads *global rows* without end. It is cut into blocks of K rows. How many rows of component k lie
+in the first b blocks is a closed form,
 
     n_k(b) = floor(b K A_k / A) - floor(b K A_(k-1) / A),    A_k = a_1 + ... + a_k,  A = A_m,
 
@@ -10,16 +10,17 @@ w_k = a_k / A, because each of the two floors loses less than one row. They neve
 because K is chosen so that K w_k >= 1 for the smallest weight: the increment is an integer above K w_k - 2 >= -1.
 All arithmetic is on Python's integers, so that it is exact at any length of run.
 
-Inside a block the K slots are shuffled by (key, block). A component's own rows come in an order that is a permutation
-for each epoch: runs of `READ_BLOCK` neighbouring rows stay together, so that the storage sees nearly sequential reads,
-the runs are permuted, and so are the rows inside each. The order starts at another row in every epoch.
+Inside a block the K places are shuffled by (key, block), and the places that fall to a component are its next rows one
+after the other: however many global rows are read, of each component the first n_k rows were. Which row its n-th is,
+`SourceOrder` says; the component may have been read before, and then goes on.
 
 `Mixture.locate` therefore finds any global row without reading the ones before it, and a batch, a rank, a micro-batch
-or a restart only ever asks for other numbers.
+or a restart only ever asks for other numbers. It costs the time of a block, once for each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -27,40 +28,17 @@ from itertools import accumulate, pairwise
 from math import lcm
 
 import numpy as np
+from numpy.typing import NDArray
 
+from corpus.rows.order import SourceOrder
 from corpus.rows.permutation import Indices, Permutation, derive_key
 
 SMALLEST_BLOCK = 1024
 """Rows of a block of the mixture, unless a small weight asks for more."""
-READ_BLOCK = 256
-"""Neighbouring rows of a source that are read together: half a megabyte at 1024 tokens of two bytes."""
-
-
-def source_order(rows: int, occurrences: Indices, key: bytes) -> Indices:
-    """Return the row of a source read at each occurrence (int64[n], 0 = the first row ever drawn from it).
-
-    Every `rows` consecutive occurrences, an epoch, hold each row exactly once.
-    """
-    result = np.empty_like(occurrences)
-    epochs = occurrences // rows
-    for epoch in np.unique(epochs):
-        here = epochs == epoch
-        result[here] = _epoch_order(rows, occurrences[here] - epoch * rows, derive_key(key.hex(), "epoch", int(epoch)))
-    return result
-
-
-def _epoch_order(rows: int, places: Indices, key: bytes) -> Indices:
-    whole = rows // READ_BLOCK
-    blocked = whole * READ_BLOCK
-    start = int.from_bytes(derive_key(key.hex(), "start")[:8], "little") % rows
-    order = np.empty_like(places)
-    inside = places < blocked
-    blocks = Permutation(whole, derive_key(key.hex(), "blocks"))(places[inside] // READ_BLOCK)
-    within = Permutation(READ_BLOCK, derive_key(key.hex(), "within"))(places[inside] % READ_BLOCK)
-    order[inside] = blocks * READ_BLOCK + within
-    rest = Permutation(rows - blocked, derive_key(key.hex(), "rest"))(places[~inside] - blocked)
-    order[~inside] = blocked + rest
-    return (order + start) % rows
+LARGEST_BLOCK = 1 << 24
+"""A block is held in memory, so that no share may be smaller than one in so many; see `at_least_a_share`."""
+PLACES_AT_ONCE = 1 << 20
+KEPT_BLOCKS = 4
 
 
 @dataclass(frozen=True)
@@ -68,21 +46,25 @@ class Mixture:
     """An endless stream of rows from several components.
 
     Attributes:
-        rows: How many rows each component has; every one above zero.
+        orders: The order of each component's rows.
+        firsts: How many rows of each were drawn before.
         weights: Share of each component in proportion, exact; every one above zero.
-        key: Chooses all orders; see `corpus.rows.permutation.derive_key`.
+        key: Chooses the order of the components; see `corpus.rows.permutation.derive_key`.
     """
 
-    rows: tuple[int, ...]
+    orders: tuple[SourceOrder, ...]
+    firsts: tuple[int, ...]
     weights: tuple[Fraction, ...]
     key: bytes
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an empty mixture, a component without rows or a weight that is not positive."""
-        if not self.rows or len(self.rows) != len(self.weights):
+        """Raise ValueError for an empty mixture, a component without rows or a weight that is zero or too small."""
+        if not self.orders or not len(self.orders) == len(self.firsts) == len(self.weights):
             raise ValueError("a mixture needs as many weights as components, and at least one")
-        if min(self.rows) < 1 or min(self.weights) <= 0:
+        if min(order.rows for order in self.orders) < 1 or min(self.weights) <= 0:
             raise ValueError("every component of a mixture needs rows and a weight above zero")
+        if self.block > LARGEST_BLOCK:
+            raise ValueError(f"a mixture's smallest share is less than one in {LARGEST_BLOCK:,}")
 
     @cached_property
     def _cumulative(self) -> list[int]:
@@ -109,25 +91,69 @@ class Mixture:
         edges = [blocks * self.block * edge // total for edge in self._cumulative]
         return [after - before for before, after in pairwise(edges)]
 
+    def drawn(self, rows: int) -> list[int]:
+        """Return how many rows of each component are among the first `rows` global rows."""
+        blocks, places = divmod(rows, self.block)
+        part = np.bincount(self._components(blocks)[0][:places], minlength=len(self.orders))
+        return [count + more for count, more in zip(self.counts(blocks), part.tolist(), strict=True)]
+
     def locate(self, global_rows: Indices) -> tuple[Indices, Indices]:
         """Return (component int64[n], row inside that component int64[n]) of int64[n] global rows >= 0."""
         components = np.empty_like(global_rows)
         occurrences = np.empty_like(global_rows)
         blocks = global_rows // self.block
-        for block in np.unique(blocks):
+        for block in np.unique(blocks).tolist():
             here = blocks == block
-            slots = self._shuffled(int(block), global_rows[here] % self.block)
-            before, after = self.counts(int(block)), self.counts(int(block) + 1)
-            edges = np.cumsum([0] + [b - a for a, b in zip(before, after, strict=True)])
-            component = np.searchsorted(edges, slots, side="right") - 1
-            components[here] = component
-            occurrences[here] = slots - edges[component] + np.asarray(before, dtype=np.int64)[component]
+            places = global_rows[here] % self.block
+            component, rank = self._components(block)
+            components[here] = component[places]
+            occurrences[here] = rank[places] + np.asarray(self.counts(block), dtype=np.int64)[components[here]]
         rows = np.empty_like(global_rows)
-        for component in np.unique(components):
+        for component in np.unique(components).tolist():
             here = components == component
-            key = derive_key(self.key.hex(), "component", int(component))
-            rows[here] = source_order(self.rows[component], occurrences[here], key)
+            rows[here] = self.orders[component](self.firsts[component] + occurrences[here])
         return components, rows
 
-    def _shuffled(self, block: int, slots: Indices) -> Indices:
-        return Permutation(self.block, derive_key(self.key.hex(), "block", block))(slots)
+    def touched(self, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (component, first row, end) of the ranges of rows that hold the global rows `begin` to `end`."""
+        before, after = self.drawn(begin), self.drawn(end)
+        for component, order in enumerate(self.orders):
+            first = self.firsts[component] + before[component]
+            for range_ in order.touched(first, after[component] - before[component]):
+                yield component, *range_
+
+    @cached_property
+    def _blocks(self) -> dict[int, tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        return {}
+
+    def _components(self, block: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return of each place of a block, int32[K], its component, and how many places of that come before it."""
+        if block not in self._blocks:
+            while len(self._blocks) >= KEPT_BLOCKS:
+                self._blocks.pop(next(iter(self._blocks)), None)
+            self._blocks[block] = self._shuffled(block)
+        return self._blocks[block]
+
+    def _shuffled(self, block: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        shuffle = Permutation(self.block, derive_key(self.key.hex(), "block", block))
+        counts = [b - a for a, b in zip(self.counts(block), self.counts(block + 1), strict=True)]
+        edges = np.cumsum(counts)
+        components, ranks = np.empty(self.block, dtype=np.int32), np.empty(self.block, dtype=np.int32)
+        seen = np.zeros(len(counts), dtype=np.int64)
+        for begin in range(0, self.block, PLACES_AT_ONCE):
+            here = slice(begin, begin + PLACES_AT_ONCE)
+            component = np.searchsorted(
+                edges, shuffle(np.arange(begin, min(self.block, begin + PLACES_AT_ONCE))), side="right"
+            )
+            order = np.argsort(component, kind="stable")
+            number = np.bincount(component, minlength=len(counts))
+            rank = np.arange(len(component)) - np.repeat(np.cumsum(number) - number - seen, number)
+            components[here], ranks[here][order] = component, rank
+            seen += number
+        return components, ranks
+
+
+def at_least_a_share(weights: Sequence[Fraction]) -> list[Fraction]:
+    """Return the weights, those of a smaller share than one in `LARGEST_BLOCK` raised to it."""
+    floor = sum(weights, Fraction(0)) * Fraction(2, LARGEST_BLOCK)
+    return [max(weight, floor) for weight in weights]

@@ -12,7 +12,7 @@ Files are opened when a row in them is asked for, and `OPEN_FILES` of them stay 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -51,8 +51,8 @@ class RowReader:
         self.rows: int = self.index["rows"]
         self.length: int = self.index["length"]
         """Slots of a row; a row may hold fewer tokens."""
-        self._path = index_path
-        self._shards = index_path.parent / self.index["shards"]
+        self.path = index_path
+        self._shards = Path(os.path.normpath(index_path.parent / self.index["shards"]))
         self._before = np.array([0, *accumulate(part["rows"] for part in self.index["parts"])], dtype=np.int64)
         refuse_changed(index_path.parent, self.index["file"], _advice(index_path), checksum=False)
 
@@ -74,10 +74,28 @@ class RowReader:
         """Return how many tokens a row holds, without touching them."""
         return int(self._pieces(row).sizes.sum())
 
+    def files(self, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Yield the files that ranges [begin, end) of rows are read from: the directory of each, and its entry.
+
+        Each comes once, the index's own first, then the shards in the order of the ranges.
+        """
+        yield self.path.parent, self.index["file"]
+        parts = dict.fromkeys(
+            part
+            for begin, end in ranges
+            for part in range(
+                int(np.searchsorted(self._before, begin, side="right")) - 1,
+                int(np.searchsorted(self._before, end, side="left")),
+            )
+        )
+        for part in parts:
+            if self.index["parts"][part]["rows"]:
+                yield self._shards, self.index["parts"][part]
+
     def _pieces(self, row: int) -> Pieces:
         if not 0 <= row < self.rows:
-            raise IndexError(f"row {row} of {self.rows} in {self._path}")
-        columns = _open(self._path.with_name(COLUMNS), self.index["file"]["sha256"])
+            raise IndexError(f"row {row} of {self.rows} in {self.path}")
+        columns = _open(self.path.with_name(COLUMNS), self.index["file"]["sha256"])
         first = int(columns["ends"][row - 1]) if row else 0
         place = slice(first, int(columns["ends"][row]))
         return Pieces(columns["starts"][place].astype(np.int64), columns["counts"][place].astype(np.int64))

@@ -28,7 +28,7 @@ from common.errors import UserError
 from common.files import fsync_directory, read_json, sha256_of, write_json
 from common.listed import describe, problem_with
 
-FORMAT = 2
+FORMAT = 3
 TENSOR_FILES = ("weights", "exp_avg", "exp_avg_sq")
 MANIFEST = "manifest.json"
 

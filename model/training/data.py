@@ -1,8 +1,10 @@
 """From a global row number to a micro-batch on the device.
 
-A stage's data is a `Stream`: the rows of its components, the mixture over them and a key for the masks. What a rank
+A stage's data is a `Stream`: the rows of its components, the mixture over them and a key for the masks. Stages that
+read the same mixture one after the other are one stream, so that a stage split in two reads the same rows. What a rank
 computes of the batch that begins at global row g is chosen here and nowhere else: rank r takes rows g + r, g + r + W,
-..., in micro-batches of as many rows as fit its memory. Rows, their order and their masks depend on (recipe, seed, g).
+..., in micro-batches of as many rows as fit its memory. Rows, their order and their masks depend on recipe, seed, g,
+and how far the sources had been read when the stream began.
 
 The stream reads ahead: while a batch is computed, a thread prepares the next.
 """
@@ -13,20 +15,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from common.errors import UserError
-from corpus.rows.mixture import Mixture
+from corpus.rows.heads import Heads, first_occurrence, head_name
+from corpus.rows.mixture import Mixture, at_least_a_share
+from corpus.rows.order import SourceOrder, block_count
 from corpus.rows.permutation import derive_key
 from corpus.rows.store import RowReader
 from corpus.rows.weights import component_weights
 from model.batch import FlatBatch, flatten
 from model.masking import MaskedRow, mask_row
+from model.training.position import DataPosition
 from recipe.schedule import Step
 from recipe.slices.types import Component, StageSlice
+
+
+def _order(seed: int, part: Component, reader: RowReader) -> SourceOrder:
+    blocks = block_count(reader.index["split_ids"])
+    return SourceOrder(reader.rows, blocks, derive_key(seed, "source", part.source), part.rowset)
 
 
 @dataclass(frozen=True)
@@ -70,13 +81,14 @@ def open_components(
 
 
 class Stream:
-    """The rows of one stage, as this rank sees them."""
+    """The rows of consecutive stages that read the same mixture, as this rank sees those of one stage."""
 
     def __init__(
         self,
         stage: StageSlice,
         indexes: Mapping[tuple[str, str], Path],
-        key: bytes,
+        place: DataPosition,
+        seed: int,
         vocabulary: int,
         languages: Sequence[str],
         say: Callable[[str], None],
@@ -86,7 +98,8 @@ class Stream:
         Args:
             stage: The stage.
             indexes: (source, rowset) -> index of its rows.
-            key: Chooses order and masks.
+            place: Where the data stands before the stage, or within it.
+            seed: Of the recipe; it chooses order and masks.
             vocabulary: Entries of the tokenizer.
             languages: All languages; a row's language number is its place here.
             say: Prints a line about what is left out.
@@ -102,15 +115,46 @@ class Stream:
         self.components = [stage.components[i] for i in kept]
         self.readers = [readers[i] for i in kept]
         # Rows are drawn, tokens are wanted: a source whose rows are half empty is drawn twice as often.
-        weights = [shares[i] * Fraction(readers[i].rows, readers[i].index["tokens"]) for i in kept]
-        rows = tuple(reader.rows for reader in self.readers)
-        self.mixture = Mixture(rows, tuple(weights), derive_key(key.hex(), "order"))
+        weights = at_least_a_share(
+            [shares[i] * Fraction(readers[i].rows, readers[i].index["tokens"]) for i in kept],
+        )
+        self.place = place.following(self._digest(weights))
+        """Where the data stands; of another stream than before if the stage reads another mixture."""
+        key = derive_key(seed, "stream", self.place.stream)
+        self.mixture = Mixture(
+            orders=tuple(map(partial(_order, seed), self.components, self.readers)),
+            firsts=tuple(
+                first_occurrence(self.place.begun, part, reader.rows)
+                for part, reader in zip(self.components, self.readers, strict=True)
+            ),
+            weights=tuple(weights),
+            key=derive_key(key.hex(), "order"),
+        )
         self._mask_key = derive_key(key.hex(), "mask")
         self._stage, self._vocabulary = stage, vocabulary
         self._languages = [languages.index(part.language) for part in self.components]
 
+    def _digest(self, weights: Sequence[Fraction]) -> str:
+        facts: list[str | int] = []
+        for part, reader, weight in zip(self.components, self.readers, weights, strict=True):
+            facts += [part.source, part.rowset, reader.rows, str(weight)]
+        return derive_key(*facts).hex()
+
+    def heads(self, rows: int) -> Heads:
+        """Return how far each source has been read after the first `rows` global rows of the stream."""
+        parts = zip(self.components, self.mixture.orders, self.mixture.firsts, self.mixture.drawn(rows), strict=True)
+        return self.place.begun | {head_name(part): [first + count, order.rows] for part, order, first, count in parts}
+
+    def after(self, rows: int) -> DataPosition:
+        """Return where the data stands when `rows` more global rows than at `place` are done."""
+        done = self.place.rows + rows
+        return replace(self.place, rows=done, heads=self.heads(done))
+
     def batches(self, steps: Iterator[Step], rank: int, world_size: int, micro_rows: int) -> Iterator[RankBatch]:
-        """Yield this rank's part of each step's batch, preparing the next one meanwhile."""
+        """Yield this rank's part of each step's batch, preparing the next one meanwhile.
+
+        A step's `first_row` is a global row of the stream.
+        """
         with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
             pending = None
             for step in steps:

@@ -2,10 +2,11 @@
 
 The states of a phase:
 
-1. The ranks meet. Rank 0 looks for the newest whole checkpoint of this very phase (same slice, same shards, same
+1. The ranks meet. Rank 0 looks for the newest whole checkpoint of this very phase (same slice, same rows, same
    checkpoint to begin with); those of another recipe, or of a format that is no longer read, are moved to
-   `superseded/`. Each rank checks its share of the shards.
-2. Weights and moments are loaded: from that checkpoint, else from the phase before, else fresh from the seed.
+   `superseded/`.
+2. Weights and moments are loaded: from that checkpoint, else from the phase before, else fresh from the seed. Each rank
+   verifies its share of the files that rows will be drawn from.
 3. For each stage, for each step: a batch of consecutive global rows, forward and backward in micro-batches, one
    reduction, one update, one line of metrics. The loss is summed over masked positions and divided by their number in
    the whole batch, so that neither ranks nor micro-batches change it.
@@ -30,7 +31,7 @@ import platform
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,15 @@ import torch.nn.functional as F
 
 from common.errors import UserError, run_command
 from common.files import read_json, sha256_of
-from corpus.rows.permutation import derive_key
-from corpus.rows.store import listed_files, read_index, read_list, refuse_changed_rows
+from common.quantities import amount
+from corpus.rows.store import read_index, read_list
 from model.modernbert import ModernBert, Shape
 from model.training import checkpoint
 from model.training.data import RankBatch, Stream
 from model.training.engine import Engine, describe_place, fresh_tensors, start_process_group
 from model.training.metrics import Log, Progress, Tally, memory_bytes
+from model.training.position import Position
+from model.training.verification import FOREGROUND_SECONDS, Verification, files_read, share
 from recipe.schedule import phase_slots, stage_rows, steps
 from recipe.slices.files import read_slice
 from recipe.slices.types import PhaseSlice
@@ -60,22 +63,6 @@ launcher tries neither again."""
 KEPT_CHECKPOINTS = 2
 PLACE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Environment variables that tell a process its place among the ranks."""
-
-
-@dataclass
-class Position:
-    """Where training stands; what `state.json` holds. Numbers of slots and steps count the whole lineage."""
-
-    step: int = 0
-    slots: int = 0
-    stage: int = 0
-    stage_rows: int = 0
-    """Rows of the stage that are done: the only state of the data."""
-    phase_slots: int = 0
-    drawn: dict[str, int] = field(default_factory=dict)
-    """Source -> real tokens of it trained on in this phase."""
-    stage_end: bool = False
-    """Whether this is the last checkpoint of a stage."""
 
 
 class Phase:
@@ -98,9 +85,10 @@ class Phase:
         self.tokenizer = read_json(arguments.tokenizer)
         self._decisive = [arguments.slice, arguments.rows, *([arguments.previous] if arguments.previous else [])]
         self.inputs = self._fingerprint()
-        self._check_rows()
         self.position = Position()
         self.engine = self._load(arguments.previous)
+        self.streams = self._open_streams()
+        self.verification = self._check_rows()
 
     def _ask_to_stop(self, number: int, _: Any) -> None:
         self.stop_asked = True
@@ -115,18 +103,33 @@ class Phase:
         """Hash what decides this phase's result: its slice, its rows, and the checkpoint it begins with."""
         return hashlib.sha256("".join(map(sha256_of, self._decisive)).encode()).hexdigest()
 
-    def _check_rows(self) -> None:
-        """Verify every file of the rows that this phase reads, each once and on one rank."""
-        files = {
-            directory / entry["name"]: (directory, entry, index)
-            for index in self.rows.values()
-            for directory, entry in listed_files(index)
-        }
-        for path in sorted(files)[self.rank :: self.world_size]:
-            refuse_changed_rows(*files[path])
+    def _check_rows(self) -> Verification:
+        """Begin to verify what this phase will read, each file on one rank, and wait for it a while."""
         for index in self.rows.values():
             if read_index(index)["tokenizer"] != self.tokenizer["fingerprint"]:
                 raise UserError(f"{index} was made with another tokenizer; delete its directory and run again.")
+        ahead = [(stream, self._rows_left(number)) for number, stream in self.streams.items()]
+        files = files_read(ahead)
+        size = sum(entry["bytes"] for entry in files.values())
+        self.say(f"verifying the {len(files)} files that rows are drawn from, {amount(size)} bytes")
+        verification = Verification(share(files, self.rank, self.world_size))
+        if not verification.wait(FOREGROUND_SECONDS):
+            self.say("training begins while the rest of them is verified")
+        return verification
+
+    def _open_streams(self) -> dict[int, Stream]:
+        """Return the data of each stage that is not trained yet, by its number."""
+        streams: dict[int, Stream] = {}
+        data = self.position.data
+        for number in range(self.position.stage + self.position.stage_end, len(self.slice.stages)):
+            stage, vocabulary = self.slice.stages[number], self.tokenizer["vocabulary"]
+            stream = Stream(stage, self.rows, data, self.slice.seed, vocabulary, self.languages, self.say)
+            streams[number] = stream
+            data = stream.after(self._rows_left(number))
+        return streams
+
+    def _rows_left(self, number: int) -> int:
+        return stage_rows(self.slice.stages[number]) - (number == self.position.stage) * self.position.stage_rows
 
     def _load(self, previous: Path | None) -> Engine:
         folder = self.folder / "checkpoints"
@@ -144,10 +147,10 @@ class Phase:
         tensors = checkpoint.load_tensors(start) if start else fresh_tensors(model)
         state = checkpoint.load_state(start) if start else {}
         if own:
-            self.position = Position(**state["position"])
+            self.position = Position.read(state["position"])
             self.say(f"continuing from {own[-1]}: step {self.position.step}")
         elif start:
-            self.position = Position(step=state["position"]["step"], slots=state["position"]["slots"])
+            self.position = Position.read(state["position"]).next_phase()
             self.say(f"beginning from {start}")
         else:
             self.say(f"beginning with fresh weights, seed {self.slice.seed}")
@@ -195,8 +198,10 @@ class Phase:
             self.say(f"training {self.log.repeated} steps again that the last attempt made after its last checkpoint")
         self.saved = time.monotonic()
         self.save_seconds = 0.0
-        for number in range(self.position.stage + self.position.stage_end, len(self.slice.stages)):
-            self._train_stage(number)
+        for number, stream in self.streams.items():
+            self._train_stage(number, stream)
+        self.verification.wait()
+        dist.barrier()  # what any rank read has been verified
         # The phase is trained: whoever asks for a stop now gets the end, and Python must not die of it on its way out.
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
@@ -214,25 +219,25 @@ class Phase:
             checkpoint.write_pointer(self.folder / "checkpoint.json", last, facts)
             self.say(f"{self.folder / 'checkpoint.json'} names {last.name}")
 
-    def _train_stage(self, number: int) -> None:
+    def _train_stage(self, number: int, stream: Stream) -> None:
         stage, position = self.slice.stages[number], self.position
         if position.stage != number:
             position.stage, position.stage_rows = number, 0
-        key = derive_key(self.slice.seed, self.slice.ordinal, number)
-        vocabulary = self.tokenizer["vocabulary"]
-        stream = Stream(stage, self.rows, key, vocabulary, self.languages, self.say)
+        position.data = stream.place
+        before = position.data.rows - position.stage_rows
         self.model.set_global_rope_theta(stage.rope_theta)
         micro_rows = max(1, self.micro_slots // stage.length)
-        plan = steps(stage, position.stage_rows)
+        plan = (step._replace(first_row=before + step.first_row) for step in steps(stage, position.stage_rows))
         waiting = time.monotonic()
         for batch in stream.batches(plan, self.rank, self.world_size, micro_rows):
             began = time.monotonic()
+            self.verification.wait(0)
             tally, norm = self._step(batch, stream)
             now = time.monotonic()
             self._advance(batch, stream, tally)
             timing = {"step_seconds": now - waiting, "data_wait_seconds": began - waiting}
             self._report(tally, norm, batch, timing)
-            self._maybe_checkpoint(tally)
+            self._maybe_checkpoint(tally, stream)
             waiting = time.monotonic()
 
     def _step(self, batch: RankBatch, stream: Stream) -> tuple[Tally, float]:
@@ -261,6 +266,7 @@ class Phase:
         position.slots += slots
         position.phase_slots += slots
         position.stage_rows += batch.step.rows
+        position.data = replace(position.data, rows=position.data.rows + batch.step.rows)
         position.stage_end = position.stage_rows == stage_rows(stage)
         for part, tokens in zip(stream.components, tally.drawn, strict=True):
             position.drawn[part.source] = position.drawn.get(part.source, 0) + tokens
@@ -271,8 +277,8 @@ class Phase:
             first, last = batch.step.first_row, batch.step.first_row + batch.step.rows - 1
             raise UserError(
                 f"the loss ({summary['loss']}) or the gradient's norm ({norm}) is not a finite number at step "
-                f"{self.position.step}, global rows {first} to {last} of stage {self.position.stage}. The newest "
-                f"checkpoint in {self.folder} is from before; lower the learning rate, or look at the rows."
+                f"{self.position.step}, global rows {first} to {last} of stream {self.position.data.stream}. "
+                f"The newest checkpoint in {self.folder} is from before; lower the learning rate, or look at the rows."
             )
         if not self.log:
             return
@@ -300,11 +306,12 @@ class Phase:
         finished = position.stage_end and position.stage == len(self.slice.stages) - 1
         self.progress.show(position.phase_slots, summary["loss"], tokens_per_second, finished)
 
-    def _maybe_checkpoint(self, tally: Tally) -> None:
+    def _maybe_checkpoint(self, tally: Tally, stream: Stream) -> None:
         """Save if a stage ends, a rank was told to stop, or rank 0's clock says so; leave if told to stop."""
         if not (tally.stop or tally.checkpoint_due or self.position.stage_end):
             return
         began = time.monotonic()
+        self.position.data = replace(self.position.data, heads=stream.heads(self.position.data.rows))
         tensors = self.engine.gather()
         if self.rank == 0:
             folder = self.folder / "checkpoints"
@@ -325,7 +332,7 @@ class Phase:
         """Return what `state.json` holds; equal training gives equal content."""
         return {
             "format": checkpoint.FORMAT,
-            "position": self.position.__dict__,
+            "position": asdict(self.position),
             "updates": self.engine.updates,
             "inputs": self.inputs,
             "slice": json.loads(self.slice.model_dump_json()),

@@ -61,12 +61,10 @@ def phase_slice(recipe: Recipe, run: str, phase: str) -> PhaseSlice:
     phases = [name for _, name in way]
     if phase not in phases:
         raise KeyError(f"{run} has no phase {phase}")
-    ordinal = phases.index(phase)
     shape, tokenizer = _model(recipe, run)
     return PhaseSlice(
-        run=way[ordinal][0],
+        run=way[phases.index(phase)][0],
         phase=phase,
-        ordinal=ordinal,
         seed=recipe.seed,
         model=shape,
         tokenizer=tokenizer,

@@ -74,9 +74,6 @@ class PhaseSlice(Strict):
 
     run: str
     phase: str
-    ordinal: int
-    """0-based position in the run's lineage. The data's order and the masks depend on (seed, ordinal, stage), not on
-    names, so that two runs that differ in one setting see the same rows."""
     seed: int
     model: ModelShape
     tokenizer: str

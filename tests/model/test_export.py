@@ -104,7 +104,7 @@ def run_export(folder: Path, tokenizer: Path, encoder: ModernBert) -> subprocess
         "masking_rate": 0.3,
         "components": [],
     }
-    content = {"run": "r", "phase": "p", "ordinal": 0, "seed": 1, "model": shape, "tokenizer": "t", "optimizer": {}}
+    content = {"run": "r", "phase": "p", "seed": 1, "model": shape, "tokenizer": "t", "optimizer": {}}
     (folder / "slice.json").write_text(json.dumps(content | {"stages": [stage | {"rope_theta": 1.0}, stage]}))
     options = {
         "--checkpoint": folder / "checkpoint.json",

@@ -1,5 +1,6 @@
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from common.errors import UserError
 from corpus.rows.weights import component_weights
 from model.training.data import Stream
+from model.training.position import DataPosition
 from recipe.schedule import Step, steps
 from recipe.schema import Batch, LearningRate
 from recipe.slices.types import Component, StageSlice
@@ -68,8 +70,8 @@ def stage(*parts):
     )
 
 
-def stream(rows, *parts, key=b"key", say=print):
-    return Stream(stage(*parts), rows, key, 1000, ["en", "fi"], say)
+def stream(rows, *parts, seed=1, place=None, say=print):
+    return Stream(stage(*parts), rows, place or DataPosition(), seed, 1000, ["en", "fi"], say)
 
 
 PARTS = component("fi-one", 2), component("en-one", 1)
@@ -126,9 +128,44 @@ def test_masked_positions_know_their_language(rows):
     assert torch.equal(batch.rows.cu_seqlens[-1:], torch.tensor([64 * 32], dtype=torch.int32))
 
 
-def test_another_key_gives_other_rows_and_other_masks(rows):
-    one, other = (stream(rows, *PARTS, key=key).rank_batch(Step(0, 20, 1e-3), 0, 1, 20) for key in (b"a", b"b"))
+def test_another_seed_gives_other_rows_and_other_masks(rows):
+    one, other = (stream(rows, *PARTS, seed=seed).rank_batch(Step(0, 20, 1e-3), 0, 1, 20) for seed in (1, 2))
     assert rows_of(one) != rows_of(other)
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_a_stage_that_reads_the_same_mixture_goes_on_with_its_rows_and_masks(rows, before, later):
+    whole = stream(rows, *PARTS)
+    following = stream(rows, *PARTS, place=whole.after(before))
+    assert (following.place.stream, following.place.rows) == (0, before)
+    step = Step(before + later, 9, 1e-3)
+    assert rows_of(following.rank_batch(step, 0, 1, 9)) == rows_of(whole.rank_batch(step, 0, 1, 9))
+
+
+@given(st.integers(0, 400))
+def test_another_mixture_goes_on_with_each_source_where_it_stands(rows, before):
+    first = stream(rows, *PARTS)
+    second = stream(rows, component("fi-one", 1), component("en-one", 5), place=first.after(before))
+    assert (second.place.stream, second.place.rows) == (1, 0)
+    assert list(second.mixture.firsts) == first.mixture.drawn(before)
+    count = second.mixture.block
+    drawn = [
+        np.concatenate([found[parts == k] for parts, found in both])
+        for both in [(first.mixture.locate(np.arange(before)), second.mixture.locate(np.arange(count)))]
+        for k in (0, 1)
+    ]
+    for seen, reader in zip(drawn, second.readers, strict=True):
+        times = np.bincount(seen, minlength=reader.rows)
+        assert times.max() - times.min() <= 1, "every row of a source is read once more before any is read again"
+
+
+def test_a_resumed_stage_reads_what_it_would_have_read(rows):
+    first = stream(rows, component("fi-one", 1))
+    begun = stream(rows, *PARTS, place=first.after(33))
+    resumed = stream(rows, *PARTS, place=begun.after(50))
+    step = Step(70, 9, 1e-3)
+    assert rows_of(resumed.rank_batch(step, 0, 1, 9)) == rows_of(begun.rank_batch(step, 0, 1, 9))
+    assert resumed.heads(120) == begun.heads(120)
 
 
 def test_a_source_without_rows_is_left_out_and_named(rows):

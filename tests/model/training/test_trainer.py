@@ -23,7 +23,7 @@ from corpus.rows.index import write_list
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
 from corpus.tokens.shards import make as make_shards
-from recipe.needs import phase_rows
+from recipe.needs import all_phases, phase_rows
 from recipe.reading import load_recipe
 from recipe.slices.files import to_json
 from recipe.slices.making import phase_slice, source_slice, tokenizer_slice
@@ -34,6 +34,8 @@ MODEL = {"tokenizer": "t", "layers": 4, "hidden": 32, "heads": 2, "intermediate"
 BATCH = {"tokens": 480, "start_tokens": 96, "warmup_tokens": 2000}
 FIRST = {"length": 32, "tokens": 8000, "batch": BATCH, "learning_rate": {"peak": 3e-3, "warmup_tokens": 1000}}
 SECOND = {"length": 48, "tokens": 6000, "batch": {"tokens": 490}, "learning_rate": {"peak": 3e-3, "shape": "1-sqrt"}}
+PLAIN = {"length": 32, "tokens": 2400, "batch": {"tokens": 480}, "learning_rate": {"peak": 3e-3}}
+PLAIN |= {"rope_theta": 10_000, "mixture": "m"}
 RECIPE = {
     "title": "test",
     "sources": {name: {"language": name, "files": [f"{name}.jsonl"]} for name in ("en", "la")},
@@ -47,9 +49,18 @@ RECIPE = {
                 SECOND | {"rope_theta": 1_000_000, "mixture": "m"},
             ]
         },
+        "whole": {"stages": [PLAIN | {"tokens": 4800}]},
+        "halves": {"stages": [PLAIN, PLAIN]},
+        "half": {"stages": [PLAIN]},
+        "other-half": {"stages": [PLAIN]},
         "two": {"stages": [SECOND | {"rope_theta": 1_000_000, "mixture": "m"}]},
     },
-    "runs": {"r": {"model": "m", "phases": ["one", "two"]}},
+    "runs": {
+        "r": {"model": "m", "phases": ["one", "two"]},
+        "whole": {"model": "m", "phases": ["whole"]},
+        "halves": {"model": "m", "phases": ["halves"]},
+        "split": {"model": "m", "phases": ["half", "other-half"]},
+    },
     "evaluation": {"lengths": [32]},
 }
 
@@ -71,8 +82,8 @@ def data(tmp_path_factory):
     make_tokenizer(tokenizer_slice(recipe, "t"), manifests, tokenizer)
     for language, manifest in manifests.items():
         make_shards(manifest, tokenizer, folder / "shards" / "t" / language / "manifest.json", "tokie", workers=1)
-    for phase in ("one", "two"):
-        content = phase_slice(recipe, "r", phase)
+    for run, phase in all_phases(recipe):
+        content = phase_slice(recipe, run, phase)
         (folder / f"{phase}.json").write_text(to_json(content), encoding="utf-8")
         write_list(make_rows(phase_rows(content), folder / "shards", folder / "rows", 1), folder / f"{phase}-rows.json")
     return folder
@@ -162,6 +173,23 @@ def test_the_loss_falls_and_every_row_is_trained_once(whole):
         assert all(first + count == following for (first, count), (following, _) in pairwise(rows))
     assert lines[-1]["loss"] < lines[0]["loss"] - 0.3
     assert set(lines[-1]["language_loss"]) == {"en", "la"}
+
+
+def test_a_stage_split_in_two_and_a_phase_split_in_two_train_the_same_bits(data):
+    ways = {"whole": ["whole"], "halves": ["halves"], "split": ["half", "other-half"]}
+    trained = {}
+    for way, phases in ways.items():
+        lines, previous = [], None
+        for phase in phases:
+            folder = data / "runs" / way / phase
+            finish(data, folder, phase=phase, previous=previous, every=900.0)
+            lines += metrics(folder)
+            previous = folder / "checkpoint.json"
+        assert [line["first_row"] for line in lines] == list(range(0, 150, 15))
+        trained[way] = [line["loss"] for line in lines], weights(folder)
+    for losses, tensors in trained.values():
+        assert losses == trained["whole"][0]
+        assert same(tensors, trained["whole"][1])
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bits(data, whole):
