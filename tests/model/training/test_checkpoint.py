@@ -141,8 +141,8 @@ def test_a_checkpoint_of_another_format_is_whole_but_not_read(tmp_path, monkeypa
         directory = write(tmp_path / "checkpoints", 5)
         checkpoint.write_pointer(tmp_path / "checkpoint.json", directory, {})
     assert checkpoint.damage(directory) is None
-    assert "format 1, and 2 is what is read" in checkpoint.other_format(directory)
-    with pytest.raises(UserError, match=r"state\.json is of format 1, and 2 is what is read; move .* away"):
+    assert "format 1, and 3 is what is read" in checkpoint.other_format(directory)
+    with pytest.raises(UserError, match=r"state\.json is of format 1, and 3 is what is read; move .* away"):
         checkpoint.load_state(directory)
-    with pytest.raises(UserError, match=r"checkpoint\.json is of format 1, and 2 is what is read; delete it"):
+    with pytest.raises(UserError, match=r"checkpoint\.json is of format 1, and 3 is what is read; delete it"):
         checkpoint.open_checkpoint(tmp_path / "checkpoint.json")

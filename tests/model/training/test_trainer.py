@@ -172,7 +172,7 @@ def test_the_loss_falls_and_every_row_is_trained_once(whole):
         rows = [(line["first_row"], line["batch_rows"]) for line in lines if line["stage"] == stage]
         assert all(first + count == following for (first, count), (following, _) in pairwise(rows))
     assert lines[-1]["loss"] < lines[0]["loss"] - 0.3
-    assert set(lines[-1]["language_loss"]) == {"en", "la"}
+    assert {language for line in lines for language in line["language_loss"]} == {"en", "la"}
 
 
 def test_a_stage_split_in_two_and_a_phase_split_in_two_train_the_same_bits(data):
@@ -288,7 +288,7 @@ def test_checkpoints_of_an_older_format_are_set_aside_and_not_continued(data, wh
         files = [describe(directory / entry["name"]) for entry in manifest["files"]]
         write_json(directory / "manifest.json", {"format": 1, "files": files})
     output = finish(data, folder, every=900.0)
-    assert "is a checkpoint of format 1, and 2 is what is read; moved what was here to" in output
+    assert "is a checkpoint of format 1, and 3 is what is read; moved what was here to" in output
     assert list(folder.glob("superseded/format-1/checkpoints*/step-*"))
     assert same(weights(folder), weights(whole))
 
