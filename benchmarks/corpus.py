@@ -82,7 +82,7 @@ def prepare(place: Place) -> None:
     )
     model = ModelShape(layers=1, hidden=64, heads=1, intermediate=64)
     phase = PhaseSlice(
-        run="r", phase="p", ordinal=0, seed=1, model=model, tokenizer=TOKENIZER, optimizer=Optimizer(), stages=[stage]
+        run="r", phase="p", seed=1, model=model, tokenizer=TOKENIZER, optimizer=Optimizer(), stages=[stage]
     )
     (place.folder / "source.json").write_text(to_json(source), encoding="utf-8")
     (place.folder / "phase.json").write_text(to_json(phase), encoding="utf-8")
