@@ -7,7 +7,7 @@ whatever order and by however many processes a source is read, and equal texts a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -25,6 +25,8 @@ LATIN_SPACE = SPACE[:256].tobytes()
 
 def count_words(text: str) -> int:
     """Return `len(text.split())` without holding the words: a long text has more of them than memory."""
+    if len(text) <= PIECE_CHARACTERS:
+        return _words_of(text)
     words, in_word = 0, False
     for start in range(0, len(text), PIECE_CHARACTERS):
         piece = text[start : start + PIECE_CHARACTERS]
@@ -68,24 +70,27 @@ def drop_reason(document: Document, words: int, filters: Filters) -> str | None:
     The order is fixed: characters, words, then scores by name; the ends of ranges are inclusive. `words` is
     `count_words(document.text)`.
     """
-    return next(_refusals(document, words, filters), None)
+    return (
+        _outside("characters", len(document.text), filters.min_characters, filters.max_characters)
+        or _outside("words", words, filters.min_words, filters.max_words)
+        or (_low_score(document, filters.min_scores) if filters.min_scores else None)
+    )
 
 
-def _refusals(document: Document, words: int, filters: Filters) -> Iterator[str]:
-    for unit, count, low, high in (
-        ("characters", len(document.text), filters.min_characters, filters.max_characters),
-        ("words", words, filters.min_words, filters.max_words),
-    ):
-        if count < low:
-            yield f"{unit} < {low}"
-        if high is not None and count > high:
-            yield f"{unit} > {high}"
-    for name, smallest in sorted(filters.min_scores.items()):
+def _outside(unit: str, count: int, low: int, high: int | None) -> str | None:
+    if count < low:
+        return f"{unit} < {low}"
+    return f"{unit} > {high}" if high is not None and count > high else None
+
+
+def _low_score(document: Document, min_scores: Mapping[str, float]) -> str | None:
+    for name, smallest in sorted(min_scores.items()):
         score = document.fields.get(name)
         if isinstance(score, bool | str | None):
-            yield f"{name} is no number"
-        elif score < smallest:
-            yield f"{name} < {smallest:g}"
+            return f"{name} is no number"
+        if score < smallest:
+            return f"{name} < {smallest:g}"
+    return None
 
 
 def _point(utf8: bytes, person: bytes, seed: int) -> float:

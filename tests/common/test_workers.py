@@ -46,6 +46,17 @@ def test_an_error_of_a_task_is_raised_here(workers: int) -> None:
         list(map_in_processes(fail, range(5), workers))
 
 
+def fail_beside_a_long_task(number: int) -> None:
+    if number == 0:
+        time.sleep(600)
+    raise UserError("the second is wrong.")
+
+
+def test_an_error_is_told_at_once_and_ends_tasks_that_are_under_way() -> None:
+    with pytest.raises(UserError, match="the second is wrong"):
+        list(map_in_processes(fail_beside_a_long_task, range(2), 2))
+
+
 def test_a_killed_worker_is_told() -> None:
     with pytest.raises(UserError, match="fewer --workers"):
         list(map_in_processes(die, range(5), 2))

@@ -1,4 +1,5 @@
-# Raw text to documents: one job per source.
+# Raw text to documents: one job per source, which works through its parts in all its cores. Parts lie undeclared beside
+# the manifest, so that those that a killed job has finished are there for the next.
 
 
 rule package_text:

@@ -148,6 +148,17 @@ def test_a_file_cut_short_anywhere_is_told_or_read_to_where_it_was_cut(tmp_path,
     assert len(told) >= (1 if name == "jsonl" else 90)
 
 
+def test_a_frame_whose_beginning_is_damaged_is_told_wherever_the_spans_begin(tmp_path):
+    file = write_input(tmp_path / "in.frames.jsonl.zst")
+    whole = file.read_bytes()
+    starts = [at for at in range(len(whole)) if whole[at : at + 4] == zstandard.FRAME_HEADER]
+    assert len(starts) > 20
+    for start in starts:
+        file.write_bytes(whole[:start] + b"?" + whole[start + 1 :])
+        with pytest.raises(UserError, match=r"in\.frames\.jsonl\.zst is .*damaged"):
+            sample(source(), [file], tmp_path / "out" / "manifest.json", 1, 40_000)
+
+
 @pytest.mark.parametrize("name", ["jsonl", "frames.jsonl.zst"])
 def test_finished_parts_are_kept_and_the_others_made_again(tmp_path, name):
     file = write_input(tmp_path / f"in.{name}")
