@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from fractions import Fraction
 from pathlib import Path
 from statistics import median
 
@@ -29,7 +28,7 @@ from common.errors import run_command
 from common.files import write_json
 from common.listed import describe
 from corpus.rows.index import make
-from corpus.rows.mixture import Mixture
+from corpus.rows.order import SourceOrder, block_count
 from corpus.rows.store import RowReader
 from corpus.tokens.ids import FORMAT
 from recipe.needs import Rows
@@ -66,14 +65,15 @@ def made_rows(folder: Path, counts: NDArray[np.int64], length: int) -> Path:
     return made.index
 
 
-def orders(rows: int) -> dict[str, Order]:
+def orders(reader: RowReader) -> dict[str, Order]:
     """Return the orders in which rows are read."""
+    rows = reader.rows
     count = min(DRAWN, rows)
-    training = Mixture((rows,), (Fraction(1),), b"k" * 32).locate(np.arange(count, dtype=np.int64))[1]
+    training = SourceOrder(rows, block_count(reader.index["tokens"]), b"key", str(LENGTH))
     return {
         "one after the other": np.arange(count, dtype=np.int64),
         "at random": np.random.default_rng(0).permutation(rows)[:count],
-        "as in training": training,
+        "as in training": training(np.arange(count, dtype=np.int64)),
         "the first": np.array([0]),
         "the last": np.array([rows - 1]),
     }
@@ -139,8 +139,8 @@ def main(arguments: argparse.Namespace) -> None:
                 copies = other.submit(copy_rows, index, folder).result()
             run([[*map(str, script), "write", str(folder / "litdata"), *map(str, copies)]], {})
             readers["litdata"] = ((*script, "read", folder / "litdata"), folder / "litdata")
-        ordered = {order: folder / f"{order}.npy" for order in orders(rows)}
-        for order, places in orders(rows).items():
+        ordered = {order: folder / f"{order}.npy" for order in orders(RowReader(index))}
+        for order, places in orders(RowReader(index)).items():
             np.save(ordered[order], places)
         header = ["", "rows per processor second", "ms to the first row", "kB from the disk a row, cold"]
         print_table(header, table(readers, ordered, arguments.rounds))

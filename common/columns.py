@@ -73,7 +73,8 @@ def open_columns(path: Path) -> dict[str, NDArray[Any]]:
         UserError: the file is absent, or not one that `write_columns` made.
     """
     try:
-        content: NDArray[np.uint8] = np.memmap(path, np.uint8, "r")
+        # As a plain array: numpy's memmap does work in Python for every slice that is taken of it.
+        content: NDArray[np.uint8] = np.memmap(path, np.uint8, "r").view(np.ndarray)
         start = 8 + int.from_bytes(content[:8].tobytes(), "little")
         if start > min(len(content), _LONGEST_HEADER):
             raise ValueError("its header is longer than the file")

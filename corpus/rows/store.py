@@ -52,6 +52,7 @@ class RowReader:
         self.length: int = self.index["length"]
         """Slots of a row; a row may hold fewer tokens."""
         self.path = index_path
+        self._columns = index_path.with_name(COLUMNS)
         self._shards = Path(os.path.normpath(index_path.parent / self.index["shards"]))
         self._before = np.array([0, *accumulate(part["rows"] for part in self.index["parts"])], dtype=np.int64)
         refuse_changed(index_path.parent, self.index["file"], _advice(index_path), checksum=False)
@@ -95,7 +96,7 @@ class RowReader:
     def _pieces(self, row: int) -> Pieces:
         if not 0 <= row < self.rows:
             raise IndexError(f"row {row} of {self.rows} in {self.path}")
-        columns = _open(self.path.with_name(COLUMNS), self.index["file"]["sha256"])
+        columns = _open(self._columns, self.index["file"]["sha256"])
         first = int(columns["ends"][row - 1]) if row else 0
         place = slice(first, int(columns["ends"][row]))
         return Pieces(columns["starts"][place].astype(np.int64), columns["counts"][place].astype(np.int64))
