@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 
@@ -95,5 +96,12 @@ def _low_score(document: Document, min_scores: Mapping[str, float]) -> str | Non
 
 def _point(utf8: bytes, person: bytes, seed: int) -> float:
     """A point in [0, 1) from a keyed BLAKE2b (RFC 7693) of the text, independent for each `person`."""
-    digest = hashlib.blake2b(utf8, digest_size=8, key=seed.to_bytes(8, "little"), person=person).digest()
-    return (int.from_bytes(digest, "big") >> 11) / 2**53
+    hasher = _hasher(person, seed).copy()
+    hasher.update(utf8)
+    return (int.from_bytes(hasher.digest(), "big") >> 11) / 2**53
+
+
+@cache
+def _hasher(person: bytes, seed: int) -> hashlib.blake2b:
+    """The hash before any text, which is copied: a keyed one begins with a block of its own."""
+    return hashlib.blake2b(digest_size=8, key=seed.to_bytes(8, "little"), person=person)

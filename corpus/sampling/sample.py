@@ -77,8 +77,11 @@ def _flat(parts: Iterable[Iterable[Part]]) -> list[Part]:
 
 
 def _bytes_to_read(task: Task) -> int:
-    """Bytes of the files of a task: what cannot be split comes first, so that it does not run alone in the end."""
-    return sum(span.end - span.start for span in task.spans)
+    """The most bytes that a task may have to read: large ones come first, so that none runs alone in the end.
+
+    Where a file cannot be split, its first span may hold all of it.
+    """
+    return sum(span.end - span.start if span.start else span.size for span in task.spans)
 
 
 def _add_up(units: list[tuple[Span, ...]], finished: list[list[Part]]) -> Account:
