@@ -153,7 +153,7 @@ def test_a_frame_whose_beginning_is_damaged_is_told_wherever_the_spans_begin(tmp
     whole = file.read_bytes()
     starts = [at for at in range(len(whole)) if whole[at : at + 4] == zstandard.FRAME_HEADER]
     assert len(starts) > 20
-    for start in starts:
+    for start in starts[::5]:
         file.write_bytes(whole[:start] + b"?" + whole[start + 1 :])
         with pytest.raises(UserError, match=r"in\.frames\.jsonl\.zst is .*damaged"):
             sample(source(), [file], tmp_path / "out" / "manifest.json", 1, 40_000)
