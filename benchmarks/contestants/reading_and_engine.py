@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import multiprocessing
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,33 +18,23 @@ import orjson
 import tokie
 import zstandard
 
-BATCH_CHARACTERS = 1 << 21
-
-
 _engines: list[Any] = []  # its stubs lack the method that is used
 """The one of this process."""
 
 
 def read_engine(tokenizer: Path) -> None:
     """Read the tokenizer of this process."""
-    os.environ["RAYON_NUM_THREADS"] = "1"  # looked at once, before the first text
     _engines.append(tokie.Tokenizer.from_json(str(tokenizer)))
 
 
 def encode_file(path: Path, output: Path) -> None:
     """Write the ids of a file's texts, uint16, one text after the other."""
     (engine,) = _engines
-    texts: list[str] = []
-    size = 0
     with path.open("rb") as raw, output.open("wb") as ids:
         for line in io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw), 1 << 20):
-            texts.append(orjson.loads(line)["text"])
-            size += len(texts[-1])
-            if size >= BATCH_CHARACTERS:
-                ids.write(engine.encode_batch_flat(texts, add_special_tokens=False)[0].astype(np.uint16).data)
-                texts, size = [], 0
-        if texts:
-            ids.write(engine.encode_batch_flat(texts, add_special_tokens=False)[0].astype(np.uint16).data)
+            # One text a call: with more, the engine starts as many threads as there are cores.
+            text = orjson.loads(line)["text"]
+            ids.write(engine.encode_batch_flat([text], add_special_tokens=False)[0].astype(np.uint16).data)
 
 
 def main(tokenizer: Path, output: Path, workers: int, files: list[Path]) -> None:

@@ -24,7 +24,8 @@ from recipe.schema import Engine
 
 FORMAT = 1
 MANIFEST, TOKENIZER = "manifest.json", "tokenizer.json"
-CHUNK_CHARACTERS = 1 << 16
+CHUNK_CHARACTERS = 1 << 14
+"""Of a longer text, for one call of an engine: so few that tokie computes them in the calling thread."""
 BATCH_CHARACTERS = 1 << 21
 
 # A single space between two characters that are no white space always begins a pre-token of its own (the ByteLevel
@@ -87,16 +88,16 @@ class TextEncoder:
                     parts = []
 
 
-def read_encoder(path: Path, engine: Engine = "tokie") -> TextEncoder:
+def read_encoder(path: Path, engine: Engine = "tokie", threads: bool = True) -> TextEncoder:
     """Read a tokenizer, given the path of its manifest.json or of the tokenizer.json beside it.
 
-    `engine` computes the ids, which are the same with any.
+    `engine` computes the ids, which are the same with any; `threads` is told to `open_engine`.
 
     Raises:
         UserError: as `read_description` does.
     """
     told = read_description(path)
-    encode = open_engine(path.with_name(TOKENIZER).read_text(encoding="utf-8"), engine)
+    encode = open_engine(path.with_name(TOKENIZER).read_text(encoding="utf-8"), engine, threads)
     return TextEncoder(encode, told.vocabulary, told.padded_vocabulary, told.fingerprint)
 
 
@@ -136,7 +137,7 @@ def _batches(texts: Iterable[str]) -> Iterator[Batch]:
     batch: Batch = []
     characters = 0
     for text in texts:
-        parts = list(chunks(text))
+        parts = [text] if len(text) <= CHUNK_CHARACTERS else list(chunks(text))
         for number, part in enumerate(parts, start=1):
             batch.append((part, text if number == len(parts) else None))
             characters += len(part)

@@ -24,12 +24,14 @@ Flat = tuple[NDArray[np.uint32], NDArray[np.int64]]
 Encode = Callable[[Sequence[str]], Flat]
 
 
-def open_engine(content: str, name: Engine) -> Encode:
+def open_engine(content: str, name: Engine, threads: bool = True) -> Encode:
     """Return what encodes texts with a tokenizer, given as the text of its tokenizer.json.
 
     Every text gives the ids of its content alone: none is added, and text that looks like a special token is ordinary.
+    `threads` says whether tokie may compute in threads of its own, one for each core that this process may use, or
+    stays in the calling one; `tokenizers` has as many as RAYON_NUM_THREADS says at its first text.
     """
-    return _tokie(content) if name == "tokie" else _tokenizers(content)
+    return _tokie(content, threads) if name == "tokie" else _tokenizers(content)
 
 
 def _tokenizers(content: str) -> Encode:
@@ -45,7 +47,7 @@ def _tokenizers(content: str) -> Encode:
     return encode
 
 
-def _tokie(content: str) -> Encode:
+def _tokie(content: str, threads: bool) -> Encode:
     tokenizer: dict[str, Any] = json.loads(content)
     # It finds special tokens in text, and adds them by the template; what it is not told of it can do neither with.
     tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if not token["special"]]
@@ -58,7 +60,11 @@ def _tokie(content: str) -> Encode:
     def encode(texts: Sequence[str]) -> Flat:
         if not texts:
             return np.zeros(0, np.uint32), np.zeros(0, np.int64)
-        ids, lengths = engine.encode_batch_flat(list(texts))
+        # It starts threads in every call with more than one text, or one of more than some 32 kB, whatever it is told.
+        # Text by text takes the same processor time where texts are no shorter than a line.
+        calls = [list(texts)] if threads else [[text] for text in texts]
+        results = [engine.encode_batch_flat(call) for call in calls]
+        ids, lengths = (np.concatenate(parts) for parts in zip(*results, strict=True))
         return ids, lengths.astype(np.int64)
 
     return encode

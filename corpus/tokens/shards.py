@@ -32,9 +32,6 @@ from corpus.tokens.encoding import TextEncoder, read_description, read_encoder
 from corpus.tokens.ids import COMMAND, FORMAT
 from recipe.schema import Engine
 
-THREADS = 4
-"""Of an engine, where there are parts enough."""
-
 
 @dataclass(frozen=True)
 class Task:
@@ -84,8 +81,8 @@ def make_shard(task: Task) -> dict[str, Any]:
     """Write a part's shard and its record, unless they are there; return the record."""
     if record := task.record():
         return record
-    os.environ["RAYON_NUM_THREADS"] = str(task.threads)  # engines look at it once, before their first text
-    encoder = _encoder(task.tokenizer, task.fingerprint, task.engine)
+    os.environ["RAYON_NUM_THREADS"] = str(task.threads)  # looked at once, before the first text
+    encoder = _encoder(task.tokenizer, task.fingerprint, task.engine, task.threads > 1)
     gathered = _encode(task, encoder)
     sizes = np.concatenate([np.zeros(0, np.int64), *gathered.counts])
     dtype = id_type(encoder)
@@ -121,9 +118,9 @@ def make_shard(task: Task) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=2)
-def _encoder(tokenizer: Path, fingerprint: str, engine: Engine) -> TextEncoder:
+def _encoder(tokenizer: Path, fingerprint: str, engine: Engine, threads: bool) -> TextEncoder:
     """Read an encoder once a process, not once a part; the fingerprint tells it from another at the same path."""
-    return read_encoder(tokenizer, engine)
+    return read_encoder(tokenizer, engine, threads)
 
 
 def id_type(encoder: TextEncoder) -> type[np.uint16] | type[np.uint32]:
@@ -140,7 +137,7 @@ def _encode(task: Task, encoder: TextEncoder) -> _Gathered:
     def texts() -> Iterator[str]:
         for number, (text, words) in enumerate(part_documents(task.documents, task.part)):
             gathered.words.append(words)
-            gathered.text_bytes += len(text.encode())
+            gathered.text_bytes += len(text) if text.isascii() else len(text.encode())
             if number % every == 0:
                 compared.append((number, text[:COMPARED_CHARACTERS]))
             yield text
@@ -149,7 +146,7 @@ def _encode(task: Task, encoder: TextEncoder) -> _Gathered:
         gathered.ids.append(ids.astype(dtype))
         gathered.counts.append(counts)
     if task.engine != "tokenizers":
-        reference = _encoder(task.tokenizer, task.fingerprint, "tokenizers")
+        reference = _encoder(task.tokenizer, task.fingerprint, "tokenizers", task.threads > 1)
         refuse_difference(compared, str(task.documents.parent / task.part["name"]), encoder, reference)
     return gathered
 
@@ -197,11 +194,10 @@ def make(documents: Path, tokenizer: Path, output: Path, engine: Engine, workers
 def share_out(sizes: Sequence[int], workers: int) -> tuple[int, int]:
     """Return how many processes take parts of these sizes, and how many threads the engine of each has.
 
-    A process takes one part at a time, and reads fast enough for an engine of `THREADS` threads: together they start
-    Python and read the tokenizer once. Where parts are few, or one is much larger than all others, an engine has more.
+    A process takes one part at a time, in one thread. Where parts are few, or one is much larger than all others, that
+    would leave cores over: then there are fewer processes, and the engine of each has threads.
     """
-    parts = sum(sizes) / max(sizes, default=1)
-    processes = max(1, min(ceil(workers / THREADS), round(parts)))
+    processes = max(1, min(workers, round(sum(sizes) / max(sizes, default=1))))
     return processes, ceil(workers / processes)
 
 
@@ -223,7 +219,7 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest.json or tokenizer.json of a tokenizer")
     parser.add_argument("--engine", choices=get_args(Engine), default="tokie", help="see the recipe (default: tokie)")
     parser.add_argument(
-        "--workers", type=int, default=1, help="threads that encode, in one process for four of them (default: 1)"
+        "--workers", type=int, default=1, help="cores: processes, or threads where parts are few (default: 1)"
     )
     parser.add_argument("--output", type=Path, required=True, help="manifest.json to write; the shards go beside it")
     arguments = parser.parse_args()

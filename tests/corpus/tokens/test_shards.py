@@ -22,7 +22,7 @@ from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
 from corpus.tokens.encoding import read_encoder
 from corpus.tokens.ids import count_unigrams, open_shard, read_shards
-from corpus.tokens.shards import THREADS, make, share_out
+from corpus.tokens.shards import make, share_out
 from recipe.schema import Engine
 from recipe.slices.types import SourceSlice, TokenizerSlice
 
@@ -110,7 +110,7 @@ def test_ids_and_words_of_every_document_stand_once_in_order(
     assert told["text_bytes"] == sum(len(text.encode()) for text in texts)
 
 
-@pytest.mark.parametrize(("engine", "workers"), [("tokenizers", 1), ("tokie", 1), ("tokie", 2 * THREADS + 1)])
+@pytest.mark.parametrize(("engine", "workers"), [("tokenizers", 1), ("tokie", 1), ("tokie", 9)])
 def test_the_same_bytes_with_any_number_of_processes_and_any_engine(
     made: Path, documents: Path, tokenizer: Path, tmp_path: Path, engine: Engine, workers: int
 ) -> None:
@@ -125,7 +125,8 @@ def test_the_same_bytes_with_any_number_of_processes_and_any_engine(
         ([100, 1, 1], 1, (1, 1)),
         ([100, 1, 1], 8, (1, 8)),
         ([100] * 3, 128, (3, 43)),
-        ([100] * 500 + [1, 1], 128, (32, 4)),
+        ([100] * 500 + [1, 1], 128, (128, 1)),
+        ([256, 200, 10], 2, (2, 1)),
     ],
 )
 def test_no_core_is_left_over_however_few_parts_there_are(
@@ -183,8 +184,8 @@ def test_an_engine_that_errs_stops_the_stage_with_the_document(
 ) -> None:
     right = corpus.tokens.encoding.open_engine
 
-    def wrong(content: str, name: str):
-        encode = right(content, name)  # type: ignore[arg-type]
+    def wrong(content: str, name: Engine, threads: bool):
+        encode = right(content, name, threads)
         return encode if name == "tokenizers" else lambda texts: (encode(texts)[0] ^ 1, encode(texts)[1])
 
     monkeypatch.setattr(corpus.tokens.encoding, "open_engine", wrong)
