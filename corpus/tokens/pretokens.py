@@ -85,8 +85,10 @@ def count_chunks(texts: Sequence[bytes]) -> pa.Table:
     if not texts:
         return COUNTS.empty_table()
     data = np.frombuffer(b"".join(texts), np.uint8)
-    pairs = data[:-1].astype(np.uint16) << 8 | data[1:]
-    cut = _CUTS[pairs]
+    cut = np.empty(len(data) - 1, bool)
+    for first in (0, 1):
+        # Every second pair of neighbours, as they lie there.
+        cut[first::2] = _CUTS[np.frombuffer(data, ">u2", (len(data) - first) // 2, first)]
     ends = np.cumsum([len(text) for text in texts])
     cut[ends[:-1] - 1] = True
     offsets = np.concatenate([[0], np.flatnonzero(cut) + 1, [len(data)]]).astype(np.int32)
@@ -97,8 +99,14 @@ def count_chunks(texts: Sequence[bytes]) -> pa.Table:
 
 def add_up(tables: Sequence[pa.Table]) -> pa.Table:
     """Return one table of `COUNTS` with each word once, in the order of their first places in the tables."""
-    added = pa.TableGroupBy(pa.concat_tables(tables), "word", use_threads=False).aggregate([("count", "sum")])
-    return pa.table([added["word"], added["count_sum"]], schema=COUNTS).combine_chunks()
+    rows = pa.concat_tables(tables)
+    if not len(rows):
+        return COUNTS.empty_table()
+    # Many times as fast as a group_by.
+    words = pa.concat_arrays(rows["word"].chunks).dictionary_encode()
+    counts = np.zeros(len(words.dictionary), np.int64)
+    np.add.at(counts, words.indices.to_numpy(), rows["count"].to_numpy())
+    return pa.table([words.dictionary, counts], schema=COUNTS)
 
 
 def words_of(chunks: pa.Table) -> pa.Table:

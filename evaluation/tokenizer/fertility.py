@@ -2,13 +2,14 @@
 
 The way of a figure: the validation texts of a source, at most as many as asked for -> words counted by a pattern,
 tokens by the tokenizer -> sums per source -> sums per language. Fertility is tokens / words over the sum, not a mean of
-documents, so a long document counts by its length. Only languages with validation text have a row.
+documents, so a long document counts by its length. Only languages with validation text have a row. How unequally the
+languages are served is the Gini coefficient of their tokens per byte.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -69,6 +70,17 @@ def count(encoder: TextEncoder, texts: Iterable[str]) -> Counts:
     return total
 
 
+def gini(values: Sequence[float]) -> float | None:
+    """Return the Gini coefficient: 0 where all are equal, towards 1 the more one has of all; None for no values.
+
+    The mean of all differences |x - y| over twice the mean; for tokenizers as in arXiv 2508.04796, section 4.
+    """
+    if not values:
+        return None
+    differences = sum(abs(one - other) for one in values for other in values)
+    return differences / (2 * len(values) * sum(values))
+
+
 def measure(
     evaluation: EvaluationSlice, encoder: TextEncoder, manifests: Mapping[str, Path], documents: int
 ) -> dict[str, Any]:
@@ -91,6 +103,7 @@ def measure(
         "fingerprint": encoder.fingerprint,
         "split": SPLIT,
         "documents_per_source": documents,
+        "gini": gini([row["tokens"] / row["bytes"] for row in rows]),
         "rows": rows,
         "sources": [
             {"source": source, "language": evaluation.sources[source], **counts.row()}
@@ -109,6 +122,8 @@ def _tell(run: str, result: Mapping[str, Any]) -> None:
             f"  {row['language']}: {row['tokens_per_word']:.3f} tokens per word, {row['bytes_per_token']:.2f} bytes "
             f"per token ({row['words']:,} words of {row['documents']:,} documents)"
         )
+    if result["gini"] is not None:
+        print(f"  Gini coefficient of tokens per byte over languages: {result['gini']:.4f}")
 
 
 def main() -> None:

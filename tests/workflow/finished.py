@@ -114,7 +114,9 @@ def _evaluation(results: Path, run: str) -> None:
         {"language": language, "tokens_per_word": 1.734, "bytes_per_token": 3.46} | words
         for language in sorted(content["languages"])
     ]
-    write_json(folder / "fertility.json", {"format": 1, "run": run, "tokenizer": "demo", "rows": fertility})
+    write_json(
+        folder / "fertility.json", {"format": 1, "run": run, "tokenizer": "demo", "rows": fertility, "gini": 0.1234}
+    )
     guesses = [
         {"token": token, "probability": 0.5 / 2**i} for i, token in enumerate((" vapaina", "<b>", "|", " ", "."))
     ]

@@ -118,6 +118,14 @@ def test_text_that_is_not_made_gives_no_notice(results: Path) -> None:
     assert '<em class="made">' not in page
 
 
+def test_how_unequally_languages_are_served_is_told_with_each_tokenizers_objective(results: Path, page: str) -> None:
+    assert '<td class="t">classical</td><td>0.1234</td>' in page
+    change(results / "tokenizers" / "demo" / "manifest.json", objective="parity")
+    for run in RUNS:
+        change(results / "evaluation" / run / "fertility.json", gini=0.0056)
+    assert '<td class="t">parity</td><td>0.0056</td>' in render(Results(results), "t", RUNS)
+
+
 def test_numbers_come_from_the_files(results: Path, page: str) -> None:
     mlm = read_json(results / "evaluation" / "small" / "mlm.json")
     mlm["rows"][0] |= {"loss": 4.3217, "loss_stderr": 0.0123, "unigram_loss": 6.7654, "accuracy": 0.3456}

@@ -72,6 +72,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "made": {source.name for source in sources if source.made},
         "fills": fills,
         "fertility": fertility_rows(results, runs),
+        "parity": parity_rows(results, runs),
         "blanks": (blanks := blank_rows(results, runs)),
         "prompt": blanks[0]["prompt"] if blanks else "[MASK]",
         "panels": panels(lineages, phases, held_out, languages, runs),
@@ -207,6 +208,15 @@ def fertility_rows(results: Results, runs: Sequence[str]) -> Table:
         for row in results.fertility(run)
     }
     return [{"tokenizer": tokenizer, "row": row} for (tokenizer, _), row in sorted(found.items(), key=lambda i: i[0])]
+
+
+def parity_rows(results: Results, runs: Sequence[str]) -> Table:
+    """Return, once per tokenizer, its objective and how unequally it serves the languages."""
+    found = {results.lineage(run).tokenizer: results.gini(run) for run in runs}
+    return [
+        {"tokenizer": tokenizer, "objective": results.objective(tokenizer), "gini": value}
+        for tokenizer, value in sorted(found.items())
+    ]
 
 
 def blank_rows(results: Results, runs: Sequence[str]) -> Table:

@@ -260,6 +260,15 @@ class Results:
         """Return tokens per word, per language."""
         return self._rows(run, "fertility", Fertility)
 
+    def gini(self, run: str) -> float | None:
+        """Return the Gini coefficient of tokens per byte over languages; none without held-out text."""
+        value = self._json(f"evaluation/{run}/fertility.json").get("gini")
+        return None if value is None else float(value)
+
+    def objective(self, tokenizer: str) -> str:
+        """Return what a tokenizer's merges were chosen by, `classical` or `parity`."""
+        return str(self.tokenizer(tokenizer).get("objective", "classical"))
+
     def fill_mask(self, run: str) -> list[FillMask]:
         """Return what the model puts into the prompts' blanks."""
         return self._rows(run, "fill_mask", FillMask)

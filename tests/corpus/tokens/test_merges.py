@@ -71,6 +71,7 @@ def test_neither_surveys_nor_blocks_change_a_merge(texts: list[str], step: int, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merges, "_STEP", step)
         patch.setattr(merges, "_BLOCK", block)
+        patch.setattr(merges, "_DENSE", 1 << 17)
         assert learnt([table]) == usual
 
 

@@ -166,9 +166,9 @@ def test_a_part_that_was_counted_is_not_read_again(tmp_path: Path, monkeypatch: 
 def test_changed_documents_are_counted_anew_and_unchanged_ones_are_not(tmp_path: Path) -> None:
     output = tmp_path / "words" / "manifest.json"
     count_words(sample_slice(), {"one": write_source(tmp_path, "one", [["eka"]])}, output, 1)
-    before = output.stat()
+    before = output.stat().st_mtime_ns
     count_words(sample_slice(), {"one": write_source(tmp_path, "one", [["eka"]])}, output, 1)
-    assert output.stat() == before
+    assert output.stat().st_mtime_ns == before
     count_words(sample_slice(), {"one": write_source(tmp_path, "one", [["toka"]])}, output, 1)
     assert counted(output) == {"fi": {b"toka": 1}}
 

@@ -15,7 +15,7 @@ from corpus.sampling.documents import split_texts
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make
 from corpus.tokens.encoding import read_encoder
-from evaluation.tokenizer.fertility import count, count_pattern_words, measure
+from evaluation.tokenizer.fertility import count, count_pattern_words, gini, measure
 from recipe.slices.types import EvaluationSlice, SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
@@ -110,6 +110,24 @@ def test_a_language_is_the_sum_of_its_sources(manifests: dict[str, Path], tokeni
     for field in ("documents", "words", "tokens", "bytes"):
         assert result["rows"][0][field] == sum(row[field] for row in result["sources"] if row["language"] == "fi")
     assert result["rows"][0]["documents"] > result["sources"][0]["documents"] > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([], None), ([0.3], 0.0), ([0.25, 0.25, 0.25], 0.0), ([1.0, 3.0], 0.25), ([0.0, 0.0, 0.0, 1.0], 0.75)],
+)
+def test_the_gini_coefficient_is_0_for_equal_values_and_grows_with_inequality(
+    values: list[float], expected: float | None
+) -> None:
+    assert gini(values) == (None if expected is None else pytest.approx(expected))
+
+
+def test_the_gini_coefficient_is_that_of_the_languages_tokens_per_byte(
+    manifests: dict[str, Path], tokenizer: Path
+) -> None:
+    result = measure(evaluation_slice(LANGUAGES), read_encoder(tokenizer), manifests, 1000)
+    fi, sv = (row["tokens"] / row["bytes"] for row in result["rows"])
+    assert result["gini"] == pytest.approx(abs(fi - sv) / (fi + sv) / 2)
 
 
 def test_no_more_documents_of_a_source_are_read_than_asked_for(manifests: dict[str, Path], tokenizer: Path) -> None:
