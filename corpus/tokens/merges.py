@@ -148,7 +148,7 @@ class _Learner:
         self._keep(keys, starts, np.concatenate([word[lefts], word[rights]]), made)
 
     def _keep(self, keys: NDArray[Any], starts: Ids, words: Ids, made: int) -> None:
-        """Keep the places of new pairs that are frequent: (k, made) of a key k up to `made`, else (made, k - made - 1)."""
+        """Keep the places of frequent new pairs: (key, made) for a key up to `made`, else (made, key - made - 1)."""
         if not len(keys):
             return
         order = np.argsort(keys, kind="stable")
