@@ -60,8 +60,10 @@ def train_on_words(groups: Sequence[pa.Table], vocabulary: int) -> Tokenizer:
     characters = byte_characters()
     entries = [*_ADDED, *sorted(characters)]
     alphabet = [entries.index(character) for character in characters]
+    learning = learn_merges(groups, alphabet, len(entries))
+    del groups  # they have been copied
     merges = []
-    for merge in islice(learn_merges(groups, alphabet, len(entries)), max(0, vocabulary - len(entries))):
+    for merge in islice(learning, max(0, vocabulary - len(entries))):
         left, right = (entries[token] for token in merge)
         merges.append((left, right))
         entries.append(left + right)
@@ -117,8 +119,7 @@ def make(
     output.unlink(missing_ok=True)
     words = words or output.parent / "words" / "manifest.json"
     counted = count_words(sample_slice(recipe), manifests, words, workers)
-    groups = [table for _, table in language_words(words)]
-    tokenizer = train_on_words(groups if recipe.objective == "parity" else [add_up(groups)], recipe.vocabulary)
+    tokenizer = train_on_words(_groups(recipe, words), recipe.vocabulary)
     write_tokenizer(tokenizer, output.parent)
     vocabulary = tokenizer.get_vocab_size()
     manifest = {
@@ -135,6 +136,12 @@ def make(
     if sentence := tell_pruned(counted, recipe.word_bytes):
         print(sentence)
     return manifest
+
+
+def _groups(recipe: TokenizerSlice, words: Path) -> list[pa.Table]:
+    """Return the words of each language, or of all of them in one table if languages play no part."""
+    languages = [table for _, table in language_words(words)]
+    return languages if recipe.objective == "parity" else [add_up(languages)]
 
 
 def _tell(recipe: TokenizerSlice, manifest: Mapping[str, Any]) -> None:

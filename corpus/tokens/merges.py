@@ -29,7 +29,7 @@ Pair = tuple[int, int]
 Ids = NDArray[np.int32]
 
 _SEPARATOR, _DEAD = -1, -2
-_BLOCK = 1 << 23
+_BLOCK = 1 << 21
 """Places looked at together in a survey."""
 _DENSE = 1 << 22
 """Sums that are made for all pairs of ids, met or not; where there are more, pairs are sorted."""
@@ -182,22 +182,36 @@ class _Learner:
         self.least = np.maximum(1, best // _STEP)
         frequent = (counts >= self.least).any(axis=1)
         keys, counts = keys[frequent], counts[frequent]
-        found: list[tuple[NDArray[np.int64], Ids]] = []
-        for starts, pairs in self._pairs():
-            place = np.searchsorted(keys, pairs)
-            hit = keys[np.minimum(place, len(keys) - 1)] == pairs if len(keys) else np.zeros(len(pairs), bool)
-            found.append((place[hit].astype(np.int32), starts[hit]))
         self.places, self.heaps = {}, [[] for _ in self.heaps]
-        which = np.concatenate([np.zeros(0, np.int32), *(which for which, _ in found)])
-        at = np.concatenate([np.zeros(0, np.int32), *(starts for _, starts in found)])
-        del found
-        order = np.argsort(which.astype(np.uint16) if len(keys) <= 1 << 16 else which, kind="stable")
-        ends = np.cumsum(np.bincount(which, minlength=len(keys)))
-        at = at[order]
-        for number, (key, end) in enumerate(zip(keys.tolist(), ends.tolist(), strict=True)):
-            begin = ends[number - 1] if number else 0
-            self._push((key >> 32, key & 0xFFFFFFFF), at[begin:end].copy(), counts[number])
+        for number, (key, at) in enumerate(zip(keys.tolist(), self._find(keys), strict=True)):
+            self._push((key >> 32, key & 0xFFFFFFFF), at, counts[number])
         return [group for group in range(len(self.heaps)) if best[group] > 0]
+
+    def _find(self, keys: NDArray[np.int64]) -> list[Ids]:
+        """Return the places of each of some pairs, sorted, in one array for all of them."""
+        kind = np.uint16 if len(keys) <= 1 << 16 else np.uint32
+        number = np.zeros(len(keys), np.int64)
+        for _, which in self._met(keys):
+            number += np.bincount(which, minlength=len(keys))
+        ends = np.cumsum(number)
+        free = ends - number
+        found = np.empty(int(number.sum()), np.int32)
+        for starts, which in self._met(keys):
+            order = np.argsort(which.astype(kind), kind="stable")
+            here = np.bincount(which, minlength=len(keys))
+            # In a block the places of a pair follow those of the blocks before it.
+            found[np.arange(len(order)) + np.repeat(free - (np.cumsum(here) - here), here)] = starts[order]
+            free += here
+        return np.split(found, ends[:-1])[: len(keys)]
+
+    def _met(self, keys: NDArray[np.int64]) -> Iterator[tuple[Ids, NDArray[np.int64]]]:
+        """Yield, block by block, places where one of some sorted pairs is, and which it is."""
+        if not len(keys):
+            return
+        for starts, pairs in self._pairs():
+            which = np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)
+            hit = keys[which] == pairs
+            yield starts[hit], which[hit]
 
     def _count_pairs(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the distinct pairs, left << 32 | right, sorted, and float64[pairs, groups], their counts."""

@@ -39,7 +39,7 @@ COMMAND = "python -m corpus.tokens.words"
 FORMAT = 1
 BATCH_BYTES = 1 << 22
 """Text whose chunks are counted together."""
-HELD_BYTES = 1 << 26
+HELD_BYTES = 1 << 25
 """Distinct chunks that are held before they become words."""
 PARTS = "parts"
 
