@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -77,3 +77,15 @@ def sha256_of(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file's bytes, read in pieces."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_of(paths: Iterable[Path]) -> str:
+    """Return one hexadecimal SHA-256 for the bytes of several files: that of theirs, joined.
+
+    Raises:
+        UserError: a file is absent.
+    """
+    try:
+        return hashlib.sha256("".join(map(sha256_of, paths)).encode()).hexdigest()
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} does not exist; the stage that makes it has not run.") from None

@@ -81,6 +81,15 @@ def parse_arguments() -> Request:
     parser.add_argument(
         "--step-seconds", type=float, default=0.0, help="or for so long between steps (default: 0, never)"
     )
+    parser.add_argument(
+        "--inputs",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="files that decide what COMMAND makes: a job that reads others is not attached to, and DONE is made again "
+        "from the word of a COMMAND that finished with these",
+    )
     parser.add_argument("--folder", type=Path, required=True, help="the phase's folder, for logs and records of jobs")
     parser.add_argument("--done", type=Path, required=True, help="the file that COMMAND makes when all is done")
     parser.add_argument(
@@ -105,6 +114,7 @@ def parse_arguments() -> Request:
         given.folder.absolute(),
         given.done.absolute(),
         tuple(given.command),
+        tuple(path.absolute() for path in given.inputs),
     )
 
 

@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save_file
 
 from common.errors import UserError
 from common.files import fsync_directory, read_json, sha256_of, write_json
+from common.finished import write_finished
 from common.listed import describe, problem_with
 
 FORMAT = 3
@@ -145,14 +146,19 @@ def remove_old(folder: Path, keep: int) -> None:
         shutil.rmtree(leftover)
 
 
-def write_pointer(path: Path, directory: Path, facts: Mapping[str, Any]) -> None:
-    """Write `checkpoint.json`, the declared artifact of a phase: it names a checkpoint and its manifest's checksum."""
+def write_pointer(path: Path, directory: Path, facts: Mapping[str, Any], inputs: str = "") -> None:
+    """Write `checkpoint.json`, the declared artifact of a phase: it names a checkpoint and its manifest's checksum.
+
+    Before it, the word of the phase's end (`common.finished`), with the digest of what it was made from.
+    """
     content = {
         "format": FORMAT,
         "checkpoint": str(directory.relative_to(path.parent)),
         "manifest_sha256": sha256_of(directory / MANIFEST),
     }
-    write_json(path, content | dict(facts))
+    content |= facts
+    write_finished(path, content, inputs, directory / MANIFEST)
+    write_json(path, content)
 
 
 def pointed_directory(pointer: Path) -> Path:

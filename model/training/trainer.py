@@ -23,7 +23,6 @@ The states of a phase:
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
 import os
@@ -40,7 +39,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 
 from common.errors import UserError, run_command
-from common.files import read_json, sha256_of
+from common.files import digest_of, read_json
+from common.finished import FINISHED
 from common.quantities import amount
 from corpus.rows.store import read_index, read_list
 from model.modernbert import ModernBert, Shape
@@ -101,7 +101,7 @@ class Phase:
 
     def _fingerprint(self) -> str:
         """Hash what decides this phase's result: its slice, its rows, and the checkpoint it begins with."""
-        return hashlib.sha256("".join(map(sha256_of, self._decisive)).encode()).hexdigest()
+        return digest_of(self._decisive)
 
     def _check_rows(self) -> Verification:
         """Begin to verify what this phase will read, each file on one rank, and wait for it a while."""
@@ -184,7 +184,7 @@ class Phase:
         """Move what another recipe or format, other rows or another beginning left in this folder out of the way."""
         aside = self.folder / "superseded" / name
         aside.mkdir(parents=True, exist_ok=True)
-        for name in ("checkpoints", "metrics.jsonl", "tensorboard"):
+        for name in ("checkpoints", "metrics.jsonl", "tensorboard", FINISHED):
             if (self.folder / name).exists():
                 (self.folder / name).rename(aside / f"{name}-{time.time_ns()}")
         self.say(f"{reason}; moved what was here to {aside}")
@@ -216,7 +216,7 @@ class Phase:
                 "step": self.position.step,
                 "slots": self.position.slots,
             }
-            checkpoint.write_pointer(self.folder / "checkpoint.json", last, facts)
+            checkpoint.write_pointer(self.folder / "checkpoint.json", last, facts, self.inputs)
             self.say(f"{self.folder / 'checkpoint.json'} names {last.name}")
 
     def _train_stage(self, number: int, stream: Stream) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 import submitit
 
 from common.errors import UserError
+from common.files import digest_of
 from common.processes import Received, spawn_bound
 from slurm.node.lease import HeldElsewhereError, Lease, acquire
 from slurm.node.rendezvous import await_port, publish, reserve_port
@@ -71,6 +72,8 @@ class Worker:
     """A job that makes no first step within so long hangs; 0 for no limit."""
     step_seconds: float = 0.0
     """So does one that makes no next step."""
+    inputs: tuple[Path, ...] = ()
+    """Files that decide what the command makes; what they are at the start of a run is recorded."""
 
     def __call__(self) -> None:
         """Run this rank to its end and exit with its status, 128 + N if signal N ended the command.
@@ -99,7 +102,8 @@ class Worker:
         if place.rank == 0:
             lease = own(self.folder, place)
             record_requeue(self.folder, place.job_id, place.restart)
-            write_start(self.folder / "jobs", place.job_id, place.restart, newest_step(self.folder))
+            step, inputs = newest_step(self.folder), digest_of(self.inputs)
+            write_start(self.folder / "jobs", place.job_id, place.restart, step, inputs)
         if place.slurm:
             return run_child(self.command, rank_environment(place), received, watch, lease)
         rendezvous = rendezvous_path(self.folder / "jobs", place.job_id)

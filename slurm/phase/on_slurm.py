@@ -22,7 +22,8 @@ from common.processes import Received
 from common.telling import StoppedError, say
 from slurm.cluster.cost import check_request
 from slurm.cluster.description import Cluster
-from slurm.phase.words import check_command, say_submitted, without_result
+from slurm.phase.result import made
+from slurm.phase.words import check_attachable, say_submitted, without_result
 from slurm.queue.batch import check_with_slurm, job_name, submit_held
 from slurm.queue.commands import Answer, SlurmError, ask, wait_out
 from slurm.queue.jobs import jobs_named, look, who_cancelled
@@ -58,6 +59,8 @@ class SlurmPhase:
         if job is not None:
             job = self._attach(job)
         if job is None:
+            if made(self._request):
+                return
             job = self._submit()
         self._watched = job
         seen = self._follow(job)
@@ -86,7 +89,7 @@ class SlurmPhase:
         if not seen.live:
             self._record(job, seen)
             return None
-        check_command(self._request, job, f"scancel {job.job_id}")
+        check_attachable(self._request, job, seen.restarts, f"scancel {job.job_id}")
         say(f"attached to job {job.job_id}, submitted {job.submitted}: {_told(seen)}")
         if seen.held:
             self._release(job)
@@ -177,7 +180,7 @@ class SlurmPhase:
     def _conclude(self, job: Job, seen: Shown) -> None:
         """Settle a job that has ended. Raises `UserError` if no other is to follow."""
         self._record(job, seen)
-        if self._request.done.exists():
+        if made(self._request):
             return
         history = read_history(self._request.folder)
         verdict = decide(history)

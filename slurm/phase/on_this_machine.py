@@ -12,7 +12,8 @@ from common.errors import UserError
 from common.processes import Received
 from common.telling import StoppedError, say
 from slurm.node import local_job
-from slurm.phase.words import check_command, say_submitted, without_result
+from slurm.phase.result import made
+from slurm.phase.words import check_attachable, say_submitted, without_result
 from slurm.queue.batch import worker
 from slurm.records.follow import Mirror
 from slurm.records.history import Run, append_run
@@ -42,31 +43,40 @@ class LocalPhase:
         Raises `UserError` if going on is useless, `StoppedError` at a signal.
         """
         began = time.monotonic()
-        job, mirror = self._attach_or_submit()
+        job = self._running()
+        if job is None and made(self._request):
+            return
+        job, mirror = self._attached(job) if job else self._submit()
         self._follow(job, mirror)
         run = describe_run(self._request.folder, job, 0)
         append_run(self._request.folder, run)
         if len(self._received.signals) > 1:
             raise StoppedError("killed; the same command continues from the last complete checkpoint")
-        self._check_ended(run)
-        if self._request.done.exists():
+        if made(self._request):
             return
+        self._check_ended(run)
         if self._received.signals:
             raise StoppedError("stopped; the same command continues from the last checkpoint")
         self._check_short(time.monotonic() - began)
         say(f"job {job.job_id} was stopped before the end; continuing it with another")
 
-    def _attach_or_submit(self) -> tuple[Job, Mirror]:
-        """Return the phase's job, the one that runs or a new one, and what copies rank 0's output from here on.
+    def _running(self) -> Job | None:
+        """Return the phase's job if it still runs."""
+        job = read_job(self._request.folder)
+        return job if job is not None and local_job.alive(job, self._request.folder) else None
 
-        Raises `UserError` if a job runs that has another command.
+    def _attached(self, job: Job) -> tuple[Job, Mirror]:
+        """Return the job that runs, and what copies rank 0's output from here on.
+
+        Raises `UserError` if it has another command or other inputs.
         """
+        check_attachable(self._request, job, 0, f"kill {job.pid}")
+        say(f"attached to job {job.job_id}, which has been running since {job.submitted}")
+        return job, Mirror(log_path(self._jobs, job.job_id, 0, "out"))
+
+    def _submit(self) -> tuple[Job, Mirror]:
+        """Submit a job, record it, and only then let it start; return it, and what copies rank 0's output."""
         request, jobs = self._request, self._jobs
-        job = read_job(request.folder)
-        if job is not None and local_job.alive(job, request.folder):
-            check_command(request, job, f"kill {job.pid}")
-            say(f"attached to job {job.job_id}, which has been running since {job.submitted}")
-            return job, Mirror(log_path(jobs, job.job_id, 0, "out"))
         held = local_job.submit(request.cluster, worker(request), request.nodes, request.processes_per_node)
         write_job(request.folder, held.job)
         say_submitted(request, held.job)
@@ -97,7 +107,7 @@ class LocalPhase:
                 f"last complete checkpoint. Its logs are in {self._jobs}, its last words in "
                 f"{supervisor_log(self._jobs)}."
             )
-        if run.outcome == "finished" and not self._request.done.exists():
+        if run.outcome == "finished":
             raise without_result(self._request, run.job_id)
         if run.outcome not in ("finished", "stopped"):
             raise UserError(f"job {run.job_id}: {run.reason}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 
 from common.errors import UserError
+from common.files import digest_of
 from common.telling import say
-from slurm.records.job import Job, log_path
+from slurm.records.job import Job, log_path, read_start
 from slurm.records.request import Request
 
 
@@ -16,12 +17,21 @@ def say_submitted(request: Request, job: Job) -> None:
     say(f"logs: {log_path(request.folder / 'jobs', job.job_id, 0, 'out')}")
 
 
-def check_command(request: Request, job: Job, end: str) -> None:
-    """Raise `UserError` if `job`, which runs, has another command; `end` is the shell command that would end it."""
+def check_attachable(request: Request, job: Job, restart: int, end: str) -> None:
+    """Raise `UserError` if `job`, which has not ended, has another command or has begun with other inputs.
+
+    `restart` is how often it was put back into the queue; `end` is the shell command that would end it.
+    """
     if job.command != list(request.command):
         raise UserError(
             f"job {job.job_id} in {request.folder} runs another command ({shlex.join(job.command)}); wait for it, or "
             f"end it with `{end}`, then run again."
+        )
+    start = read_start(request.folder / "jobs", job.job_id, restart)
+    if start and start.inputs and start.inputs != digest_of(request.inputs):
+        raise UserError(
+            f"job {job.job_id} in {request.folder} began before the recipe or the data changed, and makes what they "
+            f"asked for then. End it with `{end}`, then run again; or take the change back, and it is attached to."
         )
 
 

@@ -71,6 +71,8 @@ class Start:
     """Seconds since the epoch."""
     first_step: int
     """Step of the newest checkpoint."""
+    inputs: str = ""
+    """`common.files.digest_of` what the command was about to read."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +151,9 @@ def forget_namesake(jobs: Path, job_id: str, processes: int) -> None:
         status_path(jobs, job_id, 0, rank).unlink(missing_ok=True)
 
 
-def write_start(jobs: Path, job_id: str, restart: int, first_step: int) -> None:
+def write_start(jobs: Path, job_id: str, restart: int, first_step: int, inputs: str = "") -> None:
     """Write that a run of a job begins now."""
-    write_json(start_path(jobs, job_id, restart), asdict(Start(time.time(), first_step)))
+    write_json(start_path(jobs, job_id, restart), asdict(Start(time.time(), first_step, inputs)))
 
 
 def read_start(jobs: Path, job_id: str, restart: int) -> Start | None:

@@ -25,3 +25,5 @@ class Request:
     folder: Path
     done: Path
     command: tuple[str, ...]
+    inputs: tuple[Path, ...] = ()
+    """Files that decide what the command makes."""

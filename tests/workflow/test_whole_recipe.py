@@ -200,3 +200,27 @@ def test_killed_with_all_its_processes_the_same_command_ends_with_the_same_bits(
     house.run(RECIPE)
     for run, phase in (("one", "stable"), ("one", "annealing"), ("edu", "annealing-edu")):
         assert house.final_weights(run, phase) == finished.final_weights(run, phase)
+
+
+def test_a_phase_that_ends_while_snakemake_is_dead_is_not_trained_again(tmp_path):
+    house = House(tmp_path)
+    recipe = RECIPE | {"runs": {"one": {"model": "tiny", "phases": ["stable"]}}}
+    folder = house.result("runs/one/stable")
+    process = house.start(recipe)
+    begun = time.monotonic()
+    while not (folder / "metrics.jsonl").exists() and time.monotonic() - begun < 200:
+        time.sleep(0.02)
+    job = json.loads((folder / "job.json").read_text())
+    supervisor = psutil.Process(job["pid"])
+    for victim in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+        if victim.is_running() and victim.pid != job["pid"] and supervisor not in victim.parents():
+            victim.kill()
+    process.communicate()
+    assert not (folder / "checkpoint.json").exists(), "killed too late to test anything"
+    supervisor.wait(200)
+    before = (folder / "metrics.jsonl").read_bytes()
+    output = house.run(recipe, "--until", "train")
+    assert "made it again" in output
+    assert "submitted job" not in output.split("Training one, phase stable")[1]
+    assert (folder / "metrics.jsonl").read_bytes() == before
+    assert json.loads((folder / "job.json").read_text()) == job

@@ -103,6 +103,7 @@ def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=
     trainer += ["--checkpoint-seconds", every, "--micro-batch-slots", micro]
     trainer += ["--previous", previous] if previous else []
     launch = [sys.executable, "-m", "slurm.launch", "--cluster", "local", "--processes-per-node", ranks]
+    launch += ["--inputs", data / f"{phase}.json", data / f"{phase}-rows.json", *([previous] if previous else [])]
     launch += ["--folder", folder, "--done", folder / "checkpoint.json", "--", *trainer]
     return [str(part) for part in launch]
 

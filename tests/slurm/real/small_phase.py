@@ -100,6 +100,7 @@ class SmallPhase:
         command = [sys.executable, "-m", "slurm.launch", "--cluster", where, "--partition", partition]
         command += ["--nodes", nodes, "--processes-per-node", processes, "--minutes", minutes]
         command += ["--start-seconds", 120, "--step-seconds", step_seconds, "--folder", self.folder]
+        command += ["--inputs", self.data / "one.json", self.data / "rows.json"]
         command += ["--done", self.folder / "checkpoint.json", "--", *trainer]
         environment = self.cluster.environment | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         if account is not None:
