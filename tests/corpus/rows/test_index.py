@@ -237,3 +237,11 @@ def evaluation_slice(tokenizer: str, sources: list[str], lengths: list[int]) -> 
             "lineage": [["r", "stable"]],
         }
     )
+
+
+def test_a_full_disk_is_told_with_the_file_and_leaves_no_index(house: House, small_disk: Path) -> None:
+    (small_disk / "ballast").write_bytes(bytes(50_000))
+    with pytest.raises(OSError, match="No space left") as told:
+        make([Rows("t", "one", "train", "64")], house.folder / "shards", small_disk / "rows", workers=1)
+    assert told.value.filename == str(small_disk / "rows" / "t" / "one" / "train" / "64" / "rows.columns")
+    assert not [path for path in (small_disk / "rows").rglob("*") if path.is_file()]

@@ -16,9 +16,12 @@ import pytest
 import corpus.tokens.shards
 from common.errors import UserError
 from common.files import read_json, sha256_of, write_json
+from common.listed import describe
+from corpus.sampling.documents import FORMAT as DOCUMENTS_FORMAT
 from corpus.sampling.documents import split_texts
 from corpus.sampling.filters import SPLITS, count_words
 from corpus.sampling.sample import sample
+from corpus.sources.zstd import atomic_jsonl_zst
 from corpus.tokens.bpe import make as make_tokenizer
 from corpus.tokens.encoding import read_encoder
 from corpus.tokens.ids import count_unigrams, open_shard, read_shards
@@ -200,3 +203,34 @@ def test_a_changed_part_and_a_foreign_manifest_are_told(documents: Path, tokeniz
         read_shards(tmp_path / "manifest.json")
     with pytest.raises(UserError, match="not a manifest of documents"):
         make(tmp_path / "manifest.json", tokenizer, tmp_path / "out" / "manifest.json", "tokie", workers=1)
+
+
+def test_a_full_disk_is_told_with_the_file_and_keeps_the_shards_that_are_finished(
+    made: Path, documents: Path, tokenizer: Path, small_disk: Path
+) -> None:
+    command = [sys.executable, "-m", "corpus.tokens.shards", "--documents", documents, "--tokenizer", tokenizer]
+    command += ["--output", small_disk / "manifest.json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: No space left on device ({small_disk}/")
+    assert done.stderr.endswith("). Free some space there and run the same command again.\n")
+    left = {path.name for path in small_disk.iterdir()}
+    assert left
+    for name in left:
+        assert (small_disk / name).read_bytes() == (made.parent / name).read_bytes()
+
+
+def test_a_source_of_one_document_and_a_split_without_any(tokenizer: Path, tmp_path: Path) -> None:
+    part = tmp_path / "documents" / "validation-00000.jsonl.zst"
+    with atomic_jsonl_zst(part) as write:
+        write({"id": "0", "text": text_of(40), "words": 41})
+    none: dict[str, object] = {"documents": 0, "bytes": 0, "words": 0, "files": []}
+    one = {**none, "files": [{**describe(part), "documents": 1}]}
+    splits = {"train": none, "validation": one, "test": none}
+    content = {"format": DOCUMENTS_FORMAT, "source": "one", "language": "fi", "splits": splits}
+    write_json(part.with_name("manifest.json"), content)
+    output = tmp_path / "shards" / "manifest.json"
+    for workers in (1, 8):
+        shards = make(part.with_name("manifest.json"), tokenizer, output, "tokie", workers)["splits"]
+        assert [shards[split]["documents"] for split in SPLITS] == [0, 1, 0]
+        assert shards["validation"]["words"] == 41
