@@ -64,15 +64,19 @@ class Place:
 
 @dataclass(frozen=True)
 class Worker:
-    """The callable that submitit pickles; `folder` is the phase's, absolute."""
+    """The callable that submitit pickles: strings and numbers only, which any other Python reads.
+
+    A `Path` that Python 3.13 pickled names a module that 3.11, in an image perhaps, does not have.
+    """
 
     command: tuple[str, ...]
-    folder: Path
+    phase: str
+    """The phase's folder, absolute."""
     start_seconds: float = 0.0
     """A job that makes no first step within so long hangs; 0 for no limit."""
     step_seconds: float = 0.0
     """So does one that makes no next step."""
-    inputs: tuple[Path, ...] = ()
+    inputs: tuple[str, ...] = ()
     """Files that decide what the command makes; what they are at the start of a run is recorded."""
 
     def __call__(self) -> None:
@@ -96,13 +100,18 @@ class Worker:
             sys.exit(0)
         sys.exit(status if status >= 0 else 128 - status)
 
+    @property
+    def folder(self) -> Path:
+        """The phase's folder."""
+        return Path(self.phase)
+
     def _run(self, place: Place, received: Received) -> int:
         watch = Watch(self.folder / "metrics.jsonl", self.start_seconds, self.step_seconds, place.world_size)
         lease = None
         if place.rank == 0:
             lease = own(self.folder, place)
             record_requeue(self.folder, place.job_id, place.restart)
-            step, inputs = newest_step(self.folder), digest_of(self.inputs)
+            step, inputs = newest_step(self.folder), digest_of(map(Path, self.inputs))
             write_start(self.folder / "jobs", place.job_id, place.restart, step, inputs)
         if place.slurm:
             return run_child(self.command, rank_environment(place), received, watch, lease)

@@ -28,7 +28,7 @@ from slurm.queue.batch import check_with_slurm, job_name, submit_held
 from slurm.queue.commands import Answer, SlurmError, ask, wait_out
 from slurm.queue.jobs import jobs_named, look, who_cancelled
 from slurm.queue.notice import signal_seconds
-from slurm.queue.states import MAY_RETURN, Shown
+from slurm.queue.states import FAILED_TO_LAUNCH, MAY_RETURN, STUCK, Shown
 from slurm.records.follow import Mirror
 from slurm.records.history import append_run, read_history
 from slurm.records.job import Job, last_restart, log_path, read_job, write_job
@@ -38,6 +38,8 @@ from slurm.records.request import Request
 
 _SLICE = 0.5
 """Seconds that a signal waits to be heard."""
+_RELEASES, _RELEASE_SECONDS = 3, 60.0
+"""How often a job is released that its nodes could not start, and how long it may take them to try."""
 
 
 class SlurmPhase:
@@ -49,6 +51,7 @@ class SlurmPhase:
         self._request, self._cluster, self._received = request, cluster, received
         self._jobs = request.folder / "jobs"
         self._watched: Job | None = None
+        self._releases, self._release_at = 0, 0.0
 
     def run_job(self) -> None:
         """See the phase's job to its end, or, if there is none to watch, submit one and see it to its end.
@@ -159,11 +162,33 @@ class SlurmPhase:
             if _told(seen) != told:
                 told = _told(seen)
                 say(f"job {job.job_id}: {told}")
+            self._unstick(job, seen)
             if ended_at is not None and (
                 seen.state not in MAY_RETURN or time.monotonic() - ended_at > self._cluster.requeue_seconds
             ):
                 return seen
             self._pause(self._cluster.poll_seconds)
+
+    def _unstick(self, job: Job, seen: Shown) -> None:
+        """Release a job that its nodes could not start, now and then; raise `UserError` if it waits for a person."""
+        if not seen.waiting:
+            return
+        if seen.reason == FAILED_TO_LAUNCH and time.monotonic() >= self._release_at:
+            if self._releases == _RELEASES:
+                raise UserError(
+                    f"job {job.job_id} could not be started on its nodes {_RELEASES + 1} times ({seen.reason}), so "
+                    "that Slurm holds it: most often a node's prolog fails. Tell the cluster's administrators. "
+                    f"`scontrol release {job.job_id}` lets it try again; the same command attaches to it."
+                )
+            self._releases += 1
+            self._release_at = time.monotonic() + _RELEASE_SECONDS
+            say(f"job {job.job_id} could not be started on its nodes ({seen.reason}); releasing it once more")
+            self._release(job)
+        if advice := STUCK.get(seen.reason):
+            raise UserError(
+                f"job {job.job_id} waits without end ({seen.reason}): {advice}, or end it with `scancel {job.job_id}`; "
+                "the same command then goes on."
+            )
 
     def _record(self, job: Job, seen: Shown) -> None:
         """Write into the history what became of a job that has ended, if the job has not done so itself."""

@@ -101,7 +101,13 @@ def check_with_slurm(request: Request, cluster: Cluster) -> str:
 
 def worker(request: Request) -> Worker:
     """Return what every rank of the job runs."""
-    return Worker(request.command, request.folder, request.start_seconds, request.step_seconds, request.inputs)
+    return Worker(
+        request.command,
+        str(request.folder),
+        request.start_seconds,
+        request.step_seconds,
+        tuple(map(str, request.inputs)),
+    )
 
 
 def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str]], str]) -> _Executor:

@@ -27,6 +27,13 @@ MAY_RETURN = {"NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "LAUNCH_FAILED", "RECONFIG_
 """Final states that Slurm may follow with a requeue of the same job."""
 WAITING = {"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
 """States of a job that has yet to start, or to start again."""
+FAILED_TO_LAUNCH = "launch_failed_requeued_held"
+"""Reason of a job that Slurm put back and holds because its nodes could not start it, at a failing prolog for one."""
+STUCK = {
+    "JobHeldAdmin": "an administrator of the cluster holds it. Ask them why",
+    "BadConstraints": "no node of the cluster can ever give what it asks for. Change the profile",
+}
+"""Reasons for which a job waits until somebody does something, and what."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ So the job's own last act, the launch that watches it and a launch started tomor
     requeued                               it goes on, for as many jobs as it takes
     rank died, hung, unknown               it goes on, at most `RETRIES` times in a row
     two runs in a row without progress     it stops, whatever ended them (preemption and node failures do not count)
+    ten runs in a row without progress     it stops, preempted and on failed nodes too
     out of memory, refused                 it stops: the next run would end in the same way
     cancelled, stopped                     it stops: somebody wanted that
 
@@ -21,6 +22,9 @@ from dataclasses import dataclass
 from slurm.records.history import Run
 
 RETRIES = 3
+FRUITLESS = 10
+"""So many runs in a row without progress are too many, whoever is to blame: nodes that always fail cost a queue each
+time."""
 _FAILED = ("rank died", "hung", "unknown")
 _BLAMELESS = ("preempted", "node failure", "requeued")
 _ADVICE = {
@@ -60,12 +64,14 @@ def _judge(series: Sequence[Run]) -> Verdict:
         return Verdict(False, f"{name} finished")
     if last.outcome in _ADVICE:
         return Verdict(False, f"{why}. {_ADVICE[last.outcome]}")
-    idle = 0
-    for run in reversed([run for run in series if run.outcome not in _BLAMELESS]):
-        if run.last_step > run.first_step:
-            break
-        idle += 1
-    if idle >= 2:
+    if _fruitless(series) >= FRUITLESS:
+        return Verdict(
+            False,
+            f"{why}. That was run {FRUITLESS} in a row without a new checkpoint (the newest is of step "
+            f"{last.last_step}). If nodes fail, ask the cluster's administrators; if jobs are preempted sooner than "
+            "they checkpoint, checkpoint more often. The same command then continues.",
+        )
+    if _fruitless([run for run in series if run.outcome not in _BLAMELESS]) >= 2:
         return Verdict(
             False,
             f"{why}. It was the second run in a row that ended without a new checkpoint (the newest is of step "
@@ -80,3 +86,11 @@ def _judge(series: Sequence[Run]) -> Verdict:
     if failures > RETRIES:
         return Verdict(False, f"{why}. That was failure {failures} in a row. The same command tries again.")
     return Verdict(True, f"{why}; it made steps {last.first_step} to {last.last_step}")
+
+
+def _fruitless(series: Sequence[Run]) -> int:
+    """Return how many of the last runs in a row made no new checkpoint."""
+    for number, run in enumerate(reversed(series)):
+        if run.last_step > run.first_step:
+            return number
+    return len(series)

@@ -294,7 +294,7 @@ def test_a_job_whose_launch_died_before_it_was_recorded_never_starts(make_phase:
     dying = (
         "import os, sys; from pathlib import Path\n"
         "from slurm.node import local_job; from slurm.node.worker import Worker\n"
-        "held = local_job.submit('local', Worker(tuple(sys.argv[2:]), Path(sys.argv[1])), 1, 1)\n"
+        "held = local_job.submit('local', Worker(tuple(sys.argv[2:]), sys.argv[1]), 1, 1)\n"
         "print(held.job.pid, flush=True); os._exit(0)"
     )
     arguments = [sys.executable, "-c", dying, str(phase.folder), *phase.command]

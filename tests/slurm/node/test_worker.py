@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import pickletools
 import signal
 import sys
 import time
@@ -14,7 +16,9 @@ from common.errors import UserError
 from common.processes import Received
 from slurm.node.lease import acquire
 from slurm.node.worker import Watch, run_child
+from slurm.queue.batch import worker
 from slurm.records.job import HUNG, RESUMABLE
+from slurm.records.request import Request
 
 
 @pytest.fixture
@@ -127,3 +131,13 @@ def test_a_job_that_was_succeeded_ends_its_command(tmp_path: Path, monkeypatch: 
     with pytest.raises(UserError, match="another job has taken over this phase"):
         run_child(command, dict(os.environ), Received(signal.SIGUSR2), Watch(tmp_path / "m", 0, 0, 1), lease)
     assert time.monotonic() - began < 30
+
+
+def test_what_is_pickled_names_no_class_of_the_standard_library(tmp_path: Path) -> None:
+    request = Request("local", "", 1, 1, 60, 0.0, 0.0, tmp_path, tmp_path / "done", ("true",), (tmp_path / "slice",))
+    named = {
+        argument
+        for opcode, argument, _ in pickletools.genops(pickle.dumps(worker(request), protocol=2))
+        if opcode.name == "GLOBAL"
+    }
+    assert named <= {"slurm.node.worker Worker", "copy_reg _reconstructor", "__builtin__ object"}

@@ -43,6 +43,48 @@ def test_a_controller_that_goes_away_while_a_job_runs_is_waited_for(fake_slurm: 
     assert fake_slurm.states() == {"101": "COMPLETED"}
 
 
+def test_a_job_whose_nodes_could_not_start_it_is_released(
+    fake_slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails_to_launch(job: FakeJob) -> Iterator[float]:
+        for _ in range(2):
+            job.state("PENDING", "launch_failed_requeued_held")
+            yield MINUTE
+            job.state("PENDING", "Priority")
+            yield 2 * MINUTE
+        yield from finishes(job)
+
+    fake_slurm.lives = [fails_to_launch]
+    fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "COMPLETED"}
+    assert "could not be started on its nodes" in capsys.readouterr().out
+    assert 2 <= len(fake_slurm.calls("scontrol release")) <= 4
+
+
+def test_a_job_that_no_node_starts_is_told_after_some_tries(fake_slurm: FakeSlurm) -> None:
+    def never_starts(job: FakeJob) -> Iterator[float]:
+        job.state("PENDING", "launch_failed_requeued_held")
+        yield 600 * MINUTE
+
+    fake_slurm.lives = [never_starts]
+    with pytest.raises(UserError, match=r"job 101 could not be started .*`scontrol release 101` lets it try again"):
+        fake_slurm.launch()
+    assert len(fake_slurm.calls("scontrol release")) == 1 + 3
+    assert fake_slurm.now < 10 * MINUTE
+
+
+@pytest.mark.parametrize("reason", ["JobHeldAdmin", "BadConstraints"])
+def test_a_job_that_waits_for_a_person_is_told_at_once(fake_slurm: FakeSlurm, reason: str) -> None:
+    def waits(job: FakeJob) -> Iterator[float]:
+        job.state("PENDING", reason)
+        yield 600 * MINUTE
+
+    fake_slurm.lives = [waits]
+    with pytest.raises(UserError, match=rf"job 101 waits without end \({reason}\): .*`scancel 101`"):
+        fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "PENDING"}
+
+
 def test_accounting_that_is_away_is_waited_for_too(fake_slurm: FakeSlurm) -> None:
     def life(job: FakeJob) -> Iterator[float]:
         yield from ends("TIMEOUT")(job)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurm.records.history import Outcome, Run
-from slurm.records.policy import RETRIES, decide
+from slurm.records.policy import FRUITLESS, RETRIES, decide
 
 OUTCOMES = get_args(Outcome)
 WANTED_OR_USELESS = ("finished", "refused", "out of memory", "cancelled", "stopped")
@@ -41,9 +41,19 @@ def test_nothing_goes_on_that_is_done_or_unwanted_or_would_end_so_again(before: 
     assert not decide(history_of(*before, last)).go_on
 
 
-@given(histories, endings(BLAMELESS))
-def test_preemption_and_broken_nodes_never_stop_a_phase(before: list[Ended], last: Ended) -> None:
+@given(st.lists(endings(), max_size=FRUITLESS - 2), endings(BLAMELESS))
+def test_preemption_and_broken_nodes_do_not_stop_a_phase(before: list[Ended], last: Ended) -> None:
     assert decide(history_of(*before, last)).go_on
+
+
+@given(st.lists(st.sampled_from(BLAMELESS), min_size=FRUITLESS, max_size=3 * FRUITLESS))
+def test_runs_without_a_checkpoint_come_to_an_end_whoever_is_to_blame(outcomes: list[Outcome]) -> None:
+    told = [
+        decide(history_of(("time limit", 1), *((outcome, 0) for outcome in outcomes[:number])))
+        for number in range(1, len(outcomes) + 1)
+    ]
+    assert [verdict.go_on for verdict in told] == [number % FRUITLESS != 0 for number in range(1, len(outcomes) + 1)]
+    assert f"run {FRUITLESS} in a row without a new checkpoint" in told[FRUITLESS - 1].text
 
 
 @given(st.lists(endings((*BLAMELESS, "time limit"), least_steps=1), min_size=1, max_size=40))
