@@ -236,29 +236,21 @@ class _Learner:
 
     def _pairs(self) -> Iterator[tuple[Ids, NDArray[np.int64]]]:
         """Yield blocks of all places where two tokens of a word meet: the first place of the left one, and the pair."""
-        begin = 0
-        while begin < len(self.tokens):
-            end = self._next_separator(min(begin + _BLOCK, len(self.tokens) - 1)) + 1
-            block = self.tokens[begin:end]
+        inside = 0
+        for begin in range(0, len(self.tokens), _BLOCK):
+            block = self.tokens[begin : begin + _BLOCK]
             at = np.flatnonzero(block >= 0).astype(np.int32)
-            long = self.length[block[at]] > 1
-            # Tokens of several bytes stand at their first and their last place in turn.
-            first = ~long
-            first[np.flatnonzero(long)[::2]] = True
-            at = at[first]
-            left = block[at]
-            right = block[at + self.length[left]]
+            # Tokens of several bytes stand at their first and their last place in turn, also from block to block.
+            long = np.flatnonzero(self.length[block[at]] > 1)
+            first = np.ones(len(at), bool)
+            first[long] = False
+            first[long[inside::2]] = True
+            inside = (inside + len(long)) % 2
+            at = at[first] + np.int32(begin)
+            left = self.tokens[at]
+            right = self.tokens[at + self.length[left]]
             met = right >= 0
-            yield at[met] + np.int32(begin), left[met].astype(np.int64) << 32 | right[met]
-            begin = end
-
-    def _next_separator(self, place: int) -> int:
-        step = 1 << 10
-        while True:
-            found = np.flatnonzero(self.tokens[place : place + step] == _SEPARATOR)
-            if len(found):
-                return place + int(found[0])
-            place, step = place + step, step * 2
+            yield at[met], left[met].astype(np.int64) << 32 | right[met]
 
 
 def _without_overlaps(at: Ids, size: int) -> Ids:
