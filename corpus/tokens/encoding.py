@@ -8,8 +8,9 @@ the whole, so that the encoder's memory does not grow with a document, and the c
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,16 +62,14 @@ class TextEncoder:
     fingerprint: str
     """SHA-256 of tokenizer.json."""
 
-    def encode_flat(self, texts: Iterable[str], read_ahead: bool = False) -> Iterator[Flat]:
+    def encode_flat(self, texts: Iterable[str], calls: int = 1) -> Iterator[Flat]:
         """Yield ids uint32[n] of many texts at a time, with how many ids each text that ends in them has, int64[d].
 
         What is yielded last may end no text, and a text may begin in one and end in another: together they hold all.
-        `read_ahead` says whether a thread takes the next texts while the engine encodes.
+        `calls` of the engine are under way at once, in threads; with more than one, texts are read meanwhile.
         """
         open_ids = 0
-        batches = _batches(texts)
-        for batch in _ahead(batches) if read_ahead else batches:
-            ids, lengths = self.engine([chunk for chunk, _ in batch])
+        for batch, (ids, lengths) in self._encoded(_batches(texts), calls):
             ends = np.cumsum(lengths)[[whole is not None for _, whole in batch]]
             counts = np.diff(ends, prepend=-open_ids)
             open_ids = len(ids) - int(ends[-1]) if len(ends) else open_ids + len(ids)
@@ -86,6 +85,20 @@ class TextEncoder:
                 if whole is not None:
                     yield whole, parts[0] if len(parts) == 1 else np.concatenate(parts)
                     parts = []
+
+    def _encoded(self, batches: Iterator[Batch], calls: int) -> Iterator[tuple[Batch, Flat]]:
+        """Yield each batch with its ids, in order."""
+        if calls == 1:
+            yield from ((batch, self.engine([chunk for chunk, _ in batch])) for batch in batches)
+            return
+        with ThreadPoolExecutor(calls) as pool:
+            pending: deque[tuple[Batch, Future[Flat]]] = deque()
+            for batch in batches:
+                pending.append((batch, pool.submit(self.engine, [chunk for chunk, _ in batch])))
+                if len(pending) > calls:
+                    batch, encoded = pending.popleft()
+                    yield batch, encoded.result()
+            yield from ((batch, encoded.result()) for batch, encoded in pending)
 
 
 def read_encoder(path: Path, engine: Engine = "tokie", threads: bool = True) -> TextEncoder:
@@ -146,12 +159,3 @@ def _batches(texts: Iterable[str]) -> Iterator[Batch]:
                 batch, characters = [], 0
     if batch:
         yield batch
-
-
-def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Yield batches while a thread makes the next one: an engine leaves Python to others as it encodes."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, batches, None)
-        while batch := coming.result():
-            coming = reader.submit(next, batches, None)
-            yield batch

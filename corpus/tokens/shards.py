@@ -32,6 +32,9 @@ from corpus.tokens.encoding import TextEncoder, read_description, read_encoder
 from corpus.tokens.ids import COMMAND, FORMAT
 from recipe.schema import Engine
 
+CALLS = 2
+"""Of an engine with threads at once: while one waits for the last of its threads, the other keeps the cores busy."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -74,7 +77,6 @@ class _Gathered:
     counts: list[NDArray[np.int64]] = field(default_factory=list)
     """Ids of each text."""
     words: list[int] = field(default_factory=list)
-    text_bytes: int = 0
 
 
 def make_shard(task: Task) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def make_shard(task: Task) -> dict[str, Any]:
         "documents": len(sizes),
         "ids": int(sizes.sum()),
         "words": sum(gathered.words),
-        "text_bytes": gathered.text_bytes,
+        "text_bytes": task.part["text_bytes"],
     }
     write_json(task.directory / f"{task.stem}.json", record)
     return record
@@ -137,12 +139,11 @@ def _encode(task: Task, encoder: TextEncoder) -> _Gathered:
     def texts() -> Iterator[str]:
         for number, (text, words) in enumerate(part_documents(task.documents, task.part)):
             gathered.words.append(words)
-            gathered.text_bytes += len(text) if text.isascii() else len(text.encode())
             if number % every == 0:
                 compared.append((number, text[:COMPARED_CHARACTERS]))
             yield text
 
-    for ids, counts in encoder.encode_flat(texts(), read_ahead=task.threads > 1):
+    for ids, counts in encoder.encode_flat(texts(), calls=min(task.threads, CALLS)):
         gathered.ids.append(ids.astype(dtype))
         gathered.counts.append(counts)
     if task.engine != "tokenizers":

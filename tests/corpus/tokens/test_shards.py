@@ -225,7 +225,7 @@ def test_a_source_of_one_document_and_a_split_without_any(tokenizer: Path, tmp_p
     with atomic_jsonl_zst(part) as write:
         write({"id": "0", "text": text_of(40), "words": 41})
     none: dict[str, object] = {"documents": 0, "bytes": 0, "words": 0, "files": []}
-    one = {**none, "files": [{**describe(part), "documents": 1}]}
+    one = {**none, "files": [{**describe(part), "documents": 1, "text_bytes": 300, "words": 41}]}
     splits = {"train": none, "validation": one, "test": none}
     content = {"format": DOCUMENTS_FORMAT, "source": "one", "language": "fi", "splits": splits}
     write_json(part.with_name("manifest.json"), content)
