@@ -150,9 +150,10 @@ def _batches(texts: Iterable[str]) -> Iterator[Batch]:
     batch: Batch = []
     characters = 0
     for text in texts:
-        parts = [text] if len(text) <= CHUNK_CHARACTERS else list(chunks(text))
-        for number, part in enumerate(parts, start=1):
-            batch.append((part, text if number == len(parts) else None))
+        rest = len(text)
+        for part in chunks(text) if rest > CHUNK_CHARACTERS else (text,):
+            rest -= len(part)
+            batch.append((part, None if rest else text))
             characters += len(part)
             if characters >= BATCH_CHARACTERS:
                 yield batch
