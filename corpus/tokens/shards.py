@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -76,7 +77,7 @@ class _Gathered:
     ids: list[NDArray[Any]] = field(default_factory=list)
     counts: list[NDArray[np.int64]] = field(default_factory=list)
     """Ids of each text."""
-    words: list[int] = field(default_factory=list)
+    words: array[int] = field(default_factory=lambda: array("I"))
 
 
 def make_shard(task: Task) -> dict[str, Any]:
@@ -98,8 +99,8 @@ def make_shard(task: Task) -> dict[str, Any]:
         path,
         {
             "ids": Column(dtype, int(sizes.sum()), gathered.ids),
-            "ends": whole(np.cumsum(sizes).astype(np.uint32)),
-            "words": whole(np.array(gathered.words, dtype=np.uint32)),
+            "ends": whole(np.cumsum(sizes, dtype=np.uint32)),
+            "words": whole(np.asarray(gathered.words)),
             "unigram": whole(unigram),
         },
     )
