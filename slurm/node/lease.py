@@ -83,10 +83,11 @@ class Lease:
             write_json(_path(self._folder, self._number), {**self._owner, "ended": True})
 
 
-def acquire(folder: Path, job: str = "") -> Lease:
+def acquire(folder: Path, job: str = "", patience: float = 0.0) -> Lease:
     """Become the owner of `folder`, waiting for a lease to lapse where nobody can know whether its owner lives.
 
-    `job` is told to others who ask. Raises `HeldElsewhereError` if the lease is still being renewed.
+    `job` is told to others who ask. Raises `HeldElsewhereError` if the lease is still being renewed after `patience`
+    seconds, or after as many as it takes to know.
     """
     owner = {"pid": os.getpid(), "start_ticks": start_ticks(os.getpid()), "host": socket.gethostname(), "job": job}
     watched: _Claim | None = None
@@ -100,7 +101,7 @@ def acquire(folder: Path, job: str = "") -> Lease:
             lease = _claim(folder, (claim.number if claim else 0) + 1, owner)
             if lease:
                 return lease
-        elif time.monotonic() - began > (_PATIENCE_HERE if lives else _PATIENCE):
+        elif time.monotonic() - began > max(patience, _PATIENCE_HERE if lives else _PATIENCE):
             raise HeldElsewhereError(str(claim))
         time.sleep(0.1)
 

@@ -25,11 +25,13 @@ from common.processes import Received, spawn_bound
 from slurm.node.lease import HeldElsewhereError, Lease, acquire
 from slurm.node.rendezvous import await_port, publish, reserve_port
 from slurm.records.checkpoints import newest_step
-from slurm.records.job import HUNG, REFUSED, RESUMABLE, rendezvous_path, write_start, write_status
+from slurm.records.job import HELD, HUNG, REFUSED, RESUMABLE, read_job, rendezvous_path, write_start, write_status
 from slurm.records.outcome import record_requeue
 
 _STATS_PER_SECOND = 4
 """Looks at the phase's metrics, over all ranks: a file system's metadata server is everybody's."""
+_HELD_SECONDS = 300.0
+"""How long a job on a cluster waits for another run that holds the phase, before it goes back into the queue."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,14 @@ class Worker:
         except UserError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             status = REFUSED
+        except HeldElsewhereError as holder:
+            print(
+                f"error: another run ({holder}) is training in {self.folder}; wait for it or end it, then run the same "
+                "command again.",
+                file=sys.stderr,
+                flush=True,
+            )
+            status = HELD if self._waits(place) else REFUSED
         # Python would restore their deadly defaults on its way out.
         received.ignore()
         write_status(self.folder / "jobs", place.job_id, place.restart, place.rank, status, received.signals)
@@ -105,12 +115,21 @@ class Worker:
         """The phase's folder."""
         return Path(self.phase)
 
+    def _waits(self, place: Place) -> bool:
+        """Tell whether this job is the one that is to train: who holds the phase then is a run that Slurm gave up.
+
+        Its node was cut off, and it ends by itself, or with the node. A job that nobody recorded does not wait for one
+        that trains.
+        """
+        job = read_job(self.folder)
+        return place.slurm and job is not None and job.job_id == place.job_id
+
     def _run(self, place: Place, received: Received) -> int:
         watch = Watch(self.folder / "metrics.jsonl", self.start_seconds, self.step_seconds, place.world_size)
         lease = None
         if place.rank == 0:
-            lease = own(self.folder, place)
             record_requeue(self.folder, place.job_id, place.restart)
+            lease = acquire(self.folder, place.job_id, _HELD_SECONDS if self._waits(place) else 0.0)
             step, inputs = newest_step(self.folder), digest_of(map(Path, self.inputs))
             write_start(self.folder / "jobs", place.job_id, place.restart, step, inputs)
         if place.slurm:
@@ -155,16 +174,6 @@ class Watch:
         if seen > before:
             self._changed, self._limit = now, self._step_seconds
         return bool(self._limit) and now - self._changed > self._limit
-
-
-def own(folder: Path, place: Place) -> Lease:
-    """Own the phase's lease until this process ends. Raises `UserError` if another job renews it."""
-    try:
-        return acquire(folder, place.job_id)
-    except HeldElsewhereError as holder:
-        raise UserError(
-            f"another job ({holder}) is training in {folder}; wait for it or end it, then run the same command again."
-        ) from None
 
 
 def rank_environment(place: Place) -> dict[str, str]:

@@ -110,6 +110,10 @@ def worker(request: Request) -> Worker:
     )
 
 
+_RESTARTS = r"""scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null | sed -n 's/.* Restarts=\([0-9]*\).*/\1/p'"""
+"""How often Slurm says that the job was put back: which of its runs is the current one."""
+
+
 def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str]], str]) -> _Executor:
     jobs = request.folder / "jobs"
     if set(str(jobs)) & set("%\\\n"):
@@ -195,6 +199,9 @@ def _teardown(request: Request, python: str, signal_at: int) -> list[str]:
         "status=$?",
         f"{python} -m slurm.node.aftermath --folder {folder} --done {done} --signal-seconds {signal_at}",
         "if [ $? -eq 75 ]; then",
+        "  # Not if Slurm gave this run up, its node was away, and has put the job back by itself: another run trains.",
+        f"  current=$({_RESTARTS})",
+        '  if [ -n "$current" ] && [ "$current" != "${SLURM_RESTART_COUNT:-0}" ]; then exit "$status"; fi',
         "  # The controller may be away for some minutes.",
         f"  for attempt in $(seq {_REQUEUE_ATTEMPTS}); do",
         '    scontrol requeue "$SLURM_JOB_ID" && break',

@@ -13,7 +13,8 @@
     jobs/supervisor.log                    what the processes that stood for local jobs said
 
 A rank's status is its command's: 0 it finished, 75 it checkpointed and can be continued, 65 and 71 going on is useless,
-negative a signal ended it. 124 says that it made no step for too long and was killed.
+negative a signal ended it. 124 says that it made no step for too long and was killed, 69 that another run held the
+phase.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ REFUSED = os.EX_DATAERR
 """Exit status of a command that will fail in the same way however often it is run: 65."""
 OUT_OF_MEMORY = os.EX_OSERR
 """Exit status of a command whose device had too little memory: 71."""
+HELD = os.EX_UNAVAILABLE
+"""Status of a rank that did not come to train, for another run still held the phase: 69."""
 HUNG = 124
 """Status of a command that was killed because it made no step for too long; that of timeout(1)."""
 
@@ -92,6 +95,8 @@ class Ended:
         name = f"rank {self.rank} on {self.host}" if self.host else f"rank {self.rank}"
         if self.status == HUNG:
             return f"{name} saw no step for too long"
+        if self.status == HELD:
+            return f"{name} found the phase held by another run"
         if self.status == OUT_OF_MEMORY:
             return f"{name} had too little device memory"
         if self.status == -signal.SIGKILL:

@@ -17,6 +17,7 @@ from slurm.records.checkpoints import newest_step
 from slurm.records.follow import last_lines
 from slurm.records.history import Outcome, Run, append_run
 from slurm.records.job import (
+    HELD,
     HUNG,
     OUT_OF_MEMORY,
     REFUSED,
@@ -42,7 +43,12 @@ BY_STATE: dict[str, Outcome] = {
     "OUT_OF_MEMORY": "out of memory",
 }
 """Slurm's final states that say by themselves why a job ended."""
-_BY_STATUS: dict[int, Outcome] = {HUNG: "hung", REFUSED: "refused", OUT_OF_MEMORY: "out of memory"}
+_BY_STATUS: dict[int, Outcome] = {
+    HUNG: "hung",
+    REFUSED: "refused",
+    OUT_OF_MEMORY: "out of memory",
+    HELD: "requeued",
+}
 _NEAR_LIMIT_SECONDS = 180.0
 """A job that was told to stop so short before the time for its signal was told so because of it."""
 

@@ -51,6 +51,9 @@ srun --unbuffered --output /scratch/project_465000001/finnish/results/runs/large
 status=$?
 singularity exec --bind /projappl/project_465000001/alasin/packages.sqsh:/user-software:image-src=/ /projappl/project_465000001/alasin/image.sif python -m slurm.node.aftermath --folder /scratch/project_465000001/finnish/results/runs/large/stable --done /scratch/project_465000001/finnish/results/runs/large/stable/checkpoint.json --signal-seconds 300
 if [ $? -eq 75 ]; then
+  # Not if Slurm gave this run up, its node was away, and has put the job back by itself: another run trains.
+  current=$(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null | sed -n 's/.* Restarts=\([0-9]*\).*/\1/p')
+  if [ -n "$current" ] && [ "$current" != "${SLURM_RESTART_COUNT:-0}" ]; then exit "$status"; fi
   # The controller may be away for some minutes.
   for attempt in $(seq 20); do
     scontrol requeue "$SLURM_JOB_ID" && break

@@ -168,8 +168,20 @@ def test_the_script_puts_the_job_back_when_it_is_to_go_on_and_ends_as_srun_did(
 ) -> None:
     ranks_end(node, status, srun)
     assert node.run() == srun
-    assert [call for call in node.calls("scontrol") if call[1] != "show"] == [["scontrol", "requeue", "101"]] * requeued
+    assert [call for call in node.calls("scontrol") if "show" not in call] == [
+        ["scontrol", "requeue", "101"]
+    ] * requeued
     assert [run.restart for run in read_history(node.request.folder)] == [0]
+
+
+@pytest.mark.parametrize(("current", "requeued"), [(0, True), (1, False), (12, False)])
+def test_a_run_that_slurm_has_given_up_does_not_put_the_job_back_under_its_successor(
+    node: Node, current: int, requeued: bool
+) -> None:
+    ranks_end(node, -9, 137)
+    node.command("scontrol", f'[ "$2" = show ] && echo "JobId=101 Requeue=1 Restarts={current} BatchFlag=1"; exit 0')
+    node.run()
+    assert ([call for call in node.calls("scontrol") if call[1] == "requeue"] != []) == requeued
 
 
 def test_the_script_asks_again_while_the_controller_is_away(node: Node) -> None:
