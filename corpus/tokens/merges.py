@@ -1,8 +1,8 @@
 """From counted words to the merges of a BPE: those of `tokenizers`' trainer, by arrays instead of a set for each pair.
 
-The words lie one after the other in one array of ids, a separator between them. A token's id stands at its first and at
-its last place there, so that a token's neighbours are found without links; all between is dead. Merging a pair visits
-the places where it was met and nothing else.
+The words lie one after the other in one array of ids, a separator between them. A token's id stands at its first place
+there and, as a negative number, at its last, so that a token's neighbours are found without links; all between is dead.
+Merging a pair visits the places where it was met and nothing else.
 
 Only pairs that are frequent enough to be chosen soon have their places kept. A pair's count never grows after the merge
 that brought it about, so what is below the threshold then stays below. When the best pair falls below, all pairs are
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from common.errors import UserError
@@ -28,13 +29,15 @@ from common.errors import UserError
 Pair = tuple[int, int]
 Ids = NDArray[np.int32]
 
-_SEPARATOR, _DEAD = -1, -2
-_BLOCK = 1 << 21
-"""Places looked at together in a survey."""
+_SEPARATOR, _DEAD, _LAST = -1, -2, -3
+"""Numbers in the array that are no ids; a token i of several bytes has `_LAST` - i at its last place."""
+_BLOCK = 1 << 18
+"""Places looked at together in a survey: so few that what is made of them stays in the processor's cache."""
 _DENSE = 1 << 22
 """Sums that are made for all pairs of ids, met or not; where there are more, pairs are sorted."""
-_STEP = 16
-"""Between two surveys the count of the best pair falls to so small a part."""
+_STEP = 256
+"""Between two surveys the count of the best pair falls to so small a part. A survey takes as long as thousands of
+merges; with more, pairs are kept that are never chosen."""
 
 
 def learn_merges(groups: Sequence[pa.Table], alphabet: Sequence[int], first: int) -> Iterator[Pair]:
@@ -62,12 +65,13 @@ class _Learner:
             raise UserError(f"words of {size / 1e9:.1f} GB are too many to learn merges from; lower word_bytes.")
         self.tokens = np.full(size, _SEPARATOR, np.int32)
         self.word_at = np.zeros(size, np.int32)
-        self.count = np.concatenate([np.zeros(0, np.int64), *(group["count"].to_numpy() for group in groups)])
+        # In float64, exact below 2^53, since that is what `bincount` adds up.
+        self.count = np.concatenate([np.zeros(0), *(group["count"].to_numpy().astype(np.float64) for group in groups)])
         self.group = np.repeat(np.arange(len(groups), dtype=np.int16), [len(group) for group in groups])
         self.length = np.ones(first, np.int32)
         self.spent = np.zeros(len(groups), np.int64)
         """Tokens of each group."""
-        self.made = first
+        self.first = self.made = first
         self._lay_out(words, np.array(alphabet, np.int32))
         self.bytes = self.spent.copy()
         self.places: dict[Pair, Ids] = {}
@@ -93,37 +97,41 @@ class _Learner:
         alive = self._survey()
         while alive:
             group = max(alive, key=lambda one: self.spent[one] / self.bytes[one])
-            pair = self._best(group)
-            if pair is None:
+            best = self._best(group)
+            if best is None:
                 alive = self._survey()
                 continue
-            yield pair
-            self._merge(pair)
+            yield best[0]
+            self._merge(*best)
 
-    def _best(self, group: int) -> Pair | None:
-        """Return the most frequent pair of a group; none if it is below the group's threshold."""
+    def _best(self, group: int) -> tuple[Pair, Ids] | None:
+        """Return the most frequent pair of a group and where it is; none if it is below the group's threshold."""
         heap = self.heaps[group]
         while heap:
             bound, pair = heapq.heappop(heap)
             if pair not in self.places:  # merged meanwhile, for another group
                 continue
             at = self.places[pair]
-            after = at + self.length[pair[0]]
-            at = self.places[pair] = at[(self.tokens[at] == pair[0]) & (self.tokens[after] == pair[1])]
-            word = self.word_at[at]
-            weight = self.count[word]
-            count = int(weight.sum() if len(self.heaps) == 1 else weight[self.group[word] == group].sum())
+            still = (self.tokens[at] == pair[0]) & (self.tokens[at + self.length[pair[0]]] == pair[1])
+            gone, at = at[~still], at[still]
+            self.places[pair] = at
+            if len(self.heaps) == 1:  # the bound was the count of the places as they were
+                count = -bound - int(self.count[self.word_at[gone]].sum())
+            else:
+                word = self.word_at[at]
+                count = int(self.count[word[self.group[word] == group]].sum())
             if count == -bound:
-                return pair
+                return pair, at
             if count >= self.least[group]:
                 heapq.heappush(heap, (-count, pair))
         return None
 
-    def _merge(self, pair: Pair) -> None:
+    def _merge(self, pair: Pair, at: Ids) -> None:
         """Make one token of a pair wherever it is, from left to right, and keep the pairs that this brings about."""
         tokens, (left, right) = self.tokens, pair
-        at = self.places.pop(pair)
-        size, left_size = self.length[left] + self.length[right], self.length[left]
+        del self.places[pair]
+        left_size = int(self.length[left])
+        size = left_size + int(self.length[right])
         if left == right:
             at = _without_overlaps(at, left_size)
         made = self.made
@@ -135,121 +143,126 @@ class _Learner:
         tokens[middle - 1] = _DEAD
         tokens[middle] = _DEAD
         tokens[at] = made
-        tokens[after - 1] = made
+        tokens[after - 1] = _LAST - made
         word = self.word_at[at]
-        self.spent -= self._per_group(np.zeros(len(at), np.int64), word, 1)[0].astype(np.int64)
-        before, behind = tokens[at - 1], tokens[after]
-        # Two that were made side by side are a pair once: the right one's with its left neighbour.
-        lefts, rights = before >= 0, (behind >= 0) & (behind != made)
-        # Numbers of 16 bits are sorted by radix, several times as fast.
-        kind = np.uint16 if 2 * made < 1 << 16 else np.uint32
-        keys = np.concatenate([before[lefts], behind[rights] + made + 1]).astype(kind)
-        starts = np.concatenate([at[lefts] - self.length[before[lefts]], at[rights]])
-        self._keep(keys, starts, np.concatenate([word[lefts], word[rights]]), made)
+        if len(self.heaps) > 1:
+            self.spent -= self._per_group(np.zeros(len(at), np.int64), word, 1)[0].astype(np.int64)
+        self._keep(at, word, tokens[at - 1], tokens[after])
 
-    def _keep(self, keys: NDArray[Any], starts: Ids, words: Ids, made: int) -> None:
-        """Keep the places of frequent new pairs: (key, made) for a key up to `made`, else (made, key - made - 1)."""
-        if not len(keys):
-            return
-        order = np.argsort(keys, kind="stable")
-        keys, starts = keys[order], starts[order]
-        fresh = np.concatenate([[True], keys[1:] != keys[:-1]])
-        begins = np.flatnonzero(fresh)
-        counts = self._per_group(np.cumsum(fresh) - 1, words[order], len(begins))
-        ends = np.append(begins[1:], len(keys))
+    def _keep(self, at: Ids, word: Ids, before: Ids, behind: Ids) -> None:
+        """Keep the frequent pairs of the token made last, which is at `at`, with its neighbours."""
+        made = self.made - 1
+        # Neighbours on the left are 0 to `first` - 1 or, as negative numbers, the largest there are; those on the right
+        # lie between. Numbers of 16 bits are sorted by radix, several times as fast.
+        shift = self.first - _SEPARATOR
+        near = np.concatenate([before, behind + np.int32(shift)])
+        near = near.astype(np.uint16) if 2 * made + shift - _LAST < 1 << 16 else near.view(np.uint32)
+        order = np.argsort(near, kind="stable")
+        near = near[order]
+        begins = np.flatnonzero(near[1:] != near[:-1]) + 1
+        begins = np.concatenate([[0], begins])
+        counts = self._sums(begins, np.concatenate([word, word])[order])
+        ends = np.append(begins[1:], len(near))
+        both = np.concatenate([at, at])
+        limit = np.iinfo(near.dtype).max + 1
         for one in np.flatnonzero((counts >= self.least).any(axis=1)):
-            key = int(keys[begins[one]])
-            pair = (key, made) if key <= made else (made, key - made - 1)
-            self._push(pair, starts[begins[one] : ends[one]].copy(), counts[one])
+            key = int(near[begins[one]])
+            starts = both[order[begins[one] : ends[one]]]
+            if shift <= key <= made + shift:
+                # Two that were made side by side are a pair once: the right one's with its left neighbour.
+                if key < made + shift:
+                    self._push((made, key - shift), starts, counts[one])
+            elif key != shift + _SEPARATOR and key != limit + _SEPARATOR:
+                other = key if key < self.first else limit + _LAST - key
+                self._push((other, made), starts - self.length[other], counts[one])
+
+    def _sums(self, begins: NDArray[np.int64], words: Ids) -> NDArray[np.float64]:
+        """Return float64[runs, groups]: the counts of words, summed over the runs that begin there."""
+        if len(self.heaps) == 1:
+            sums: NDArray[np.float64] = np.add.reduceat(self.count[words], begins)
+            return sums[:, None]
+        runs = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(words)))
+        return self._per_group(runs, words, len(begins))
 
     def _push(self, pair: Pair, at: Ids, counts: NDArray[np.float64]) -> None:
         self.places[pair] = at
-        for group, count in enumerate(counts):
+        for group, count in enumerate(counts.tolist()):
             if count >= self.least[group]:
                 heapq.heappush(self.heaps[group], (-int(count), pair))
 
     def _per_group(self, index: NDArray[np.int64], words: Ids, rows: int) -> NDArray[np.float64]:
         """Return float64[rows, groups]: the counts of the words, summed by index and group; exact below 2^53."""
         groups = len(self.heaps)
-        places = index * groups + self.group[words]
+        places = index * groups + self.group[words] if groups > 1 else index
         sums: NDArray[Any] = np.bincount(places, self.count[words], rows * groups)  # float64, whatever its stubs say
         return sums.reshape(rows, groups)
 
     def _survey(self) -> list[int]:
         """Count all pairs, keep the places of the frequent ones, and return the groups that have a pair at all."""
-        keys, counts = self._count_pairs()
+        self.places, self.heaps = {}, [[] for _ in self.heaps]
+        keys, counts, number = self._count_pairs()
         best = counts.max(axis=0, initial=0)
         self.least = np.maximum(1, best // _STEP)
         frequent = (counts >= self.least).any(axis=1)
         keys, counts = keys[frequent], counts[frequent]
-        self.places, self.heaps = {}, [[] for _ in self.heaps]
-        for number, (key, at) in enumerate(zip(keys.tolist(), self._find(keys), strict=True)):
-            self._push((key >> 32, key & 0xFFFFFFFF), at, counts[number])
+        for one, (key, at) in enumerate(zip(keys.tolist(), self._find(keys, number[frequent]), strict=True)):
+            self._push((key >> 32, key & 0xFFFFFFFF), at, counts[one])
         return [group for group in range(len(self.heaps)) if best[group] > 0]
 
-    def _find(self, keys: NDArray[np.int64]) -> list[Ids]:
-        """Return the places of each of some pairs, sorted, in one array for all of them."""
+    def _find(self, keys: NDArray[np.int64], number: NDArray[np.int64]) -> list[Ids]:
+        """Return the places of each of some pairs, sorted, in one array for all of them; `number` is how many."""
+        if not len(keys):
+            return []
         kind = np.uint16 if len(keys) <= 1 << 16 else np.uint32
-        number = np.zeros(len(keys), np.int64)
-        for _, which in self._met(keys):
-            number += np.bincount(which, minlength=len(keys))
         ends = np.cumsum(number)
         free = ends - number
-        found = np.empty(int(number.sum()), np.int32)
-        for starts, which in self._met(keys):
-            order = np.argsort(which.astype(kind), kind="stable")
+        found = np.empty(int(ends[-1]), np.int32)
+        wanted = pa.array(keys)
+        for starts, pairs in self._pairs():
+            which = pc.fill_null(pc.index_in(pa.array(pairs), wanted), -1).to_numpy()
+            hit = np.flatnonzero(which >= 0)
+            which = which[hit].astype(kind)
+            order = np.argsort(which, kind="stable")
             here = np.bincount(which, minlength=len(keys))
             # In a block the places of a pair follow those of the blocks before it.
-            found[np.arange(len(order)) + np.repeat(free - (np.cumsum(here) - here), here)] = starts[order]
+            found[np.arange(len(order)) + np.repeat(free - (np.cumsum(here) - here), here)] = starts[hit[order]]
             free += here
-        return np.split(found, ends[:-1])[: len(keys)]
+        return np.split(found, ends[:-1])
 
-    def _met(self, keys: NDArray[np.int64]) -> Iterator[tuple[Ids, NDArray[np.int64]]]:
-        """Yield, block by block, places where one of some sorted pairs is, and which it is."""
-        if not len(keys):
-            return
-        for starts, pairs in self._pairs():
-            which = np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)
-            hit = keys[which] == pairs
-            yield starts[hit], which[hit]
-
-    def _count_pairs(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the distinct pairs, left << 32 | right, sorted, and float64[pairs, groups], their counts."""
+    def _count_pairs(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+        """Return the distinct pairs, left << 32 | right, sorted; float64[pairs, groups], their counts; their places."""
         groups, made = len(self.heaps), self.made
-        keys, counts = np.zeros(0, np.int64), np.zeros((0, groups))
-        if made**2 * groups <= _DENSE:
-            counts = np.zeros((made**2, groups))
+        if made**2 * (groups + 1) <= _DENSE:
+            counts, number = np.zeros((made**2, groups)), np.zeros(made**2, np.int64)
             for starts, pairs in self._pairs():
                 index = (pairs >> 32) * made + (pairs & 0xFFFFFFFF)
                 counts += self._per_group(index, self.word_at[starts], made**2)
-            met = np.flatnonzero(counts.any(axis=1))
-            return met // made << 32 | met % made, counts[met]
+                number += np.bincount(index, minlength=made**2)
+            met = np.flatnonzero(number)
+            return met // made << 32 | met % made, counts[met], number[met]
+        keys, counts, number = np.zeros(0, np.int64), np.zeros((0, groups)), np.zeros(0, np.int64)
         for starts, pairs in self._pairs():
-            distinct, index = np.unique(pairs, return_inverse=True)
-            some = self._per_group(index, self.word_at[starts], len(distinct))
-            both, index = np.unique(np.concatenate([keys, distinct]), return_inverse=True)
-            total = np.zeros((len(both), groups))
-            total[index[: len(keys)]] = counts
-            total[index[len(keys) :]] += some
-            keys, counts = both, total
-        return keys, counts
+            encoded = pa.array(pairs).dictionary_encode()
+            index, size = encoded.indices.to_numpy(), len(encoded.dictionary)
+            some = self._per_group(index.astype(np.int64), self.word_at[starts], size)
+            keys, place = np.unique(np.concatenate([keys, encoded.dictionary.to_numpy()]), return_inverse=True)
+            known, fresh = place[: len(counts)], place[len(counts) :]
+            before = counts, number
+            counts, number = np.zeros((len(keys), groups)), np.zeros(len(keys), np.int64)
+            counts[known], number[known] = before
+            counts[fresh] += some
+            number[fresh] += np.bincount(index, minlength=size)
+        return keys, counts, number
 
     def _pairs(self) -> Iterator[tuple[Ids, NDArray[np.int64]]]:
         """Yield blocks of all places where two tokens of a word meet: the first place of the left one, and the pair."""
-        inside = 0
         for begin in range(0, len(self.tokens), _BLOCK):
             block = self.tokens[begin : begin + _BLOCK]
-            at = np.flatnonzero(block >= 0).astype(np.int32)
-            # Tokens of several bytes stand at their first and their last place in turn, also from block to block.
-            long = np.flatnonzero(self.length[block[at]] > 1)
-            first = np.ones(len(at), bool)
-            first[long] = False
-            first[long[inside::2]] = True
-            inside = (inside + len(long)) % 2
-            at = at[first] + np.int32(begin)
-            left = self.tokens[at]
+            begun = np.flatnonzero(block >= 0)
+            left = block[begun]
+            at = begun.astype(np.int32) + np.int32(begin)
             right = self.tokens[at + self.length[left]]
-            met = right >= 0
+            met = np.flatnonzero(right >= 0)
             yield at[met], left[met].astype(np.int64) << 32 | right[met]
 
 

@@ -75,6 +75,15 @@ def test_neither_surveys_nor_blocks_change_a_merge(texts: list[str], step: int, 
         assert learnt([table]) == usual
 
 
+@pytest.mark.parametrize("more", [100, 40_000, 70_000])
+def test_ids_beyond_16_bits_give_the_same_merges(more: int) -> None:
+    texts = [record["text"] for record in COLLECTIONS["udhr-fi"]()]
+    table = words_of(count_chunks([text.encode() for text in texts]))
+    usual = learn_merges([table], ALPHABET, 256)
+    shifted = learn_merges([table], [number + more for number in ALPHABET], 256 + more)
+    assert [(left - more, right - more) for left, right in shifted] == list(usual)
+
+
 def test_counts_beyond_32_bits_are_counted() -> None:
     # Below 2^32 modulo it, "cd" would win.
     assert learnt([words({b"ab": 2**32 + 1, b"cd": 2**31})])[0] == ("a", "b")
