@@ -22,9 +22,8 @@ from benchmarks.process import Cost, run
 from common.errors import UserError, run_command
 from common.files import read_json
 from corpus.tokens.bpe import make as make_tokenizer
-from recipe.schema import Batch, LearningRate, ModelShape, Optimizer
 from recipe.slices.files import to_json
-from recipe.slices.types import Component, PhaseSlice, SourceSlice, StageSlice, TokenizerSlice
+from recipe.slices.types import RowsSlice, SourceSlice, TokenizerSlice
 
 LENGTH = 1024
 VOCABULARY = 27_224
@@ -70,22 +69,9 @@ def prepare(place: Place) -> None:
     """Write the slices that the stages need, and train the tokenizer that all are given."""
     files = [str(path) for path in place.files]
     source = SourceSlice(name=SOURCE, seed=1, language="fi", files=files, held_out=0.001)
-    component = Component(source=SOURCE, language="fi", rowset=str(LENGTH), factor=1, bin=None, bin_share=None)
-    stage = StageSlice(
-        length=LENGTH,
-        tokens=10**6,
-        batch=Batch(tokens=LENGTH),
-        learning_rate=LearningRate(peak=1e-3),
-        rope_theta=1e4,
-        masking_rate=0.3,
-        components=[component],
-    )
-    model = ModelShape(layers=1, hidden=64, heads=1, intermediate=64)
-    phase = PhaseSlice(
-        run="r", phase="p", seed=1, model=model, tokenizer=TOKENIZER, optimizer=Optimizer(), stages=[stage]
-    )
+    rows = RowsSlice(tokenizer=TOKENIZER, split="train", rowsets={SOURCE: [str(LENGTH)]})
     (place.folder / "source.json").write_text(to_json(source), encoding="utf-8")
-    (place.folder / "phase.json").write_text(to_json(phase), encoding="utf-8")
+    (place.folder / "rows.json").write_text(to_json(rows), encoding="utf-8")
     documents = place.emptied("first") / "manifest.json"
     run([stage_command("sampling", "--slice", place.folder / "source.json", "--output", documents)], {})
     recipe = TokenizerSlice(
@@ -119,7 +105,7 @@ def ours(place: Place, workers: int) -> Contestant:
                 *("--output", shards / "manifest.json", *options),
             ),
             stage_command(
-                *("rows.index", "--phase", place.folder / "phase.json", "--shards", folder / "shards"),
+                *("rows.index", "--slice", place.folder / "rows.json", "--shards", folder / "shards"),
                 *("--rows", folder / "rows", "--output", folder / "rows.json", *options),
             ),
         ]

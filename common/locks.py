@@ -10,8 +10,12 @@ import fcntl
 import json
 import os
 import socket
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+
+_TRIES, _PAUSE = 20, 0.01
+"""An onlooker (`is_held`) has the lock for an instant, a holder for longer than all tries and pauses, in seconds."""
 
 
 class Lock:
@@ -34,11 +38,15 @@ def try_lock(path: Path) -> Lock | None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
+    for left in reversed(range(_TRIES)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if not left:
+                os.close(descriptor)
+                return None
+            time.sleep(_PAUSE)
     holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": now()}
     os.ftruncate(descriptor, 0)
     os.write(descriptor, json.dumps(holder).encode())

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from recipe.schema import Recipe, lineage
-from recipe.slices.making import evaluation_slice, phase_slice
-from recipe.slices.rowsets import rowset
-from recipe.slices.types import EvaluationSlice, PhaseSlice
+from recipe.slices.making import evaluation_slice, phase_slice, train_rows_slice
+from recipe.slices.types import EvaluationSlice, RowsSlice
 
 OwnedPhase = tuple[str, str]
 """(run that owns the phase, name of the phase)."""
@@ -49,7 +48,7 @@ def whole_recipe(recipe: Recipe) -> Needs:
     """Return what all runs together need; sources and tokenizers that no run needs are left out."""
     phases = all_phases(recipe)
     evaluations = [evaluation_slice(recipe, run) for run in recipe.runs]
-    shards = {one for owned in phases for one in shards_of(phase_rows(phase_slice(recipe, *owned)))}
+    shards = {one for owned in phases for one in shards_of(rows_of(train_rows_slice(phase_slice(recipe, *owned))))}
     shards |= {one for content in evaluations for one in evaluation_shards(content)}
     tokenizers = {content.tokenizer for content in evaluations}
     sources = {source for name in tokenizers for source in tokenizer_sources(recipe, name)}
@@ -74,10 +73,13 @@ def tokenizer_sources(recipe: Recipe, name: str) -> list[str]:
     return list(recipe.mixtures[recipe.tokenizers[name].mixture].factors)
 
 
-def phase_rows(content: PhaseSlice) -> list[Rows]:
-    """Return the rows that a phase trains on, sorted."""
-    parts = (part for stage in content.stages for part in stage.components)
-    return sorted({Rows(content.tokenizer, part.source, "train", part.rowset) for part in parts})
+def rows_of(content: RowsSlice) -> list[Rows]:
+    """Return the sets of rows that a slice of rows names, by source."""
+    return [
+        Rows(content.tokenizer, source, content.split, name)
+        for source, names in content.rowsets.items()
+        for name in names
+    ]
 
 
 def shards_of(rows: Iterable[Rows]) -> list[Shards]:
@@ -88,12 +90,3 @@ def shards_of(rows: Iterable[Rows]) -> list[Shards]:
 def evaluation_shards(content: EvaluationSlice) -> list[Shards]:
     """Return the token shards that a run is measured on, and those whose token counts are the baseline, sorted."""
     return sorted({Shards(content.tokenizer, source) for source in content.sources})
-
-
-def held_out_rows(content: EvaluationSlice) -> list[Rows]:
-    """Return the validation rows that a run is measured on, by source and then by length."""
-    return [
-        Rows(content.tokenizer, source, "validation", rowset(length))
-        for source in content.sources
-        for length in content.lengths
-    ]

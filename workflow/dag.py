@@ -16,15 +16,24 @@ from recipe.needs import (
     Shards,
     all_phases,
     evaluation_shards,
-    phase_rows,
     previous_phase,
+    rows_of,
     shards_of,
     tokenizer_sources,
 )
 from recipe.reading import expand_files, missing_files
 from recipe.schema import Recipe, lineage
 from recipe.slices.files import to_json
-from recipe.slices.making import evaluation_slice, phase_slice, sample_name, sample_slice, source_slice, tokenizer_slice
+from recipe.slices.making import (
+    evaluation_slice,
+    held_out_rows_slice,
+    phase_slice,
+    sample_name,
+    sample_slice,
+    source_slice,
+    tokenizer_slice,
+    train_rows_slice,
+)
 
 PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS}
 """Files that the workflow itself makes from installed packages."""
@@ -37,6 +46,7 @@ class Dag:
         """Look at a checked recipe."""
         self.recipe = recipe
         self._phases = {f"{owner}.{phase}": phase_slice(recipe, owner, phase) for owner, phase in all_phases(recipe)}
+        self._rows = {name: train_rows_slice(content) for name, content in self._phases.items()}
         self._evaluations = {run: evaluation_slice(recipe, run) for run in recipe.runs}
 
     def title(self, wildcards: Any) -> str:
@@ -47,25 +57,40 @@ class Dag:
         """Return (run that owns the phase, phase) from the first phase of `run` on."""
         return lineage(self.recipe, run)
 
+    def slices(self) -> dict[str, str]:
+        """Return name -> text of every slice of the recipe, and the whole of it as `recipe`, which jobs read."""
+        sources = {f"source/{name}": source_slice(self.recipe, name) for name in self.recipe.sources}
+        tokenizers = {f"tokenizer/{name}": tokenizer_slice(self.recipe, name) for name in self.recipe.tokenizers}
+        samples = {f"sample/{sample_name(content)}": sample_slice(content) for content in tokenizers.values()}
+        rows = {f"rows/{name}": content for name, content in self._rows.items()}
+        held_out = {f"held_out_rows/{run}": held_out_rows_slice(each) for run, each in self._evaluations.items()}
+        phases = {f"phase/{name}": content for name, content in self._phases.items()}
+        evaluations = {f"evaluation/{name}": content for name, content in self._evaluations.items()}
+        contents = sources | tokenizers | samples | rows | held_out | phases | evaluations | {"recipe": self.recipe}
+        texts = {name: to_json(content) for name, content in contents.items()}
+        # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.
+        notes = json.dumps({name: source.note for name, source in self.recipe.sources.items()}, indent=1)
+        return texts | {"notes": notes}
+
     def write_slices(self, folder: Path) -> None:
         """Write every slice of the recipe below `folder`; files that would not change are left untouched.
 
         Slices are inputs of the rules: what is written here is what Snakemake finds changed.
         """
-        sources = {f"source/{name}": source_slice(self.recipe, name) for name in self.recipe.sources}
-        tokenizers = {f"tokenizer/{name}": tokenizer_slice(self.recipe, name) for name in self.recipe.tokenizers}
-        samples = {f"sample/{sample_name(content)}": sample_slice(content) for content in tokenizers.values()}
-        phases = {f"phase/{name}": content for name, content in self._phases.items()}
-        evaluations = {f"evaluation/{name}": content for name, content in self._evaluations.items()}
-        contents = sources | tokenizers | samples | phases | evaluations
-        slices = {name: to_json(content) for name, content in contents.items()}
-        # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.
-        slices["notes"] = json.dumps({name: source.note for name, source in self.recipe.sources.items()}, indent=1)
-        for name, text in slices.items():
-            path = folder / f"{name}.json"
-            if not path.is_file() or path.read_text(encoding="utf-8") != text:
-                with atomic_file(path, "w") as stream:
-                    stream.write(text)
+        slices = self.slices()
+        for name in self.changed_slices(folder):
+            with atomic_file(folder / f"{name}.json", "w") as stream:
+                stream.write(slices[name])
+
+    def changed_slices(self, folder: Path) -> list[str]:
+        """Return the names of slices that are not below `folder` as this recipe has them."""
+        slices = self.slices()
+        paths = {name: folder / f"{name}.json" for name in slices}
+        return [
+            name
+            for name, path in paths.items()
+            if not path.is_file() or path.read_text(encoding="utf-8") != slices[name]
+        ]
 
     def missing(self) -> list[str]:
         """Return a sentence for each source pattern that matches no file."""
@@ -100,7 +125,7 @@ class Dag:
 
     def phase_shards(self, wildcards: Any) -> list[str]:
         """Return the manifests of all shards that a phase reads."""
-        return list(map(shards, shards_of(phase_rows(self._phases[f"{wildcards.run}.{wildcards.phase}"]))))
+        return list(map(shards, shards_of(rows_of(self._rows[f"{wildcards.run}.{wildcards.phase}"]))))
 
     def previous(self, wildcards: Any) -> list[str]:
         """Return the checkpoint that a phase begins from, or nothing for the first one."""

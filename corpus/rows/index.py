@@ -30,10 +30,10 @@ from common.workers import map_in_processes
 from corpus.rows.packing import SPECIALS, Packed, cut_documents, pack
 from corpus.rows.store import COLUMNS, COMMAND, FORMAT, INDEX
 from corpus.tokens.ids import MANIFEST, open_shard, read_shards
-from recipe.needs import Rows, held_out_rows, phase_rows
+from recipe.needs import Rows, rows_of
 from recipe.slices.files import read_slice
 from recipe.slices.rowsets import parse_rowset
-from recipe.slices.types import EvaluationSlice, PhaseSlice
+from recipe.slices.types import RowsSlice
 
 MAX_LENGTH = 2**16 - 1
 """Slots of a row, so that a piece's count fits into 16 bits."""
@@ -209,9 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog=COMMAND, description="Pack what a phase or an evaluation reads into rows: an index over token shards."
     )
-    reader = parser.add_mutually_exclusive_group(required=True)
-    reader.add_argument("--phase", type=Path, help="JSON slice of a phase: its training rows")
-    reader.add_argument("--evaluation", type=Path, help="JSON slice of an evaluation: its validation rows")
+    parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the rows, from the recipe")
     parser.add_argument("--shards", type=Path, required=True, help="folder of token shards: results/shards")
     parser.add_argument("--rows", type=Path, required=True, help="folder of all rows: results/rows")
     parser.add_argument("--workers", type=int, default=1, help="processes, each packs a shard at a time (default: 1)")
@@ -220,10 +218,7 @@ def main() -> None:
     if arguments.workers < 1:
         raise UserError(f"--workers is {arguments.workers}; give at least 1.")
     begin = time.perf_counter()
-    if arguments.phase:
-        wanted = phase_rows(read_slice(arguments.phase, PhaseSlice))
-    else:
-        wanted = held_out_rows(read_slice(arguments.evaluation, EvaluationSlice))
+    wanted = rows_of(read_slice(arguments.slice, RowsSlice))
     arguments.output.unlink(missing_ok=True)
     sets = make(wanted, arguments.shards, arguments.rows, arguments.workers)
     write_list(sets, arguments.output)

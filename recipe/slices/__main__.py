@@ -10,14 +10,21 @@ from common.files import atomic_file
 from recipe.reading import read_recipe
 from recipe.schema import Strict
 from recipe.slices.files import to_json
-from recipe.slices.making import evaluation_slice, phase_slice, source_slice, tokenizer_slice
+from recipe.slices.making import (
+    evaluation_slice,
+    held_out_rows_slice,
+    phase_slice,
+    source_slice,
+    tokenizer_slice,
+    train_rows_slice,
+)
 
 
 def main() -> None:
     """Write one slice of a recipe."""
     parser = argparse.ArgumentParser(
         prog="python -m recipe.slices",
-        description="Write what a recipe says of one source, tokenizer, phase or evaluation: a stage's --slice.",
+        description="Write what a recipe says of one source, tokenizer, phase, evaluation or rows: a stage's --slice.",
     )
     parser.add_argument("--recipe", type=Path, required=True, help="YAML file of the recipe")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
@@ -26,6 +33,8 @@ def main() -> None:
     wanted.add_argument("--tokenizer", help="name of a tokenizer")
     wanted.add_argument("--phase", nargs=2, metavar=("RUN", "PHASE"), help="names of a run and of one of its phases")
     wanted.add_argument("--evaluation", metavar="RUN", help="name of a run")
+    wanted.add_argument("--rows", nargs=2, metavar=("RUN", "PHASE"), help="the rows that a phase trains on")
+    wanted.add_argument("--held-out-rows", metavar="RUN", help="the rows that a run is measured on")
     options = parser.parse_args()
     recipe = read_recipe(options.recipe)
     try:
@@ -35,8 +44,12 @@ def main() -> None:
             content = tokenizer_slice(recipe, options.tokenizer)
         elif options.phase:
             content = phase_slice(recipe, *options.phase)
-        else:
+        elif options.evaluation:
             content = evaluation_slice(recipe, options.evaluation)
+        elif options.rows:
+            content = train_rows_slice(phase_slice(recipe, *options.rows))
+        else:
+            content = held_out_rows_slice(evaluation_slice(recipe, options.held_out_rows))
     except KeyError as error:
         raise UserError(f"{options.recipe}: there is no {error.args[0]} to make a slice of; mend the name.") from None
     with atomic_file(options.output, "w") as stream:

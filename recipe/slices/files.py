@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from common.errors import UserError
 from recipe.schema import Strict
-from recipe.slices.types import EvaluationSlice, PhaseSlice, SampleSlice, SourceSlice, TokenizerSlice
+from recipe.slices.types import EvaluationSlice, PhaseSlice, RowsSlice, SampleSlice, SourceSlice, TokenizerSlice
 
-Slice = TypeVar("Slice", SourceSlice, SampleSlice, TokenizerSlice, PhaseSlice, EvaluationSlice)
+Slice = TypeVar("Slice", SourceSlice, SampleSlice, TokenizerSlice, RowsSlice, PhaseSlice, EvaluationSlice)
 
 
 def to_json(content: Strict) -> str:

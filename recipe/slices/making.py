@@ -11,6 +11,7 @@ from recipe.slices.types import (
     Component,
     EvaluationSlice,
     PhaseSlice,
+    RowsSlice,
     SampleSlice,
     SourceSlice,
     StageSlice,
@@ -96,6 +97,26 @@ def evaluation_slice(recipe: Recipe, run: str) -> EvaluationSlice:
         prompts=recipe.evaluation.prompts,
         components=_stage_slice(recipe, stages[0]).components,
         lineage=way,
+    )
+
+
+def train_rows_slice(phase: PhaseSlice) -> RowsSlice:
+    """Return the slice of the rows that a phase trains on."""
+    rowsets: dict[str, set[str]] = {}
+    for part in (part for stage in phase.stages for part in stage.components):
+        rowsets.setdefault(part.source, set()).add(part.rowset)
+    return RowsSlice(
+        tokenizer=phase.tokenizer,
+        split="train",
+        rowsets={source: sorted(names) for source, names in sorted(rowsets.items())},
+    )
+
+
+def held_out_rows_slice(evaluation: EvaluationSlice) -> RowsSlice:
+    """Return the slice of the rows that a run is measured on."""
+    names = [rowset(length) for length in evaluation.lengths]
+    return RowsSlice(
+        tokenizer=evaluation.tokenizer, split="validation", rowsets=dict.fromkeys(evaluation.sources, names)
     )
 
 

@@ -43,6 +43,15 @@ class TokenizerSlice(SampleSlice):
     objective: Objective = "classical"
 
 
+class RowsSlice(Strict):
+    """Which sets of packed rows a phase or an evaluation reads."""
+
+    tokenizer: str
+    split: str
+    rowsets: dict[str, list[str]]
+    """Source -> names of its sets of rows, `recipe.slices.rowsets`."""
+
+
 class Component(Strict):
     """Rows of one source, or of one word bin of it, and how strongly they are drawn."""
 

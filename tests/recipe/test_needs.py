@@ -11,15 +11,14 @@ from recipe.needs import (
     Shards,
     all_phases,
     evaluation_shards,
-    held_out_rows,
-    phase_rows,
     previous_phase,
+    rows_of,
     shards_of,
     tokenizer_sources,
     whole_recipe,
 )
 from recipe.reading import load_recipe
-from recipe.slices.making import evaluation_slice, phase_slice
+from recipe.slices.making import evaluation_slice, held_out_rows_slice, phase_slice, train_rows_slice
 
 ROOT = Path(__file__).parents[2]
 STAGE = {
@@ -65,8 +64,11 @@ def held_out(source: str, rowset: str) -> Rows:
 
 
 def test_a_phase_needs_the_rows_of_its_stages_each_once() -> None:
-    assert phase_rows(phase_slice(RECIPE, "one", "stable")) == [train("a"), train("b")]
-    assert phase_rows(phase_slice(RECIPE, "one", "late")) == [train("b", "64-words-0-9"), train("b", "64-words-9-")]
+    assert rows_of(train_rows_slice(phase_slice(RECIPE, "one", "stable"))) == [train("a"), train("b")]
+    assert rows_of(train_rows_slice(phase_slice(RECIPE, "one", "late"))) == [
+        train("b", "64-words-0-9"),
+        train("b", "64-words-9-"),
+    ]
 
 
 def test_a_phase_begins_from_the_one_before_it() -> None:
@@ -76,7 +78,9 @@ def test_a_phase_begins_from_the_one_before_it() -> None:
 
 def test_an_evaluation_needs_held_out_rows_of_its_lengths_and_the_shards_of_all_its_sources() -> None:
     content = evaluation_slice(RECIPE, "one")
-    assert held_out_rows(content) == [held_out(source, rowset) for source in "ab" for rowset in ("64", "32")]
+    assert rows_of(held_out_rows_slice(content)) == [
+        held_out(source, rowset) for source in "ab" for rowset in ("64", "32")
+    ]
     assert evaluation_shards(content) == [Shards("t", "a"), Shards("t", "b")]
 
 

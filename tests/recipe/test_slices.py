@@ -18,9 +18,16 @@ from recipe.reading import load_recipe
 from recipe.schema import Recipe, WordBin
 from recipe.slices.__main__ import main
 from recipe.slices.files import read_slice, to_json
-from recipe.slices.making import evaluation_slice, phase_slice, source_slice, tokenizer_slice
+from recipe.slices.making import (
+    evaluation_slice,
+    held_out_rows_slice,
+    phase_slice,
+    source_slice,
+    tokenizer_slice,
+    train_rows_slice,
+)
 from recipe.slices.rowsets import parse_rowset, rowset
-from recipe.slices.types import EvaluationSlice, PhaseSlice, SourceSlice, TokenizerSlice
+from recipe.slices.types import EvaluationSlice, PhaseSlice, RowsSlice, SourceSlice, TokenizerSlice
 
 CONFIG = Path(__file__).parents[2] / "config" / "demo.yaml"
 DEMO = yaml.safe_load(CONFIG.read_text())
@@ -36,8 +43,11 @@ def slices(recipe: Recipe) -> dict[str, str]:
     made = {f"source/{name}": to_json(source_slice(recipe, name)) for name in recipe.sources}
     made |= {f"tokenizer/{name}": to_json(tokenizer_slice(recipe, name)) for name in recipe.tokenizers}
     for name, run in recipe.runs.items():
-        made |= {f"phase/{name}.{phase}": to_json(phase_slice(recipe, name, phase)) for phase in run.phases}
+        phases = {f"{name}.{phase}": phase_slice(recipe, name, phase) for phase in run.phases}
+        made |= {f"phase/{phase}": to_json(content) for phase, content in phases.items()}
+        made |= {f"rows/{phase}": to_json(train_rows_slice(content)) for phase, content in phases.items()}
         made[f"evaluation/{name}"] = to_json(evaluation_slice(recipe, name))
+        made[f"held_out_rows/{name}"] = to_json(held_out_rows_slice(evaluation_slice(recipe, name)))
     return made
 
 
@@ -85,7 +95,7 @@ def test_what_is_added_leaves_every_slice_alone(change: Callable[[dict[str, Any]
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (set_at("seed", to=43), ALL),
+        (set_at("seed", to=43), SOURCES | TOKENIZERS | PHASES | EVALUATIONS),
         (set_at("sources", "udhr-fi", "held_out", to=0.2), {"source/udhr-fi"}),
         (set_at("sources", "udhr-fi", "note", to="other"), set()),
         (set_at("tokenizers", "demo", "vocabulary", to=5000), TOKENIZERS),
@@ -185,6 +195,7 @@ def test_a_number_written_as_another_type_changes_no_slice():
 
 def test_every_slice_reads_back_as_it_was_written(tmp_path: Path):
     kinds = {"source": SourceSlice, "tokenizer": TokenizerSlice, "phase": PhaseSlice, "evaluation": EvaluationSlice}
+    kinds |= {"rows": RowsSlice, "held_out_rows": RowsSlice}
     for name, text in slices(load_recipe(demo(), "demo")).items():
         path = tmp_path / "slice.json"
         path.write_text(text)
@@ -257,6 +268,8 @@ def test_slices_do_not_change_once_made():
         (["--tokenizer", "demo"], "tokenizer/demo"),
         (["--phase", "small-edu", "annealing-edu"], "phase/small-edu.annealing-edu"),
         (["--evaluation", "small"], "evaluation/small"),
+        (["--rows", "small-edu", "annealing-edu"], "rows/small-edu.annealing-edu"),
+        (["--held-out-rows", "small"], "held_out_rows/small"),
     ],
 )
 def test_the_command_writes_the_slice_that_is_asked_for(
@@ -274,3 +287,10 @@ def test_the_command_tells_of_a_name_that_is_not_there(tmp_path: Path, monkeypat
     with pytest.raises(UserError, match="there is no none to make a slice of"):
         main()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["demo", "finnish"])
+def test_a_recipe_written_as_json_reads_back_as_the_same_recipe(name: str):
+    recipe = load_recipe(yaml.safe_load((CONFIG.parent / f"{name}.yaml").read_text(encoding="utf-8")), name)
+    again = json.loads(to_json(recipe))
+    assert load_recipe(again, name) == recipe

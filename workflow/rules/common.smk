@@ -11,6 +11,8 @@ from workflow.dag import Dag
 from workflow.directory_lock import hold, holder_elsewhere
 from recipe.reading import load_recipe, read_yaml, unusable_files
 
+SLICES = Path("results/recipe")
+
 try:
     # Snakemake has read these files; where one gives a key twice it took the last and said nothing.
     for configfile in workflow.configfiles:
@@ -20,11 +22,14 @@ try:
         raise UserError("\n".join(unusable))
     # A look with another recipe must not change the slices under phases that are being trained.
     if (holder := holder_elsewhere(Path.cwd())) is None:
-        dag.write_slices(Path("results/recipe"))
+        dag.write_slices(SLICES)
     elif workflow.is_main_process:
         logger.warning(
             f"Another snakemake ({holder}) is at work here; its recipe stays in results/recipe."
         )
+    # Jobs on other nodes read the recipe again: as it is now, whatever an editor does to it meanwhile.
+    if workflow.is_main_process:
+        workflow.config_settings.configfiles[:] = [(SLICES / "recipe.json").absolute()]
 except (UserError, OSError) as error:
     raise WorkflowError(str(error)) from None
 
@@ -49,6 +54,11 @@ wildcard_constraints:
 onstart:
     try:
         hold(Path.cwd())
+        if changed := dag.changed_slices(SLICES):
+            raise UserError(
+                f"while this snakemake was starting, another one wrote {len(changed)} slices of another recipe to "
+                f"{SLICES}, {changed[0]}.json among them; run the same command again"
+            )
         if dag.missing():
             raise UserError("\n".join(dag.missing()))
     except (UserError, OSError) as error:

@@ -24,7 +24,7 @@ rule shards:
 
 rule rows:
     input:
-        slice="results/recipe/phase/{run}.{phase}.json",
+        slice="results/recipe/rows/{run}.{phase}.json",
         shards=dag.phase_shards,
     output:
         rows="results/runs/{run}/{phase}/rows.json",
@@ -36,13 +36,13 @@ rule rows:
     message:
         "Packing rows for {wildcards.run}, phase {wildcards.phase}"
     shell:
-        "python -m corpus.rows.index --phase {input.slice:q} --shards results/shards --rows results/rows"
+        "python -m corpus.rows.index --slice {input.slice:q} --shards results/shards --rows results/rows"
         " --workers {threads} --output {output.rows:q} > {log:q} 2>&1"
 
 
 rule held_out_rows:
     input:
-        slice="results/recipe/evaluation/{run}.json",
+        slice="results/recipe/held_out_rows/{run}.json",
         shards=dag.evaluation_shards,
     output:
         rows="results/evaluation/{run}/rows.json",
@@ -54,5 +54,5 @@ rule held_out_rows:
     message:
         "Packing held-out rows for {wildcards.run}"
     shell:
-        "python -m corpus.rows.index --evaluation {input.slice:q} --shards results/shards"
+        "python -m corpus.rows.index --slice {input.slice:q} --shards results/shards"
         " --rows results/rows --workers {threads} --output {output.rows:q} > {log:q} 2>&1"

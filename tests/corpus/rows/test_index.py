@@ -26,8 +26,9 @@ from corpus.tokens.shards import make as make_shards
 from corpus.tokens.special import CLS, FIRST_ORDINARY, SEP
 from recipe.needs import Rows
 from recipe.schema import WordBin
+from recipe.slices.files import to_json
 from recipe.slices.rowsets import rowset
-from recipe.slices.types import SourceSlice, TokenizerSlice
+from recipe.slices.types import RowsSlice, SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
 WORDS = ["alku", "on", "aina", "hankala", "lopussa", "kiitos", "seisoo", "työ", "opettaa", "vähän", "[SEP]"]
@@ -201,10 +202,11 @@ def test_a_thousand_sets_of_rows_are_read_with_few_open_files(house: House) -> N
 
 
 def test_the_stage_lists_what_it_made_with_checksums(house: House, tmp_path: Path) -> None:
-    slice_path = tmp_path / "evaluation.json"
-    slice_path.write_text(evaluation_slice("t", ["one"], [64, 32]), encoding="utf-8")
+    slice_path = tmp_path / "rows.json"
+    wanted = RowsSlice(tokenizer="t", split="validation", rowsets={"one": ["64", "32"]})
+    slice_path.write_text(to_json(wanted), encoding="utf-8")
     output = house.folder / "runs" / "rows.json"
-    command = [sys.executable, "-m", "corpus.rows.index", "--evaluation", slice_path, "--output", output]
+    command = [sys.executable, "-m", "corpus.rows.index", "--slice", slice_path, "--output", output]
     command += ["--shards", house.folder / "shards", "--rows", house.folder / "rows"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -216,27 +218,6 @@ def test_the_stage_lists_what_it_made_with_checksums(house: House, tmp_path: Pat
     for one in listed:
         assert sha256_of(output.parent / one["index"]) == one["sha256"]
         assert RowReader(output.parent / one["index"]).rows == one["rows"] > 0
-
-
-def evaluation_slice(tokenizer: str, sources: list[str], lengths: list[int]) -> str:
-    model = {"layers": 1, "hidden": 8, "heads": 1, "intermediate": 8, "global_every": 3, "local_attention": 8}
-    return json.dumps(
-        {
-            "run": "r",
-            "seed": 1,
-            "model": {**model, "local_rope_theta": 1e4, "norm_eps": 1e-5},
-            "tokenizer": tokenizer,
-            "lengths": lengths,
-            "rows": 10,
-            "masking_rate": 0.3,
-            "rope_theta": 1e4,
-            "languages": {"fi": sources},
-            "sources": dict.fromkeys(sources, "fi"),
-            "prompts": {},
-            "components": [],
-            "lineage": [["r", "stable"]],
-        }
-    )
 
 
 def test_a_full_disk_is_told_with_the_file_and_leaves_no_index(house: House, small_disk: Path) -> None:

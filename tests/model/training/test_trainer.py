@@ -23,10 +23,10 @@ from corpus.rows.index import write_list
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
 from corpus.tokens.shards import make as make_shards
-from recipe.needs import all_phases, phase_rows
+from recipe.needs import all_phases, rows_of
 from recipe.reading import load_recipe
 from recipe.slices.files import to_json
-from recipe.slices.making import phase_slice, source_slice, tokenizer_slice
+from recipe.slices.making import phase_slice, source_slice, tokenizer_slice, train_rows_slice
 
 ROOT = Path(__file__).parents[3]
 COMMON = ["the", "of", "and", "everyone", "has", "right", "to", "in"]
@@ -85,7 +85,8 @@ def data(tmp_path_factory):
     for run, phase in all_phases(recipe):
         content = phase_slice(recipe, run, phase)
         (folder / f"{phase}.json").write_text(to_json(content), encoding="utf-8")
-        write_list(make_rows(phase_rows(content), folder / "shards", folder / "rows", 1), folder / f"{phase}-rows.json")
+        wanted = rows_of(train_rows_slice(content))
+        write_list(make_rows(wanted, folder / "shards", folder / "rows", 1), folder / f"{phase}-rows.json")
     return folder
 
 

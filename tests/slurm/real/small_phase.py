@@ -21,10 +21,10 @@ from corpus.rows.index import write_list
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
 from corpus.tokens.shards import make as make_shards
-from recipe.needs import phase_rows
+from recipe.needs import rows_of
 from recipe.reading import load_recipe
 from recipe.slices.files import to_json
-from recipe.slices.making import phase_slice, source_slice, tokenizer_slice
+from recipe.slices.making import phase_slice, source_slice, tokenizer_slice, train_rows_slice
 from slurm.records.history import Run, read_history
 from tests.slurm.real.real_cluster import RealCluster
 
@@ -67,7 +67,9 @@ def make_data(folder: Path, steps: int) -> Path:
     tokenizer = folder / "tokenizers" / "t" / "manifest.json"
     make_tokenizer(tokenizer_slice(recipe, "t"), {"en": manifest}, tokenizer)
     make_shards(manifest, tokenizer, folder / "shards" / "t" / "en" / "manifest.json", "tokie", workers=1)
-    write_list(make_rows(phase_rows(content), folder / "shards", folder / "rows", 1), folder / "rows.json")
+    write_list(
+        make_rows(rows_of(train_rows_slice(content)), folder / "shards", folder / "rows", 1), folder / "rows.json"
+    )
     return folder
 
 

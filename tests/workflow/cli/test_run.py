@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -75,18 +76,18 @@ def test_it_plans_in_the_directory_that_is_given_and_ends_as_snakemake_ends(tmp_
 
 
 def test_the_process_that_was_started_is_snakemake_and_gets_its_signals(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "slow.jsonl")
-    told = alasin("init", str(tmp_path), str(tmp_path / "slow.jsonl"), "--language", "fi")
+    (tmp_path / "long.jsonl").write_text("".join(json.dumps({"text": f"odota {n}"}) + "\n" for n in range(400_000)))
+    told = alasin("init", str(tmp_path), str(tmp_path / "long.jsonl"), "--language", "fi")
     assert told.returncode == 0, told.stderr
     command = [sys.executable, "-m", "workflow.cli", "run", str(tmp_path / "recipe.yaml"), "--directory", str(tmp_path)]
-    target = "results/corpus/slow/manifest.json"
+    documents = tmp_path / "results/corpus/long"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen([*command, "--", target], cwd=ROOT, **pipes) as process:  # type: ignore[call-overload]
-        with open(tmp_path / "slow.jsonl", "w") as stream:  # opens when the stage has begun to read
-            stream.write(json.dumps({"text": "odota"}) + "\n")
-            stream.flush()
-            assert "snakemake" in Path(f"/proc/{process.pid}/cmdline").read_text()
-            process.send_signal(signal.SIGTERM)
-            assert any("Will exit after finishing currently running jobs" in line for line in process.stdout)
+    command += ["--", "results/corpus/long/manifest.json"]
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:  # type: ignore[call-overload]
+        while process.poll() is None and not list(documents.glob(".train-*.part")):  # until the stage is at work
+            time.sleep(0.01)
+        assert "snakemake" in Path(f"/proc/{process.pid}/cmdline").read_text()
+        process.send_signal(signal.SIGTERM)
+        assert any("Will exit after finishing currently running jobs" in line for line in process.stdout)
         process.communicate(timeout=60)
     assert process.returncode == 1
