@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -25,8 +26,10 @@ from common.files import read_json
 from corpus.sampling.documents import split_texts
 from corpus.sampling.sample import sample
 from corpus.sources.readers import source_files
-from corpus.tokens.pretokens import SPACE_RUN
+from corpus.tokens.pretokens import MOST_SPACES
 from recipe.slices.types import SourceSlice, TokenizerSlice
+
+_SPACE_RUN = re.compile(f" {{2,{MOST_SPACES}}}")
 
 
 def train_by_tokenizers(documents: Path, vocabulary: int, output: Path) -> None:
@@ -41,7 +44,7 @@ def train_by_tokenizers(documents: Path, vocabulary: int, output: Path) -> None:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator((SPACE_RUN.split(text) for text in split_texts(documents, "train")), trainer)
+    tokenizer.train_from_iterator((_SPACE_RUN.split(text) for text in split_texts(documents, "train")), trainer)
     tokenizer.save(str(output))
 
 

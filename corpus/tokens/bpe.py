@@ -24,7 +24,8 @@ from common.files import atomic_file, sha256_of, write_json
 from corpus.sampling.documents import manifests_by_source
 from corpus.tokens.encoding import FORMAT, TOKENIZER
 from corpus.tokens.merges import learn_merges
-from corpus.tokens.pretokens import add_up, byte_characters
+from corpus.tokens.pretokens import MOST_SPACES, add_up, byte_characters
+from corpus.tokens.pruning import give_memory_back
 from corpus.tokens.special import CLS, SEP, SPECIAL_TOKENS
 from corpus.tokens.words import WordCounter, count_words, language_words, tell_pruned
 from recipe.slices.files import read_slice
@@ -32,7 +33,7 @@ from recipe.slices.making import sample_slice
 from recipe.slices.types import TokenizerSlice
 
 COMMAND = "python -m corpus.tokens.bpe"
-SPACE_RUNS = tuple(" " * spaces for spaces in range(2, 25))
+SPACE_RUNS = tuple(" " * spaces for spaces in range(2, MOST_SPACES + 1))
 _ADDED = [*SPECIAL_TOKENS, *SPACE_RUNS]
 
 
@@ -62,6 +63,7 @@ def train_on_words(groups: Sequence[pa.Table], vocabulary: int) -> Tokenizer:
     alphabet = [entries.index(character) for character in characters]
     learning = learn_merges(groups, alphabet, len(entries))
     del groups  # they have been copied
+    give_memory_back()
     merges = []
     for merge in islice(learning, max(0, vocabulary - len(entries))):
         left, right = (entries[token] for token in merge)

@@ -5,9 +5,9 @@ there and, as a negative number, at its last, so that a token's neighbours are f
 Merging a pair visits the places where it was met and nothing else.
 
 Only pairs that are frequent enough to be chosen soon have their places kept. A pair's count never grows after the merge
-that brought it about, so what is below the threshold then stays below. When the best pair falls below, all pairs are
-counted anew (`_survey`), with a lower threshold. Counts in the heap are upper bounds for the same reason, and are made
-exact when they come to its top.
+that brought it about, so what is below the threshold then stays below. When the best pair falls below, what is dead is
+left out of the array (`_pack`) and all pairs are counted anew (`_survey`), with a lower threshold. Counts in the heap
+are upper bounds for the same reason, and are made exact when they come to its top.
 
 *Objectives.* Words are in groups. `classical` has one; with several the objective is parity (Foroutan et al. 2025,
 arXiv 2508.04796, algorithm 1): each merge is the best pair of the group that has the most tokens a byte.
@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from common.errors import UserError
+from corpus.tokens.pruning import give_memory_back
 
 Pair = tuple[int, int]
 Ids = NDArray[np.int32]
@@ -71,7 +72,9 @@ class _Learner:
         self.length = np.ones(first, np.int32)
         self.spent = np.zeros(len(groups), np.int64)
         """Tokens of each group."""
-        self.first = self.made = first
+        self.made = first
+        self.first = first
+        """Ids below it have one place each."""
         self._lay_out(words, np.array(alphabet, np.int32))
         self.bytes = self.spent.copy()
         self.places: dict[Pair, Ids] = {}
@@ -200,6 +203,8 @@ class _Learner:
     def _survey(self) -> list[int]:
         """Count all pairs, keep the places of the frequent ones, and return the groups that have a pair at all."""
         self.places, self.heaps = {}, [[] for _ in self.heaps]
+        self._pack()
+        give_memory_back()
         keys, counts, number = self._count_pairs()
         best = counts.max(axis=0, initial=0)
         self.least = np.maximum(1, best // _STEP)
@@ -207,7 +212,29 @@ class _Learner:
         keys, counts = keys[frequent], counts[frequent]
         for one, (key, at) in enumerate(zip(keys.tolist(), self._find(keys, number[frequent]), strict=True)):
             self._push((key >> 32, key & 0xFFFFFFFF), at, counts[one])
+        give_memory_back()
         return [group for group in range(len(self.heaps)) if best[group] > 0]
+
+    def _pack(self) -> None:
+        """Give each token one place, and none to words of one token: what is visited lies closer together."""
+        if self.made == self.first:
+            return
+        end = 0
+        for begin in range(0, len(self.tokens), _BLOCK):
+            block = self.tokens[begin : begin + _BLOCK]
+            kept = np.flatnonzero(block >= _SEPARATOR)
+            self.tokens[end : end + len(kept)] = block[kept]
+            self.word_at[end : end + len(kept)] = self.word_at[begin + kept]
+            end += len(kept)
+        ends = self.tokens[:end] == _SEPARATOR
+        # Of a word of one token, it and the separator behind it.
+        last = np.flatnonzero(ends[:-2] & ends[2:]) + 1
+        kept = np.ones(end, bool)
+        kept[last] = kept[last + 1] = False
+        self.tokens = self.tokens[:end][kept]
+        self.word_at = self.word_at[:end][kept]
+        self.length[: self.made] = 1
+        self.first = self.made
 
     def _find(self, keys: NDArray[np.int64], number: NDArray[np.int64]) -> list[Ids]:
         """Return the places of each of some pairs, sorted, in one array for all of them; `number` is how many."""

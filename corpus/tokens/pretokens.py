@@ -25,8 +25,8 @@ from tokenizers import normalizers, pre_tokenizers
 
 PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """GPT-2's, which `tokenizers.pre_tokenizers.ByteLevel` has built in."""
-SPACE_RUN = re.compile(" {2,24}")
-"""What has a token of its own, so that no word holds it."""
+MOST_SPACES = 24
+"""Runs of 2 to so many spaces have a token of their own."""
 COUNTS = pa.schema([("word", pa.large_binary()), ("count", pa.int64())])
 
 _WORDS = regex.compile(PATTERN)
@@ -39,8 +39,12 @@ _KNOWN = re.compile(
 all of them. Text with others is left to `tokenizers`."""
 _COMPOSED = re.compile("[\x00-\u02ff]*")
 """Text that is NFC as it is."""
-_WHOLE = r"^ ?[A-Za-zÀ-ÖØ-öø-ʯ]+$"
+_WHOLE = r"^ ?([A-Za-zÀ-ÖØ-öø-ʯ]+|[0-9]+|[!-/:-@\[-`{-~]+)$"
 """Chunks that are one word, for RE2."""
+_BLOCK = 1 << 18
+"""Bytes looked at together for places to cut: so few that what is made of them stays in the processor's cache."""
+_WHITE, _WORD = 0x10, 0x20
+"""Classes of bytes: ASCII white space, and the least of ASCII characters of words."""
 _NFC = normalizers.NFC()
 _BYTE_LEVEL = pre_tokenizers.ByteLevel(add_prefix_space=False)
 
@@ -55,50 +59,97 @@ def byte_characters() -> list[str]:
 _BYTE_OF = {character: byte for byte, character in enumerate(byte_characters())}
 
 
-def _cut_table() -> NDArray[np.bool_]:
-    """Return bool[65536]: whether a word surely ends between byte i // 256 and byte i % 256 of UTF-8 text."""
+def _class_table() -> bytes:
+    """Return the class of each byte of UTF-8 text: a word surely ends between two whose classes share a rule.
+
+    The low four bits are the rules of which a byte may be the end, the high four those that it may follow.
+    """
     letters, digits = set(string.ascii_letters.encode()), set(string.digits.encode())
     marks = set(string.punctuation.encode())
     # The last bytes of white space beyond ASCII: whether such a byte ends white space depends on those before it.
     unsure = {character.encode()[-1] for character in map(chr, range(0x80, 0x3001)) if character.isspace()}
     solid = letters | digits | marks | (set(range(0x80, 0x100)) - unsure)
-    cuts = np.zeros((256, 256), bool)
-    for before, after in (
-        (solid, set(b" \n\r\t")),
-        (letters, digits | marks),
-        (digits, letters | marks),
-        (marks - set(b"'"), letters | digits),  # 's, 't and so on are words
+    classes = bytearray(256)
+    for rule, (before, after) in enumerate(
+        (
+            (solid, set(b" \n\r\t")),
+            (letters, digits | marks),
+            (digits, letters | marks),
+            (marks - set(b"'"), letters | digits),  # 's, 't and so on are words
+        )
     ):
-        cuts[np.ix_(sorted(before), sorted(after))] = True
-    return cuts.reshape(-1)
+        for byte in before:
+            classes[byte] |= 1 << rule
+        for byte in after:
+            classes[byte] |= 0x10 << rule
+    return bytes(classes)
 
 
-_CUTS = _cut_table()
+_CLASSES = _class_table()
 
 
-def count_chunks(texts: Sequence[bytes]) -> pa.Table:
+def count_chunks(texts: Sequence[bytes], apart: bool = False) -> pa.Table:
     """Return the distinct chunks of UTF-8 texts with their counts, as a table of `COUNTS`.
 
-    The texts are distinct documents or what lies between two runs of spaces of one. Together they are below 2 GiB.
+    Args:
+        texts: together below 2 GiB.
+        apart: whether runs of 2 to `MOST_SPACES` spaces part a text and are not counted, the longest first.
     """
     texts = [text for text in texts if text]
     if not texts:
         return COUNTS.empty_table()
-    data = np.frombuffer(b"".join(texts), np.uint8)
-    cut = np.empty(len(data) - 1, bool)
-    for first in (0, 1):
-        # Every second pair of neighbours, as they lie there.
-        cut[first::2] = _CUTS[np.frombuffer(data, ">u2", (len(data) - first) // 2, first)]
-    ends = np.cumsum([len(text) for text in texts])
-    cut[ends[:-1] - 1] = True
-    offsets = np.concatenate([[0], np.flatnonzero(cut) + 1, [len(data)]]).astype(np.int32)
-    chunks = pa.Array.from_buffers(pa.binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+    data = b"".join(texts)
+    begins, runs = _begins(data, np.cumsum([len(text) for text in texts]), apart)
+    chunks = pa.Array.from_buffers(pa.binary(), len(begins) - 1, [None, pa.py_buffer(begins), pa.py_buffer(data)])
     counted = pc.value_counts(chunks)
-    return pa.table([counted.field("values").cast(pa.large_binary()), counted.field("counts")], schema=COUNTS)
+    table = pa.table([counted.field("values").cast(pa.large_binary()), counted.field("counts")], schema=COUNTS)
+    return table.filter(pc.invert(pc.match_substring_regex(table["word"], "^ {2,}$"))) if runs else table
+
+
+def _begins(data: bytes, ends: NDArray[np.int64], apart: bool) -> tuple[NDArray[np.int32], bool]:
+    """Return where chunks begin and the last one ends, and whether there are runs of spaces, each a chunk if `apart`.
+
+    `ends` are the places where the texts end of which `data` is made.
+    """
+    raw = np.frombuffer(data, np.uint8)
+    cut = np.zeros(len(data) + 1, bool)
+    cut[0] = True
+    cut[ends] = True
+    doubled = []
+    for begin in range(0, len(data) - 1, _BLOCK):
+        some = data[begin : begin + _BLOCK + 1]
+        classes, here = np.frombuffer(some.translate(_CLASSES), np.uint8), cut[begin : begin + len(some)]
+        space = raw[begin : begin + len(some)] == ord(" ")
+        if apart and (two := space[1:] & space[:-1] & ~here[1:]).any():
+            doubled.append(np.flatnonzero(two) + begin)
+        here[1:] |= classes[:-1] & classes[1:] >> 4 != 0
+        # White space of one character, no space, is a word if one follows; of several it is two.
+        here[1:] |= here[:-1] & (classes[:-1] == _WHITE) & ~space[:-1] & (classes[1:] >= _WORD)
+    if doubled:
+        _cut_runs(cut, np.concatenate(doubled))
+    blocks = range(0, len(cut), _BLOCK)
+    begins = [np.flatnonzero(cut[at : at + _BLOCK]).astype(np.int32) + np.int32(at) for at in blocks]
+    return np.concatenate(begins), bool(doubled)
+
+
+def _cut_runs(cut: NDArray[np.bool_], doubled: NDArray[np.int64]) -> None:
+    """Cut before and after runs of spaces, given the places of spaces that are followed by one of the same text."""
+    first = np.diff(doubled, prepend=-2) != 1
+    starts = doubled[first]
+    sizes = np.diff(np.flatnonzero(first), append=len(doubled)) + 1
+    # What is left of a run when as many as may be are taken again and again; a single space is none.
+    sizes -= sizes % MOST_SPACES == 1
+    cut[starts] = True
+    cut[starts + sizes] = True
 
 
 def add_up(tables: Sequence[pa.Table]) -> pa.Table:
-    """Return one table of `COUNTS` with each word once, in the order of their first places in the tables."""
+    """Return one table of `COUNTS` with each word once, in the order of their first places in the tables.
+
+    No table has a word twice.
+    """
+    if len(tables) == 1:
+        return tables[0]
     rows = pa.concat_tables(tables)
     if not len(rows):
         return COUNTS.empty_table()

@@ -86,6 +86,12 @@ def prune(table: pa.Table, word_bytes: int) -> tuple[pa.Table, Pruned]:
     return table.filter(pa.array(kept)).combine_chunks(), lost
 
 
+def give_memory_back() -> None:
+    """Let free memory be the system's again, of which Arrow's own allocator and glibc's keep much, also from now on."""
+    pa.set_memory_pool(pa.system_memory_pool())
+    pa.system_memory_pool().release_unused()
+
+
 def budgets(sizes: Mapping[str, int], word_bytes: int) -> dict[str, int]:
     """Return how many bytes of words each language may have, `word_bytes` in all: small languages keep everything.
 

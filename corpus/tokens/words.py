@@ -30,14 +30,14 @@ from common.files import atomic_file, read_json, sha256_of, write_json
 from common.listed import describe, refuse_changed
 from common.workers import map_in_processes
 from corpus.sampling.documents import manifests_by_source, part_documents, read_manifest
-from corpus.tokens.pretokens import COUNTS, SPACE_RUN, add_up, count_chunks, words_of
-from corpus.tokens.pruning import Bounded, Pruned, budgets
+from corpus.tokens.pretokens import COUNTS, add_up, count_chunks, words_of
+from corpus.tokens.pruning import Bounded, Pruned, budgets, give_memory_back, prune
 from recipe.slices.files import read_slice
 from recipe.slices.types import SampleSlice
 
 COMMAND = "python -m corpus.tokens.words"
 FORMAT = 1
-BATCH_BYTES = 1 << 21
+BATCH_BYTES = 1 << 23
 """Text whose chunks are counted together."""
 HELD_BYTES = 1 << 24
 """Distinct chunks that are held before they become words."""
@@ -65,6 +65,8 @@ def sample_rates(factors: Mapping[str, float], train_bytes: Mapping[str, int], s
 
 def times_taken(text: bytes, rate: float, seed: int) -> int:
     """Return how often a text is taken: `rate` rounded up or down by a hash of its UTF-8, `rate` in expectation."""
+    if rate % 1 == 0:
+        return int(rate)
     key = seed.to_bytes(8, "little")
     digest = hashlib.blake2b(text, digest_size=8, key=key, person=b"alasin.bpe").digest()
     return int(rate) + (int.from_bytes(digest, "big") < (rate % 1) * 2**64)
@@ -83,11 +85,8 @@ class WordCounter:
 
     def add(self, text: bytes, times: int = 1) -> None:
         """Count a text's words, each `times` times. Runs of 2 to 24 spaces, which have tokens of their own, part it."""
-        pieces = [text]
-        if b"  " in text:
-            # Without the cuts merges would be spent on runs that no tokenizer ever meets.
-            pieces = [piece.encode() for piece in SPACE_RUN.split(text.decode())]
-        self._texts.setdefault(times, []).extend(pieces)
+        # Without the cuts merges would be spent on runs that no tokenizer ever meets.
+        self._texts.setdefault(times, []).append(text)
         self._size += len(text)
         if self._size >= BATCH_BYTES:
             self._count_texts()
@@ -100,7 +99,7 @@ class WordCounter:
 
     def _count_texts(self) -> None:
         for times, texts in self._texts.items():
-            chunks = count_chunks(texts)
+            chunks = count_chunks(texts, apart=True)
             self._chunks.append(chunks.set_column(1, "count", pc.multiply(chunks["count"], times)))
             self._chunk_bytes += chunks.nbytes
         self._texts, self._size = {}, 0
@@ -138,6 +137,7 @@ def count_part(task: PartTask) -> None:
     """
     if task.output.exists():
         return
+    give_memory_back()
     drawn, counter = Drawn(), WordCounter(task.word_bytes)
     for text, _ in part_documents(task.manifest, task.part):
         encoded = text.encode()
@@ -162,6 +162,7 @@ def count_words(recipe: SampleSlice, manifests: Mapping[str, Path], output: Path
     if output.exists() and (manifest := read_words(output))["made_from"] == made_from:
         return manifest
     output.unlink(missing_ok=True)
+    give_memory_back()
     tasks = _part_tasks(recipe, manifests, output.parent / PARTS)
     for _ in map_in_processes(count_part, tasks, workers):
         pass
@@ -223,11 +224,11 @@ def _add_languages(
         write_counts(folder / PARTS / f"{language}.arrow", table, {})
     described = {}
     for language, budget in budgets(sizes, recipe.word_bytes).items():
-        words = Bounded(budget)
-        words.add(read_counts(folder / PARTS / f"{language}.arrow")[0])
-        table, lost = words.result()
+        table, lost = prune(read_counts(folder / PARTS / f"{language}.arrow")[0], budget)
         pruned += lost
-        write_counts(folder / f"{language}.arrow", table, {})
+        if lost.words:
+            write_counts(folder / PARTS / f"{language}.arrow", table, {})
+        (folder / PARTS / f"{language}.arrow").replace(folder / f"{language}.arrow")
         described[language] = {
             **describe(folder / f"{language}.arrow"),
             "words": len(table),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import chain
 
@@ -26,8 +27,8 @@ def reference(text: str) -> list[bytes]:
     return [bytes(BYTE_OF[character] for character in word) for word, _ in words]
 
 
-def counted(texts: list[str]) -> dict[bytes, int]:
-    table = words_of(count_chunks([text.encode() for text in texts]))
+def counted(texts: list[str], apart: bool = False) -> dict[bytes, int]:
+    table = words_of(count_chunks([text.encode() for text in texts], apart))
     return dict(zip(table["word"].to_pylist(), table["count"].to_pylist(), strict=True))
 
 
@@ -35,6 +36,22 @@ def counted(texts: list[str]) -> dict[bytes, int]:
 @given(texts=st.lists(ANY | TRICKY, max_size=5))
 def test_words_and_counts_are_those_of_tokenizers(texts: list[str]) -> None:
     assert counted(texts) == Counter(chain.from_iterable(map(reference, texts)))
+
+
+@PROPERTY
+@given(
+    texts=st.lists(
+        TRICKY | st.lists(st.sampled_from(["a", "'s", "\n", " ", " " * 23, " " * 49, "\n\n", "1"])).map("".join),
+        max_size=5,
+    ),
+    block=st.integers(1, 40),
+)
+def test_runs_of_spaces_part_texts_and_blocks_change_nothing(texts: list[str], block: int) -> None:
+    pieces = chain.from_iterable(re.split(" {2,24}", text) for text in texts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretokens, "_BLOCK", block)
+        assert counted(texts, apart=True) == Counter(chain.from_iterable(map(reference, pieces)))
+        assert counted(texts) == Counter(chain.from_iterable(map(reference, texts)))
 
 
 @PROPERTY
