@@ -117,7 +117,12 @@ def test_three_phases_of_two_nodes_and_every_stage_between(
     (ended, words), (working, output) = both
     assert ended.poll() != 0
     assert "another snakemake" in words.read_text()
+    # Somebody begins to edit the recipe: jobs that have yet to start read it as it was.
+    recipe = workplace / "recipe.yaml"
+    written = recipe.read_text()
+    recipe.write_text("title: [half")
     assert working.wait(timeout=600) == 0, output.read_text()
+    recipe.write_text(written)
     assert (workplace / "results" / "report.html").exists()
     for phase in PHASES:
         folder = workplace / "results" / "runs" / "r" / phase
