@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -22,18 +23,21 @@ from model.training.checkpoint import TENSOR_FILES, Tensors
 from recipe.schema import Optimizer
 
 MOMENTS = TENSOR_FILES[1:]
+PATIENCE = timedelta(days=1)
+"""How long a rank waits for the others. What hangs is found by `slurm.node.worker`, whose limits stand in the profile;
+torch's own ten minutes would end a start or a save that the profile allows."""
 
 
 def start_process_group() -> torch.device:
     """Join the other ranks (RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT of the environment); return the device."""
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
-        _deepspeed().init_distributed(dist_backend="gloo", verbose=False)
+        _deepspeed().init_distributed(dist_backend="gloo", verbose=False, timeout=PATIENCE)
         return torch.device("cpu")
     # Where each process is shown only its own device, that device is number 0.
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     torch.cuda.set_device(device)
-    _deepspeed().init_distributed(dist_backend="nccl", verbose=False)
+    _deepspeed().init_distributed(dist_backend="nccl", verbose=False, timeout=PATIENCE)
     return device
 
 
