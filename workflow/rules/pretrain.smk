@@ -35,7 +35,7 @@ rule train:
         start_seconds=0,
         step_seconds=0,
     params:
-        folder="results/runs/{run}/{phase}",
+        folder=subpath(output.checkpoint, parent=True),
         previous=dag.previous_argument,
     message:
         "Training {wildcards.run}, phase {wildcards.phase}"
