@@ -7,6 +7,7 @@ alone (`recipe.needs`). All paths are relative to Snakemake's working directory.
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ class Dag:
         """Return (run that owns the phase, phase) from the first phase of `run` on."""
         return lineage(self.recipe, run)
 
+    @cached_property
     def slices(self) -> dict[str, str]:
         """Return name -> text of every slice of the recipe, and the whole of it as `recipe`, which jobs read."""
         sources = {f"source/{name}": source_slice(self.recipe, name) for name in self.recipe.sources}
@@ -77,19 +79,17 @@ class Dag:
 
         Slices are inputs of the rules: what is written here is what Snakemake finds changed.
         """
-        slices = self.slices()
         for name in self.changed_slices(folder):
             with atomic_file(folder / f"{name}.json", "w") as stream:
-                stream.write(slices[name])
+                stream.write(self.slices[name])
 
     def changed_slices(self, folder: Path) -> list[str]:
         """Return the names of slices that are not below `folder` as this recipe has them."""
-        slices = self.slices()
-        paths = {name: folder / f"{name}.json" for name in slices}
+        paths = {name: folder / f"{name}.json" for name in self.slices}
         return [
             name
             for name, path in paths.items()
-            if not path.is_file() or path.read_text(encoding="utf-8") != slices[name]
+            if not path.is_file() or path.read_text(encoding="utf-8") != self.slices[name]
         ]
 
     def missing(self) -> list[str]:

@@ -26,6 +26,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate, pairwise
 from math import lcm
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,7 @@ class Mixture:
             raise ValueError("every component of a mixture needs rows and a weight above zero")
         if self.block > LARGEST_BLOCK:
             raise ValueError(f"a mixture's smallest share is less than one in {LARGEST_BLOCK:,}")
+        _ = self._blocks, self._changing  # made here, before threads could make two
 
     @cached_property
     def _cumulative(self) -> list[int]:
@@ -123,16 +125,23 @@ class Mixture:
                 yield component, *range_
 
     @cached_property
+    def _changing(self) -> Lock:
+        return Lock()
+
+    @cached_property
     def _blocks(self) -> dict[int, tuple[NDArray[np.int32], NDArray[np.int32]]]:
         return {}
 
     def _components(self, block: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return of each place of a block, int32[K], its component, and how many places of that come before it."""
-        if block not in self._blocks:
-            while len(self._blocks) >= KEPT_BLOCKS:
-                self._blocks.pop(next(iter(self._blocks)), None)
-            self._blocks[block] = self._shuffled(block)
-        return self._blocks[block]
+        made = self._blocks.get(block)
+        if made is None:
+            made = self._shuffled(block)
+            with self._changing:  # a thread reads ahead while another counts what was drawn
+                while len(self._blocks) >= KEPT_BLOCKS:
+                    del self._blocks[next(iter(self._blocks))]
+                self._blocks[block] = made
+        return made
 
     def _shuffled(self, block: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         shuffle = Permutation(self.block, derive_key(self.key.hex(), "block", block))

@@ -1,4 +1,4 @@
-"""Manifests of documents are found by their source."""
+"""Manifests of documents are found by their source, and told from other files."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import UserError
 from common.files import write_json
-from corpus.sampling.documents import FORMAT, manifests_by_source
+from corpus.sampling.documents import FORMAT, manifests_by_source, split_texts
 
 
 def manifest(directory: Path, source: str) -> Path:
@@ -36,3 +36,9 @@ def test_another_json_is_no_manifest(tmp_path: Path) -> None:
     write_json(tmp_path / "other.json", {"format": FORMAT, "vocabulary": 300})
     with pytest.raises(UserError, match="not a manifest of documents"):
         manifests_by_source([tmp_path / "other.json"], [], "run r")
+
+
+def test_a_manifest_of_another_format_gives_no_text(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"format": 1, "vocabulary": 300}')
+    with pytest.raises(UserError, match="not a manifest of documents"):
+        next(split_texts(tmp_path / "manifest.json", "train"))

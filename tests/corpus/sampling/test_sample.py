@@ -397,9 +397,3 @@ def test_records_without_the_text_field_ask_for_its_name(tmp_path):
     file = write_lines(tmp_path / "in.jsonl", [{"body": "a"}] * 3)
     with pytest.raises(UserError, match="set text_field, now 'text', to the field that holds the text"):
         sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
-
-
-def test_another_json_is_no_manifest(tmp_path):
-    (tmp_path / "manifest.json").write_text('{"format": 1, "vocabulary": 300}')
-    with pytest.raises(UserError, match="not a manifest of documents"):
-        next(split_texts(tmp_path / "manifest.json", "train"))
