@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from common.errors import UserError
 from corpus.demo.package_text import COLLECTIONS
-from corpus.rows.packing import cut_documents, pack
+from corpus.rows.packing import pack
 from corpus.rows.store import put_together
 from corpus.sources.readers import Document, read_documents, source_files
 from corpus.tokens import bpe
@@ -101,7 +101,7 @@ def packed_rows(text: Text, encoder: TextEncoder, length: int, rows: int) -> lis
     """Tokenize the text, pack it into rows of `length` slots, and return `rows` of them, drawn with a fixed seed."""
     encoded = [ids for _, ids in encoder.encode(text.documents)]
     counts = np.array([len(ids) for ids in encoded])
-    packed = pack(cut_documents(np.cumsum(counts) - counts, counts, length), length)
+    packed = pack(np.cumsum(counts) - counts, counts, length)
     ids = np.concatenate(encoded).astype(np.int64)
     drawn = np.random.default_rng(0).permutation(len(packed.ends))
     if rows > len(drawn):

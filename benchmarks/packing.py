@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.measure import conditions, parser, print_table, read_text, train_encoder
 from benchmarks.packing_rules import rule_rows
 from common.errors import run_command
-from corpus.rows.packing import SPECIALS, cut_documents, pack
+from corpus.rows.packing import SPECIALS, pack
 
 VOCABULARY = 27_224
 LENGTHS = (128, 1024, 8192)
@@ -22,7 +22,7 @@ LENGTHS = (128, 1024, 8192)
 
 def spread_row(counts: NDArray[np.int64], length: int) -> list[str]:
     """Return, for documents of `counts` ids, int64[d], how far apart the ids of a row lie: half of the rows, 99 %."""
-    packed = pack(cut_documents(np.cumsum(counts) - counts, counts, length), length)
+    packed = pack(np.cumsum(counts) - counts, counts, length)
     begins = np.concatenate([[0], packed.ends[:-1]])
     first = np.minimum.reduceat(packed.pieces.start, begins)
     last = np.maximum.reduceat(packed.pieces.start + packed.pieces.count, begins)

@@ -9,10 +9,12 @@ and stand in the order of their item sizes, largest first, so that each is align
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ from common.files import atomic_file
 _TYPES = {"U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64, "I64": np.int64}
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
 _LONGEST_HEADER = 1 << 20
+_COPIED = 1 << 22
+"""Bytes of a growing column that are in memory at a time when it is copied."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,41 @@ class Column:
 def whole(array: NDArray[Any]) -> Column:
     """Return a column of one piece."""
     return Column(array.dtype, len(array), [array])
+
+
+class GrowingColumn:
+    """A column whose length is known in the end only: until then its pieces lie in a file without a name.
+
+    So it takes no memory, and nothing is left of it however this process ends.
+    """
+
+    def __init__(self, dtype: Any, directory: Path) -> None:
+        """Begin an empty column; `directory`, which is there, is where the file lies."""
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._file: IO[bytes] = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (closed by __exit__)
+        self._length = 0
+
+    def __enter__(self) -> Self:  # noqa: D105
+        return self
+
+    def __exit__(  # noqa: D105
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def append(self, piece: NDArray[Any]) -> None:
+        """Add items to the end, converted to the column's type."""
+        self._file.write(np.ascontiguousarray(piece, dtype=self._dtype).data)
+        self._length += len(piece)
+
+    def column(self) -> Column:
+        """Return what was added, to be written once."""
+        return Column(self._dtype, self._length, self._pieces())
+
+    def _pieces(self) -> Iterator[NDArray[Any]]:
+        self._file.seek(0)
+        while content := self._file.read(_COPIED):
+            yield np.frombuffer(content, self._dtype)
 
 
 def write_columns(path: Path, columns: Mapping[str, Column]) -> None:

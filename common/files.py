@@ -33,18 +33,25 @@ def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     # Jobs on several nodes may write the same file, and their numbers of processes may be equal.
     staged = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
     try:
-        with open(staged, mode, encoding=None if "b" in mode else "utf-8") as stream:
+        with full_disk_names(path), open(staged, mode, encoding=None if "b" in mode else "utf-8") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+    fsync_directory(path.parent)
+
+
+@contextmanager
+def full_disk_names(path: Path) -> Iterator[None]:
+    """Let the `OSError` of a full disk in the block name `path`, where it names no file."""
+    try:
+        yield
     except OSError as error:
         if error.filename is None and error.errno in NO_SPACE:
             error.filename = str(path)
         raise
-    finally:
-        staged.unlink(missing_ok=True)
-    fsync_directory(path.parent)
 
 
 def fsync_directory(directory: Path) -> None:

@@ -34,7 +34,7 @@ def map_in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], 
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent) as pool:
         try:
-            yield from _in_order([pool.submit(function, task) for task in tasks])
+            yield from _in_order({pool.submit(function, task): place for place, task in enumerate(tasks)})
         except BaseException as error:
             for process in set(multiprocessing.active_children()) - others:
                 process.kill()
@@ -47,13 +47,16 @@ def map_in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], 
             pool.shutdown(cancel_futures=True)
 
 
-def _in_order(futures: Sequence[Future[Result]]) -> Iterator[Result]:
-    """Yield the results in order; raise the first failure as soon as it happens, whatever is not done before it."""
-    places = {future: place for place, future in enumerate(futures)}
+def _in_order(places: dict[Future[Result], int]) -> Iterator[Result]:
+    """Yield the results in order; raise the first failure as soon as it happens, whatever is not done before it.
+
+    Takes the futures out of `places`, so that no result is held once it has been given.
+    """
     early: dict[int, Result] = {}
     following = 0
     for future in as_completed(places):
-        early[places[future]] = future.result()
+        early[places.pop(future)] = future.result()
+        del future
         while following in early:
             yield early.pop(following)
             following += 1

@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from math import ceil
@@ -20,14 +21,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from common.columns import Column, write_columns
+from common.columns import GrowingColumn, write_columns
 from common.errors import UserError, run_command
-from common.files import read_json, sha256_of, write_json
+from common.files import full_disk_names, read_json, sha256_of, write_json
 from common.listed import describe, problem_with
 from common.workers import map_in_processes
-from corpus.rows.packing import SPECIALS, Packed, cut_documents, pack
+from corpus.rows.packing import SPECIALS, Packed, pack
 from corpus.rows.store import COLUMNS, COMMAND, FORMAT, INDEX
 from corpus.tokens.ids import MANIFEST, open_shard, read_shards
 from recipe.needs import Rows, rows_of
@@ -37,6 +37,8 @@ from recipe.slices.types import RowsSlice
 
 MAX_LENGTH = 2**16 - 1
 """Slots of a row, so that a piece's count fits into 16 bits."""
+TOTALS = ("rows", "tokens", "pieces", "documents", "cut_documents")
+"""What an index tells of all its shards together."""
 DOCUMENTS_A_PROCESS = 500_000
 """Fewer are packed before another process has started."""
 
@@ -100,9 +102,8 @@ def pack_shard(task: Task) -> Result:
     taken = shard.words >= least
     if most is not None:
         taken &= shard.words < most
-    starts, counts = (shard.ends.astype(np.int64) - counts)[taken], counts[taken]
-    packed = pack(cut_documents(starts, counts, length), length)
-    return Result(task.entry, packed, len(counts), int((counts > length - SPECIALS).sum()))
+    starts, counts = (shard.ends - counts)[taken], counts[taken]
+    return Result(task.entry, pack(starts, counts, length), len(counts), int((counts > length - SPECIALS).sum()))
 
 
 def make(wanted: Iterable[Rows], shards: Path, rows: Path, workers: int) -> list[RowSet]:
@@ -124,7 +125,7 @@ def make(wanted: Iterable[Rows], shards: Path, rows: Path, workers: int) -> list
     pays = ceil(sum(task.entry["documents"] for task in every) / DOCUMENTS_A_PROCESS)
     results = map_in_processes(pack_shard, every, min(workers, pays))
     for one, own in zip(absent, tasks, strict=True):
-        _write(one, list(islice(results, len(own))))
+        _write(one, islice(results, len(own)))
     return sets
 
 
@@ -136,21 +137,12 @@ def _row_set(rows: Rows, shards: Path, folder: Path) -> RowSet:
     return RowSet(rows, place, shards / rows.tokenizer / rows.source / MANIFEST)
 
 
-def _write(one: RowSet, results: Sequence[Result]) -> None:
+def _write(one: RowSet, results: Iterable[Result]) -> None:
+    """Write a set of rows from its packed shards, in order; one of them is in memory at a time."""
     manifest = read_shards(one.shards)
     length, least, most = parse_rowset(one.rows.rowset)
-    packed = [result.packed for result in results]
-    pieces, rows = sum(len(part.pieces.start) for part in packed), sum(len(part.ends) for part in packed)
-    tokens = sum(int(part.pieces.sizes.sum()) for part in packed)
     one.index.unlink(missing_ok=True)
-    write_columns(
-        one.folder / COLUMNS,
-        {
-            "starts": Column(np.uint32, pieces, (part.pieces.start for part in packed)),
-            "counts": Column(np.uint16, pieces, (part.pieces.count for part in packed)),
-            "ends": Column(np.uint64, rows, _ends(packed)),
-        },
-    )
+    total, parts = _write_rows(one.folder, results)
     index = {
         "format": FORMAT,
         "source": manifest["source"],
@@ -159,30 +151,44 @@ def _write(one: RowSet, results: Sequence[Result]) -> None:
         "length": length,
         "min_words": least,
         "max_words": most,
-        "rows": rows,
-        "tokens": tokens,
-        "pieces": pieces,
-        "documents": sum(result.documents for result in results),
-        "cut_documents": sum(result.cut_documents for result in results),
-        "fill": tokens / (rows * length) if rows else 0.0,
+        **{name: total[name] for name in TOTALS},
+        "fill": total["tokens"] / (total["rows"] * length) if total["rows"] else 0.0,
         "split_ids": sum(entry["ids"] for entry in one.listed()),
         "tokenizer": manifest["tokenizer"],
         "shards": os.path.relpath(one.shards.parent, one.folder),
         "shards_sha256": sha256_of(one.shards),
-        "parts": [
-            {**{key: result.entry[key] for key in ("name", "bytes", "sha256")}, "rows": len(result.packed.ends)}
-            for result in results
-        ],
+        "parts": parts,
         "file": describe(one.folder / COLUMNS),
     }
     write_json(one.index, index)
 
 
-def _ends(packed: Sequence[Packed]) -> Iterator[NDArray[np.int64]]:
-    before = 0
-    for part in packed:
-        yield part.ends + before
-        before += len(part.pieces.start)
+def _write_rows(folder: Path, results: Iterable[Result]) -> tuple[Counter[str], list[dict[str, Any]]]:
+    """Write the columns of a set; return what its shards hold together, and an entry for each of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    total: Counter[str] = Counter(dict.fromkeys(TOTALS, 0))
+    parts = []
+    with (
+        full_disk_names(folder / COLUMNS),
+        GrowingColumn(np.uint32, folder) as starts,
+        GrowingColumn(np.uint16, folder) as counts,
+        GrowingColumn(np.uint64, folder) as ends,
+    ):
+        for result in results:
+            pieces, rows = result.packed.pieces, len(result.packed.ends)
+            starts.append(pieces.start)
+            counts.append(pieces.count)
+            ends.append(result.packed.ends.astype(np.uint64) + np.uint64(total["pieces"]))
+            total.update(
+                rows=rows,
+                tokens=int(pieces.sizes.sum()),
+                pieces=len(pieces.start),
+                documents=result.documents,
+                cut_documents=result.cut_documents,
+            )
+            parts.append({**{key: result.entry[key] for key in ("name", "bytes", "sha256")}, "rows": rows})
+        write_columns(folder / COLUMNS, {"starts": starts.column(), "counts": counts.column(), "ends": ends.column()})
+    return total, parts
 
 
 def write_list(sets: Sequence[RowSet], output: Path) -> None:

@@ -10,9 +10,10 @@ document is in exactly one row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,11 @@ WINDOW_ROWS = 64
 FULL = 0.998
 """Share of its slots from which on a row waits for nothing better."""
 
+CUT_TOGETHER = 1 << 18
+"""Documents that are cut at a time."""
+
 Array = NDArray[np.int64]
+Numbers = NDArray[np.integer[Any]]
 Rows = list[list[int]]
 """Indices of the pieces in each row."""
 
@@ -35,15 +40,15 @@ Rows = list[list[int]]
 class Pieces:
     """Where the ids of each of n pieces lie in a buffer of ids."""
 
-    start: Array
-    """int64[n], position of the first id."""
-    count: Array
-    """int64[n], ids in the piece without [CLS] and [SEP], at least 1."""
+    start: Numbers
+    """[n], position of the first id."""
+    count: Numbers
+    """[n], ids in the piece without [CLS] and [SEP], at least 1."""
 
     @property
     def sizes(self) -> Array:
         """int64[n], slots that each piece takes in a row."""
-        return self.count + SPECIALS
+        return self.count.astype(np.int64) + SPECIALS
 
     def __getitem__(self, places: Array | slice) -> Pieces:
         """Return the pieces at some places, in their order."""
@@ -56,8 +61,8 @@ class Packed:
 
     pieces: Pieces
     """In the order of the rows."""
-    ends: Array
-    """int64[r], where each row ends in `pieces`."""
+    ends: NDArray[np.uint32]
+    """uint32[r], where each row ends in `pieces`."""
 
     @property
     def filled(self) -> Array:
@@ -66,11 +71,12 @@ class Packed:
         return np.diff(tokens, prepend=0)
 
 
-def cut_documents(starts: Array, counts: Array, length: int) -> Pieces:
-    """Cut documents, int64[d] `counts` ids from int64[d] `starts` on, into pieces that fit into a row.
+def _cut_documents(starts: Numbers, counts: Numbers, length: int) -> Pieces:
+    """Cut documents, int[d] `counts` ids from int[d] `starts` on, into pieces that fit into a row.
 
     A document of n ids gives ceil(n / (length - 2)) pieces, all of them full but its last; one without ids gives none.
     """
+    starts, counts = starts.astype(np.int64), counts.astype(np.int64)
     room = length - SPECIALS
     parts = -(-counts // room)
     document = np.repeat(np.arange(len(counts)), parts)
@@ -78,36 +84,56 @@ def cut_documents(starts: Array, counts: Array, length: int) -> Pieces:
     return Pieces(starts[document] + offset, np.minimum(counts[document] - offset, room))
 
 
-def pack(pieces: Pieces, length: int) -> Packed:
-    """Place every piece, at most `length` slots each, in exactly one row of `length` slots, window after window.
+def pack(starts: Numbers, counts: Numbers, length: int) -> Packed:
+    """Cut documents no oftener than their lengths need, and place every piece in exactly one row, window after window.
 
-    The same pieces give the same rows.
+    The same documents give the same rows. Ids lie below 2^32, and rows have fewer than 2^16 slots: the pieces take six
+    bytes each, and only those of a few windows take more for a while.
     """
-    ordered: list[Array] = []
-    ends: list[Array] = []
-    waiting = np.zeros(0, dtype=np.int64)
+    lots = (
+        _cut_documents(starts[first : first + CUT_TOGETHER], counts[first : first + CUT_TOGETHER], length)
+        for first in range(0, len(counts), CUT_TOGETHER)
+    )
+    placed: list[Pieces] = [Pieces(np.zeros(0, np.uint32), np.zeros(0, np.uint16))]
+    ends: list[NDArray[np.uint32]] = [np.zeros(0, np.uint32)]
+    waiting = _join([])
     pieces_before = 0
-    for window in _windows(pieces.sizes, length):
-        places = np.concatenate([waiting, window])
-        sizes = pieces.sizes[places]
-        rows = best_fit(sizes, length)
-        last = window[-1] == len(pieces.count) - 1
-        kept, left = (rows, []) if last else _part_rows(rows, sizes, length)
-        waiting = np.sort(places[np.fromiter(chain.from_iterable(left), dtype=np.int64)])
-        ordered.append(places[np.fromiter(chain.from_iterable(kept), dtype=np.int64)])
-        ends.append(np.cumsum([len(row) for row in kept], dtype=np.int64) + pieces_before)
-        pieces_before += len(ordered[-1])
-    empty = np.zeros(0, dtype=np.int64)
-    return Packed(pieces[np.concatenate([empty, *ordered])], np.concatenate([empty, *ends]))
+    for window, last in _windows(lots, length):
+        pieces = _join([waiting, window])
+        rows = best_fit(pieces.sizes, length)
+        kept, left = (rows, []) if last else _part_rows(rows, pieces.sizes, length)
+        waiting = pieces[np.fromiter(chain.from_iterable(left), dtype=np.int64)]
+        waiting = waiting[np.argsort(waiting.start)]
+        chosen = pieces[np.fromiter(chain.from_iterable(kept), dtype=np.int64)]
+        placed.append(Pieces(chosen.start.astype(np.uint32), chosen.count.astype(np.uint16)))
+        ends.append((np.cumsum([len(row) for row in kept], dtype=np.int64) + pieces_before).astype(np.uint32))
+        pieces_before += len(chosen.start)
+    return Packed(_join(placed), np.concatenate(ends))
 
 
-def _windows(sizes: Array, length: int) -> Iterator[Array]:
-    """Yield consecutive places of pieces that together take a window of slots; the last has what is left."""
+def _join(lots: Sequence[Pieces]) -> Pieces:
+    if not lots:
+        return Pieces(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    return Pieces(np.concatenate([lot.start for lot in lots]), np.concatenate([lot.count for lot in lots]))
+
+
+def _windows(lots: Iterable[Pieces], length: int) -> Iterator[tuple[Pieces, bool]]:
+    """Yield consecutive pieces that together take a window of slots, with whether they are the last ones."""
     window = max(WINDOW_SLOTS, WINDOW_ROWS * length)
-    number = (np.cumsum(sizes) - sizes) // window
-    starts = np.flatnonzero(np.diff(number, prepend=-1))
-    for begin, end in pairwise([*starts, len(sizes)]):
-        yield np.arange(begin, end)
+    slots = current = 0
+    held: list[Pieces] = []
+    for lot in lots:
+        ends = slots + np.cumsum(lot.sizes)
+        number = (ends - lot.sizes) // window
+        begin = 0
+        for edge in np.flatnonzero(np.diff(number, prepend=current)).tolist():
+            yield _join([*held, lot[begin:edge]]), False
+            held, begin = [], edge
+        held.append(lot[begin:])
+        if len(ends):
+            slots, current = int(ends[-1]), int(number[-1])
+    if slots:
+        yield _join(held), True
 
 
 def _part_rows(rows: Rows, sizes: Array, length: int) -> tuple[Rows, Rows]:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from common.columns import Column, open_columns, whole, write_columns
+import common.columns
+from common.columns import Column, GrowingColumn, open_columns, whole, write_columns
 from common.errors import UserError
 
 KINDS = st.sampled_from([np.uint8, np.uint16, np.uint32, np.uint64, np.int64])
@@ -54,3 +55,18 @@ def test_a_file_that_is_cut_anywhere_is_refused(tmp_path: Path) -> None:
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is missing"):
         open_columns(tmp_path / "none.columns")
+
+
+def test_a_growing_column_is_written_when_its_length_is_known_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(common.columns, "_COPIED", 6)
+    with GrowingColumn(np.uint16, tmp_path) as growing, GrowingColumn(np.uint64, tmp_path) as empty:
+        growing.append(np.arange(3))
+        growing.append(np.arange(4, dtype=np.uint16))
+        assert list(tmp_path.iterdir()) == []
+        write_columns(tmp_path / "some.columns", {"grown": growing.column(), "empty": empty.column()})
+    read = open_columns(tmp_path / "some.columns")
+    assert read["grown"].tolist() == [0, 1, 2, 0, 1, 2, 3]
+    assert read["empty"].tolist() == []
+    assert [path.name for path in tmp_path.iterdir()] == ["some.columns"]

@@ -1,10 +1,12 @@
 """Work in other processes: in order, errors passed on, and nobody left behind."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import psutil
@@ -31,6 +33,25 @@ def die(number: int) -> int:
     if number == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+class Large:
+    """A result of which a test can see whether it is still held."""
+
+
+def make_large(number: int) -> Large:
+    time.sleep(0.02 * number)
+    return Large()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_result_that_was_given_is_not_held(workers: int) -> None:
+    given: list[weakref.ref[Large]] = []
+    for result in map_in_processes(make_large, range(5), workers):
+        given.append(weakref.ref(result))
+        del result
+        gc.collect()
+        assert [one() for one in given] == [None] * len(given)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

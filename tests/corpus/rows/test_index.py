@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import weakref
 from collections import Counter
 from itertools import chain
 from pathlib import Path
@@ -14,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import corpus.rows.index
 from common.errors import UserError
 from common.files import read_json, sha256_of, write_json
-from corpus.rows.index import make
+from corpus.rows.index import Result, Task, make, pack_shard
 from corpus.rows.store import RowReader, listed_files, verify
 from corpus.sampling.documents import split_texts
 from corpus.sampling.sample import sample
@@ -218,6 +220,56 @@ def test_the_stage_lists_what_it_made_with_checksums(house: House, tmp_path: Pat
     for one in listed:
         assert sha256_of(output.parent / one["index"]) == one["sha256"]
         assert RowReader(output.parent / one["index"]).rows == one["rows"] > 0
+
+
+def test_one_packed_shard_is_in_memory_at_a_time(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[np.ndarray]] = []
+
+    def watched(task: Task) -> Result:
+        assert sum(one() is not None for one in made) <= 1, "the one before may still be written"
+        result = pack_shard(task)
+        made.append(weakref.ref(result.packed.pieces.start))
+        return result
+
+    monkeypatch.setattr(corpus.rows.index, "pack_shard", watched)
+    make([Rows("t", "one", "train", "64")], house.folder / "shards", tmp_path, workers=1)
+    assert len(made) == 4
+
+
+def test_killed_at_any_moment_it_makes_the_same_rows_in_the_end(house: House, tmp_path: Path) -> None:
+    slice_path = tmp_path / "rows.json"
+    wanted = RowsSlice(tokenizer="t", split="train", rowsets={"one": ["64", "32"]})
+    slice_path.write_text(to_json(wanted), encoding="utf-8")
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+
+    def run(folder: Path, kill_at: int | None) -> int:
+        """Run the stage; kill it when it opens, renames or removes something for the so-manieth time."""
+        options = ["--slice", slice_path, "--shards", house.folder / "shards", "--rows", folder / "rows"]
+        program = (
+            "import os, signal, sys\n"
+            "from corpus.rows.index import main\n"
+            "left = [int(sys.argv.pop(1))]\n"
+            "def count(event, arguments):\n"
+            f"    if event in ('open', 'os.rename', 'os.remove') and {str(folder)!r} in str(arguments[0]):\n"
+            "        left[0] -= 1\n"
+            "        left[0] or os.kill(os.getpid(), signal.SIGKILL)\n"
+            "sys.addaudithook(count)\n"
+            "main()\n"
+        )
+        command = [sys.executable, "-c", program, str(kill_at or -1), *options, "--output", folder / "rows.json"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode
+
+    assert run(undisturbed, None) == 0
+    runs = 0
+    while run(killed, 3 + 2 * runs) != 0:
+        runs += 1
+        assert runs < 40, "it gets further each time"
+    assert runs > 4
+    files = [{path.relative_to(folder) for path in folder.rglob("*")} for folder in (undisturbed, killed)]
+    assert files[0] == {file for file in files[1] if not file.name.endswith(".part")}
+    for file in files[0]:
+        if (undisturbed / file).is_file():
+            assert (undisturbed / file).read_bytes() == (killed / file).read_bytes(), file
 
 
 def test_a_full_disk_is_told_with_the_file_and_leaves_no_index(house: House, small_disk: Path) -> None:

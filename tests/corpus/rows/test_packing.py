@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import corpus.rows.packing
-from corpus.rows.packing import Packed, best_fit, cut_documents, pack
+from corpus.rows.packing import Packed, best_fit, pack
 
 PROPERTY = settings(deadline=None, derandomize=True)
 ROW_LENGTHS = st.sampled_from([3, 8, 31, 64, 128, 250, 1024])
@@ -32,7 +32,7 @@ def documents(draw: st.DrawFn) -> tuple[np.ndarray, int]:
 
 def pack_documents(counts: np.ndarray, length: int) -> Packed:
     """Pack documents that lie one after the other."""
-    return pack(cut_documents(np.cumsum(counts) - counts, counts, length), length)
+    return pack(np.cumsum(counts) - counts, counts, length)
 
 
 def rows_of(packed: Packed) -> list[list[range]]:
