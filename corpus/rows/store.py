@@ -38,7 +38,7 @@ COMMAND = "python -m corpus.rows.index"
 class RowReader:
     """The packed rows behind an `index.json`.
 
-    Opening it looks at no id; `listed_files` names what to verify.
+    Opening it looks at no id; `files` names what to verify.
     """
 
     def __init__(self, index_path: Path) -> None:
@@ -145,27 +145,19 @@ def read_list(path: Path) -> dict[tuple[str, str], Path]:
     return indexes
 
 
-def listed_files(index_path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the files that rows are read from: the directory of each, and its name, size and SHA-256."""
-    index = read_index(index_path)
-    yield index_path.parent, index["file"]
-    for part in index["parts"]:
-        if part["rows"]:
-            yield Path(os.path.normpath(index_path.parent / index["shards"])), part
-
-
 def verify(index_path: Path) -> None:
-    """Read every file of an index and compare its checksum.
+    """Read every file that the rows of an index are read from, and compare its checksum.
 
     Raises:
         UserError: the index is absent, or a file is missing or not as it was written; it names the first such file.
     """
-    for directory, entry in listed_files(index_path):
+    reader = RowReader(index_path)
+    for directory, entry in reader.files([(0, reader.rows)]):
         refuse_changed_rows(directory, entry, index_path)
 
 
 def refuse_changed_rows(directory: Path, entry: dict[str, Any], index_path: Path) -> None:
-    """Raise `UserError` if a file that `listed_files` named is not as it was written."""
+    """Raise `UserError` if a file that `RowReader.files` named is not as it was written."""
     refuse_changed(directory, entry, _advice(index_path))
 
 

@@ -14,6 +14,7 @@ from recipe.slices.making import (
     evaluation_slice,
     held_out_rows_slice,
     phase_slice,
+    sample_slice,
     source_slice,
     tokenizer_slice,
     train_rows_slice,
@@ -31,6 +32,7 @@ def main() -> None:
     wanted = parser.add_mutually_exclusive_group(required=True)
     wanted.add_argument("--source", help="name of a source")
     wanted.add_argument("--tokenizer", help="name of a tokenizer")
+    wanted.add_argument("--sample", metavar="TOKENIZER", help="the text whose words a tokenizer is trained on")
     wanted.add_argument("--phase", nargs=2, metavar=("RUN", "PHASE"), help="names of a run and of one of its phases")
     wanted.add_argument("--evaluation", metavar="RUN", help="name of a run")
     wanted.add_argument("--rows", nargs=2, metavar=("RUN", "PHASE"), help="the rows that a phase trains on")
@@ -42,6 +44,8 @@ def main() -> None:
             content: Strict = source_slice(recipe, options.source)
         elif options.tokenizer:
             content = tokenizer_slice(recipe, options.tokenizer)
+        elif options.sample:
+            content = sample_slice(tokenizer_slice(recipe, options.sample))
         elif options.phase:
             content = phase_slice(recipe, *options.phase)
         elif options.evaluation:

@@ -22,12 +22,13 @@ from recipe.slices.making import (
     evaluation_slice,
     held_out_rows_slice,
     phase_slice,
+    sample_slice,
     source_slice,
     tokenizer_slice,
     train_rows_slice,
 )
 from recipe.slices.rowsets import parse_rowset, rowset
-from recipe.slices.types import EvaluationSlice, PhaseSlice, RowsSlice, SourceSlice, TokenizerSlice
+from recipe.slices.types import EvaluationSlice, PhaseSlice, RowsSlice, SampleSlice, SourceSlice, TokenizerSlice
 
 CONFIG = Path(__file__).parents[2] / "config" / "demo.yaml"
 DEMO = yaml.safe_load(CONFIG.read_text())
@@ -279,6 +280,13 @@ def test_the_command_writes_the_slice_that_is_asked_for(
     monkeypatch.setattr(sys, "argv", ["slices", "--recipe", str(CONFIG), *which, "--output", str(output)])
     main()
     assert output.read_text() == slices(load_recipe(demo(), "demo"))[name]
+
+
+def test_the_command_writes_the_sample_of_a_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    output = tmp_path / "slice.json"
+    monkeypatch.setattr(sys, "argv", ["slices", "--recipe", str(CONFIG), "--sample", "demo", "--output", str(output)])
+    main()
+    assert read_slice(output, SampleSlice) == sample_slice(tokenizer_slice(load_recipe(demo(), "demo"), "demo"))
 
 
 def test_the_command_tells_of_a_name_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -19,7 +19,7 @@ import corpus.rows.index
 from common.errors import UserError
 from common.files import read_json, sha256_of, write_json
 from corpus.rows.index import Result, Task, make, pack_shard
-from corpus.rows.store import RowReader, listed_files, verify
+from corpus.rows.store import RowReader, verify
 from corpus.sampling.documents import split_texts
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
@@ -153,7 +153,8 @@ def test_what_is_there_is_kept_until_its_shards_change_or_its_file_is_gone(house
 def test_damage_is_found_by_verify_and_named(tmp_path: Path, which: int, harm: str) -> None:
     house = House(tmp_path)
     index = house.rows("64")
-    directory, entry = list(listed_files(index))[which]
+    reader = RowReader(index)
+    directory, entry = list(reader.files([(0, reader.rows)]))[which]
     path = directory / entry["name"]
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
