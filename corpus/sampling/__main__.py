@@ -8,7 +8,7 @@ from pathlib import Path
 from common.errors import UserError, run_command
 from corpus.sampling.account import Account
 from corpus.sampling.filters import SPLITS
-from corpus.sampling.sample import COMMAND, PART_BYTES, sample
+from corpus.sampling.sample import COMMAND, sample
 from corpus.sources.readers import source_files
 from recipe.slices.files import read_slice
 from recipe.slices.types import SourceSlice
@@ -35,14 +35,12 @@ def main() -> None:
     parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the source, from the recipe")
     parser.add_argument("--output", type=Path, required=True, help="manifest to write; the documents go beside it")
     parser.add_argument("--workers", type=int, default=1, help="processes, each makes one part at a time (default: 1)")
-    parser.add_argument(
-        "--part-bytes", type=int, default=PART_BYTES, help="bytes of text in a part, about (default: %(default)s)"
-    )
+    parser.add_argument("--part-bytes", type=int, help="bytes of text in a part, about (default: by the source's size)")
     parser.add_argument("--files", nargs="+", metavar="FILE", help="read these instead of the files of the slice")
     arguments = parser.parse_args()
     if arguments.workers < 1:
         raise UserError(f"--workers is {arguments.workers}; give at least 1.")
-    if arguments.part_bytes < 1:
+    if arguments.part_bytes is not None and arguments.part_bytes < 1:
         raise UserError(f"--part-bytes is {arguments.part_bytes}; give at least 1.")
     source = read_slice(arguments.slice, SourceSlice)
     files = source_files(arguments.files or source.files)

@@ -2,10 +2,10 @@
 
 The way of a document: `corpus.sources.readers` reads it -> `corpus.sampling.cleaning` keeps or drops it and chooses its
 split -> it is written to the part of its unit and split, `{split}-{unit}.jsonl.zst`, beside the manifest.
-Parts without documents are not written. A unit (`corpus.sources.spans`) is some hundred MB of text and one task of a
-process pool; parts do not depend on the number of processes. The manifest is written last: without it nothing here is
-valid to a reader. A new attempt keeps the parts that an earlier one finished (`corpus.sampling.parts`). Every document
-read is in a split or dropped for a counted reason; rejects are counted apart.
+Parts without documents are not written. A unit (`corpus.sources.spans`) is some ten or hundred MB of text and one task
+of a process pool; parts do not depend on the number of processes. The manifest is written last: without it nothing
+here is valid to a reader. A new attempt keeps the parts that an earlier one finished (`corpus.sampling.parts`). Every
+document read is in a split or dropped for a counted reason; rejects are counted apart.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from corpus.sampling.documents import FORMAT
 from corpus.sampling.making import Task, make_parts
 from corpus.sampling.parts import Part, finished_parts, key_of, remove_others
 from corpus.sources.readers import Span, plan
+from corpus.sources.spans import unit_bytes_for
 from recipe.slices.types import SourceSlice
 
 COMMAND = "python -m corpus.sampling"
-PART_BYTES = 2**28
-"""Text of a part. A kill costs each process at most what it takes to read two of them, some seconds."""
 
 
 def sample(
-    source: SourceSlice, files: list[Path], manifest: Path, workers: int, part_bytes: int = PART_BYTES
+    source: SourceSlice, files: list[Path], manifest: Path, workers: int, part_bytes: int | None = None
 ) -> Account:
     """Write the parts of every file beside `manifest`, then `manifest`, and return the account.
 
-    Parts that are there already, made from the same, are kept.
+    Parts that are there already, made from the same, are kept. They hold about `part_bytes` of text, by default what
+    `unit_bytes_for` says: a kill costs each process at most what it takes to read two of them, some seconds.
 
     Raises:
         UserError: a file is unusable or changes, too large a share of the records is malformed, or no document is left.
@@ -44,6 +44,7 @@ def sample(
     if any(Path(os.path.realpath(path)).parent == directory for path in files):  # `resolve` fails in a loop of links
         raise UserError(f"{manifest.parent} holds input files, and parts in it are replaced; give another --output.")
     manifest.unlink(missing_ok=True)
+    part_bytes = part_bytes or unit_bytes_for(files)
     units = plan(files, part_bytes)
     keys = [key_of(source, unit, part_bytes) for unit in units]
     finished = _finished(manifest.parent, keys)

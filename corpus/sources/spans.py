@@ -25,6 +25,9 @@ TEXT_PER_BYTE = {".jsonl": 1, ".jsonl.gz": 3, ".jsonl.zst": 4, ".parquet": 3}
 """Suffix -> bytes of text that a byte of the file is taken for; fixed, so that a plan does not depend on content."""
 UNSPLIT = ".jsonl.gz"
 MAX_UNIT_FILES = 1000
+UNITS = 64
+"""Of a source, about: as many as a large node has use for, and far fewer than it has files."""
+MIN_UNIT_BYTES, MAX_UNIT_BYTES = 2**24, 2**28
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,18 @@ def whole(path: Path) -> Span:
     return Span(str(path), 0, status.st_size, status.st_size, status.st_mtime_ns)
 
 
+def unit_bytes_for(paths: Iterable[Path]) -> int:
+    """Return bytes of text that make some 64 units of the files, but no units smaller than 2^24 or larger than 2^28.
+
+    It is a power of two: a source that grows keeps its units until it is twice as large.
+
+    Raises:
+        UserError: as `plan` does.
+    """
+    text = sum(_text_bytes(whole(path)) for path in paths)
+    return min(max(1 << (text // UNITS).bit_length(), MIN_UNIT_BYTES), MAX_UNIT_BYTES)
+
+
 def plan(paths: Iterable[Path], unit_bytes: int) -> list[tuple[Span, ...]]:
     """Return the units of the files, in order, each of about `unit_bytes` of text or less.
 
@@ -81,7 +96,7 @@ def plan(paths: Iterable[Path], unit_bytes: int) -> list[tuple[Span, ...]]:
     together = 0
     for path in paths:
         span = whole(path)
-        text = span.size * TEXT_PER_BYTE[suffix_of(path)]
+        text = _text_bytes(span)
         if small and (together + text > unit_bytes or len(small) == MAX_UNIT_FILES):
             units.append(tuple(small))
             small, together = [], 0
@@ -91,6 +106,10 @@ def plan(paths: Iterable[Path], unit_bytes: int) -> list[tuple[Span, ...]]:
             small.append(span)
             together += text
     return [*units, tuple(small)] if small else units
+
+
+def _text_bytes(span: Span) -> int:
+    return span.size * TEXT_PER_BYTE[suffix_of(Path(span.path))]
 
 
 def _cut(span: Span, count: int) -> list[Span]:

@@ -10,7 +10,9 @@ from common.errors import UserError
 from corpus.tokens.encoding import TextEncoder
 
 COMPARED_TEXTS = 16
-"""So many texts of a part are compared, spread over it."""
+"""At most so many texts of a part are compared, spread over it: its first, and others at least"""
+COMPARED_EVERY = 4096
+"""documents apart."""
 COMPARED_CHARACTERS = 20_000
 """A longer text is compared up to here."""
 

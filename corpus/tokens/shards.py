@@ -28,7 +28,7 @@ from common.files import read_json, sha256_of, write_json
 from common.workers import map_in_processes
 from corpus.sampling.documents import part_documents, read_manifest
 from corpus.sampling.filters import SPLITS
-from corpus.tokens.comparing import COMPARED_CHARACTERS, COMPARED_TEXTS, refuse_difference
+from corpus.tokens.comparing import COMPARED_CHARACTERS, COMPARED_EVERY, COMPARED_TEXTS, refuse_difference
 from corpus.tokens.encoding import TextEncoder, read_description, read_encoder
 from corpus.tokens.ids import COMMAND, FORMAT
 from recipe.schema import Engine
@@ -135,7 +135,7 @@ def _encode(task: Task, encoder: TextEncoder) -> _Gathered:
     gathered = _Gathered()
     dtype = id_type(encoder)
     compared: list[tuple[int, str]] = []
-    every = max(1, task.part["documents"] // COMPARED_TEXTS)
+    every = max(COMPARED_EVERY, task.part["documents"] // COMPARED_TEXTS)
 
     def texts() -> Iterator[str]:
         for number, (text, words) in enumerate(part_documents(task.documents, task.part)):

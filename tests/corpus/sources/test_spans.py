@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from common.errors import UserError
 from corpus.sources.frames import find_frame, frame_end
 from corpus.sources.readers import Document, Place, open_span, plan, read_documents
-from corpus.sources.spans import MAX_UNIT_FILES
+from corpus.sources.spans import MAX_UNIT_FILES, unit_bytes_for
 
 SKIPPABLE = b"\x50\x2a\x4d\x18\x04\0\0\0abcd"
 
@@ -137,6 +137,25 @@ def test_small_files_share_a_unit_and_a_large_one_is_cut(tmp_path):
         [("e", 0, 500)],
         [("e", 500, 1001)],
     ]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "size", "unit_bytes"),
+    [
+        ("jsonl", 0, 2**24),
+        ("jsonl", 2**29, 2**24),
+        ("jsonl", 2**30, 2**25),
+        ("jsonl", 2**31 - 1, 2**25),
+        ("jsonl.zst", 2**30, 2**27),
+        ("parquet", 2**40, 2**28),
+    ],
+)
+def test_a_unit_grows_with_the_source_in_powers_of_two(tmp_path, suffix, size, unit_bytes):
+    paths = [tmp_path / f"{name}.{suffix}" for name in "ab"]
+    for path in paths:
+        with path.open("wb") as stream:
+            stream.truncate(size // 2)
+    assert unit_bytes_for(paths) == unit_bytes
 
 
 def test_a_unit_has_only_so_many_files(tmp_path):
