@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import BaseContext
+from pathlib import Path
 from typing import TypeVar
 
 from common.errors import UserError
@@ -20,7 +22,8 @@ def map_in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], 
     """Yield `function` of each task, in order, computed by at most `workers` processes.
 
     With one worker, or one task, all happens in this process. The processes end when this one does, however it ends.
-    Function and tasks are pickled.
+    Function and tasks are pickled. Where this process has no other thread, the processes begin with all that it has
+    imported and read.
 
     Raises:
         UserError: a process was killed. What `function` raises is raised here, at once, and ends the other processes.
@@ -29,10 +32,8 @@ def map_in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], 
     if workers <= 1:
         yield from map(function, tasks)
         return
-    # Spawned, not forked: a fork would copy the locks of other libraries' threads.
-    context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=_context(), initializer=_die_with_parent) as pool:
         try:
             yield from _in_order({pool.submit(function, task): place for place, task in enumerate(tasks)})
         except BaseException as error:
@@ -45,6 +46,16 @@ def map_in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], 
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _context() -> BaseContext:
+    """Fork, which takes some milliseconds and not a start and its imports, but only where there is a single thread.
+
+    Locks that other threads hold would be copied, and nobody would ever open the copies. Threads of libraries count.
+    """
+    threads = Path("/proc/self/task")
+    alone = threads.is_dir() and len(list(threads.iterdir())) == 1
+    return multiprocessing.get_context("fork" if alone else "spawn")
 
 
 def _in_order(places: dict[Future[Result], int]) -> Iterator[Result]:

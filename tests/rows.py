@@ -11,7 +11,7 @@ from common.columns import whole, write_columns
 from common.files import write_json
 from common.listed import describe
 from corpus.rows.index import RowSet, make, write_list
-from corpus.sampling.filters import SPLITS
+from corpus.sampling.documents import SPLITS
 from corpus.tokens.ids import FORMAT
 from recipe.needs import Rows
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.errors import UserError, run_command
 from corpus.sampling.account import Account
-from corpus.sampling.filters import SPLITS
+from corpus.sampling.documents import SPLITS
 from corpus.sampling.sample import COMMAND, sample
 from corpus.sources.readers import source_files
 from recipe.slices.files import read_slice

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from corpus.sampling.filters import SPLITS
+from corpus.sampling.documents import SPLITS
 from corpus.sources.readers import Reject
 
 MAX_EXAMPLES = 20

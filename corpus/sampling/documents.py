@@ -14,10 +14,10 @@ import orjson
 from common.errors import UserError
 from common.files import read_json
 from common.listed import refuse_changed
-from corpus.sampling.filters import SPLITS
 from corpus.sources.zstd import open_zstd
 
 FORMAT = 3
+SPLITS = ("train", "validation", "test")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

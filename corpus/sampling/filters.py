@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from corpus.sources.readers import Document
-from recipe.schema import Filters
+from corpus.sources.records import Document
 
-SPLITS = ("train", "validation", "test")
+if TYPE_CHECKING:
+    from recipe.schema import Filters
+
 PIECE_CHARACTERS = 65_536
 SHORT_CHARACTERS = 512
 """Below so many characters `split` is quicker than calling numpy."""

@@ -19,8 +19,7 @@ from common.errors import UserError
 from common.files import read_json, write_json
 from common.listed import problem_with
 from corpus.sampling.account import Account
-from corpus.sampling.documents import FORMAT
-from corpus.sampling.filters import SPLITS
+from corpus.sampling.documents import FORMAT, SPLITS
 from corpus.sources.readers import Place, Span
 from recipe.slices.types import SourceSlice
 

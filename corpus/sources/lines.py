@@ -7,9 +7,12 @@ end, for its last line may end there.
 from __future__ import annotations
 
 import gzip
+import zlib
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import closing
+
+import zstandard
 
 from common.errors import UserError
 from corpus.sources.frames import FrameDecoder
@@ -108,6 +111,8 @@ class PlainReader(LineReader):
 class GzipReader(LineReader):
     """Reads lines of a `.jsonl.gz`, all of its members."""
 
+    damage = (gzip.BadGzipFile, zlib.error)
+
     def _blocks(self) -> Blocks:
         with gzip.open(self.path, "rb") as stream:
             while block := stream.read(BLOCK):
@@ -116,6 +121,8 @@ class GzipReader(LineReader):
 
 class ZstdReader(LineReader):
     """Reads lines of a `.jsonl.zst`: of the frames that begin in the span."""
+
+    damage = (zstandard.ZstdError,)
 
     def _blocks(self) -> Blocks:
         with closing(FrameDecoder(self.path, self.span.start, self.span.end)) as decoder:

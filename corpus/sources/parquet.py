@@ -19,6 +19,8 @@ BATCH_ROWS = 256
 class ParquetReader(SpanReader):
     """Reads the rows of a span."""
 
+    damage = (pa.ArrowException,)
+
     def _records(self) -> Iterator[Document | Reject]:
         # A buffered, unthreaded read keeps a batch in memory instead of a whole row group.
         with pq.ParquetFile(self.path, buffer_size=2**20, pre_buffer=False) as file:

@@ -16,7 +16,6 @@ from pathlib import Path
 from common.errors import UserError
 from common.files import matching_files
 from corpus.sources.lines import GzipReader, PlainReader, ZstdReader
-from corpus.sources.parquet import ParquetReader
 from corpus.sources.reading import Place, SpanReader
 from corpus.sources.records import Document, Fields, Reject
 from corpus.sources.spans import Span, plan, suffix_of, whole
@@ -34,12 +33,8 @@ __all__ = [
     "source_files",
 ]
 
-READERS: dict[str, type[SpanReader]] = {
-    ".jsonl": PlainReader,
-    ".jsonl.gz": GzipReader,
-    ".jsonl.zst": ZstdReader,
-    ".parquet": ParquetReader,
-}
+READERS: dict[str, type[SpanReader]] = {".jsonl": PlainReader, ".jsonl.gz": GzipReader, ".jsonl.zst": ZstdReader}
+"""Of lines; what reads Parquet is imported when there is some."""
 
 
 def source_files(patterns: Iterable[str]) -> list[Path]:
@@ -73,7 +68,12 @@ def read_documents(paths: Iterable[Path], text_field: str = "text") -> Iterator[
 
 def open_span(span: Span, text_field: str, place: Place = Place()) -> SpanReader:  # noqa: B008 (it is frozen)
     """Return the reader of a span, from a place on. The file is opened when it is iterated."""
-    return READERS[suffix_of(Path(span.path))](span, text_field, place)
+    suffix = suffix_of(Path(span.path))
+    if suffix == ".parquet":
+        from corpus.sources.parquet import ParquetReader  # takes as long as all other imports
+
+        return ParquetReader(span, text_field, place)
+    return READERS[suffix](span, text_field, place)
 
 
 class UnitReader:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import pyarrow as pa
-import zstandard
+from typing import ClassVar
 
 from common.errors import UserError
 from corpus.sources.records import Document, Reject
@@ -36,6 +32,9 @@ class SpanReader(ABC):
     damaged, or not of the format that its name promises.
     """
 
+    damage: ClassVar[tuple[type[Exception], ...]] = ()
+    """What the format's decoder raises on a damaged file."""
+
     def __init__(self, span: Span, text_field: str, place: Place) -> None:  # noqa: D107
         self.span = span
         self.path = Path(span.path)
@@ -54,7 +53,7 @@ class SpanReader(ABC):
 
     def __iter__(self) -> Iterator[Document | Reject]:
         """Yield each record, as a document or a reject."""
-        with _damage_is_told(self.path):
+        with _damage_is_told(self.path, self.damage):
             yield from self._records()
 
     @abstractmethod
@@ -62,7 +61,7 @@ class SpanReader(ABC):
 
 
 @contextmanager
-def _damage_is_told(path: Path) -> Iterator[None]:
+def _damage_is_told(path: Path, damage: tuple[type[Exception], ...]) -> Iterator[None]:
     """Turn what the decoders raise on a damaged file into a `UserError` that names the file."""
     kind = path.suffix[1:]
     advice = "fetch or copy it again"
@@ -72,7 +71,7 @@ def _damage_is_told(path: Path) -> Iterator[None]:
         yield
     except EOFError:
         raise UserError(f"{path} is cut short; {advice}.") from None
-    except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, pa.ArrowException) as error:
+    except damage as error:
         raise UserError(f"{path} is damaged, or not a .{kind} file ({_one_line(error)}); {advice}.") from None
     except OSError as error:
         if error.errno is None:  # pyarrow's own, about the content; the system's have a number

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,9 @@ from common.errors import UserError
 from common.files import read_json
 from common.listed import refuse_changed
 from corpus.tokens.engines import Encode, Flat, open_engine
-from recipe.schema import Engine
+
+if TYPE_CHECKING:
+    from recipe.schema import Engine
 
 FORMAT = 1
 MANIFEST, TOKENIZER = "manifest.json", "tokenizer.json"

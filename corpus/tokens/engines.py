@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tokie
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from recipe.schema import Engine
+if TYPE_CHECKING:  # at run time it costs as much as all other imports
+    from recipe.schema import Engine
 
 Flat = tuple[NDArray[np.uint32], NDArray[np.int64]]
 """uint32[n], ids of texts one after the other, and int64[t], how many each text has."""
@@ -31,10 +32,10 @@ def open_engine(content: str, name: Engine, threads: bool = True) -> Encode:
     `threads` says whether tokie may compute in threads of its own, one for each core that this process may use, or
     stays in the calling one; `tokenizers` has as many as RAYON_NUM_THREADS says at its first text.
     """
-    return _tokie(content, threads) if name == "tokie" else _tokenizers(content)
+    return ENGINES[name](content, threads)
 
 
-def _tokenizers(content: str) -> Encode:
+def _tokenizers(content: str, threads: bool) -> Encode:
     tokenizer = Tokenizer.from_str(content)
     tokenizer.encode_special_tokens = True
 
@@ -68,3 +69,7 @@ def _tokie(content: str, threads: bool) -> Encode:
         return ids, lengths.astype(np.int64)
 
     return encode
+
+
+ENGINES: Mapping[Engine, Callable[[str, bool], Encode]] = {"tokie": _tokie, "tokenizers": _tokenizers}
+REFERENCE: Engine = "tokenizers"

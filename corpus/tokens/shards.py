@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,14 @@ from common.columns import Column, whole, write_columns
 from common.errors import UserError, run_command
 from common.files import read_json, sha256_of, write_json
 from common.workers import map_in_processes
-from corpus.sampling.documents import part_documents, read_manifest
-from corpus.sampling.filters import SPLITS
+from corpus.sampling.documents import SPLITS, part_documents, read_manifest
 from corpus.tokens.comparing import COMPARED_CHARACTERS, COMPARED_EVERY, COMPARED_TEXTS, refuse_difference
 from corpus.tokens.encoding import TextEncoder, read_description, read_encoder
+from corpus.tokens.engines import ENGINES, REFERENCE
 from corpus.tokens.ids import COMMAND, FORMAT
-from recipe.schema import Engine
+
+if TYPE_CHECKING:
+    from recipe.schema import Engine
 
 CALLS = 2
 """Of an engine with threads at once: while one waits for the last of its threads, the other keeps the cores busy."""
@@ -147,8 +149,8 @@ def _encode(task: Task, encoder: TextEncoder) -> _Gathered:
     for ids, counts in encoder.encode_flat(texts(), calls=min(task.threads, CALLS)):
         gathered.ids.append(ids.astype(dtype))
         gathered.counts.append(counts)
-    if task.engine != "tokenizers":
-        reference = _encoder(task.tokenizer, task.fingerprint, "tokenizers", task.threads > 1)
+    if task.engine != REFERENCE:
+        reference = _encoder(task.tokenizer, task.fingerprint, REFERENCE, task.threads > 1)
         refuse_difference(compared, str(task.documents.parent / task.part["name"]), encoder, reference)
     return gathered
 
@@ -170,6 +172,9 @@ def make(documents: Path, tokenizer: Path, output: Path, engine: Engine, workers
     tasks = [Task(documents, part, tokenizer, told.fingerprint, engine, output.parent, threads) for part in parts]
     _remove_strangers(output.parent, {task.stem for task in tasks})
     try:
+        # Here, so that processes which are forked have them.
+        for name in {engine, REFERENCE} if processes > 1 else ():
+            _encoder(tokenizer, told.fingerprint, name, threads > 1)
         made = {record["name"]: record for record in map_in_processes(make_shard, tasks, processes)}
     finally:
         _encoder.cache_clear()
@@ -219,7 +224,7 @@ def main() -> None:
     )
     parser.add_argument("--documents", type=Path, required=True, help="manifest of the source's documents")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest.json or tokenizer.json of a tokenizer")
-    parser.add_argument("--engine", choices=get_args(Engine), default="tokie", help="see the recipe (default: tokie)")
+    parser.add_argument("--engine", choices=ENGINES, default="tokie", help="see the recipe (default: tokie)")
     parser.add_argument(
         "--workers", type=int, default=1, help="cores: processes, or threads where parts are few (default: 1)"
     )

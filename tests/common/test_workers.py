@@ -83,17 +83,44 @@ def test_a_killed_worker_is_told() -> None:
         list(map_in_processes(die, range(5), 2))
 
 
-def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+FORKS = """
+import os, sys, threading, time
+from common.workers import map_in_processes
+
+STARTED_IN = os.getpid()
+
+def process_that_imported(_):
+    return STARTED_IN
+
+if __name__ == "__main__":
+    if sys.argv[1] == "thread":
+        threading.Thread(target=time.sleep, args=[5], daemon=True).start()
+    print(os.getpid() in set(map_in_processes(process_that_imported, range(4), 2)))
+"""
+
+
+@pytest.mark.parametrize(("others", "forked"), [("none", "True"), ("thread", "False")])
+def test_workers_are_forked_where_no_other_thread_holds_a_lock(tmp_path: Path, others: str, forked: str) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(FORKS)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert subprocess.check_output([sys.executable, program, others], env=environment, text=True).strip() == forked
+
+
+@pytest.mark.parametrize(("threads", "workers"), [(1, 2), (2, 3)], ids=["forked", "spawned beside a tracker"])
+def test_workers_end_with_a_killed_parent(tmp_path: Path, threads: int, workers: int) -> None:
     program = tmp_path / "program.py"
     program.write_text(
-        "import time\nfrom common.workers import map_in_processes\n"
+        "import threading, time\nfrom common.workers import map_in_processes\n"
         "def wait(task):\n    time.sleep(60)\n"
-        "if __name__ == '__main__':\n    list(map_in_processes(wait, [1, 2], 2))\n"
+        "if __name__ == '__main__':\n"
+        f"    [threading.Thread(target=wait, args=[0], daemon=True).start() for _ in range({threads - 1})]\n"
+        "    list(map_in_processes(wait, [1, 2], 2))\n"
     )
     parent = subprocess.Popen([sys.executable, program], env={**os.environ, "PYTHONPATH": str(ROOT)})
     deadline = time.monotonic() + 30
     children: list[psutil.Process] = []
-    while len(children) < 3 and time.monotonic() < deadline:  # two workers and multiprocessing's tracker
+    while len(children) < workers and time.monotonic() < deadline:
         children = psutil.Process(parent.pid).children()
         time.sleep(0.05)
     parent.kill()

@@ -17,8 +17,7 @@ import zstandard
 
 from common.errors import UserError
 from common.files import read_json
-from corpus.sampling.documents import part_documents, read_manifest
-from corpus.sampling.filters import SPLITS
+from corpus.sampling.documents import SPLITS, part_documents, read_manifest
 from corpus.sampling.sample import sample
 from corpus.sources.readers import Document, read_documents
 from recipe.slices.types import SourceSlice

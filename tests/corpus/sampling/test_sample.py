@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from common.errors import UserError
 from common.files import read_json
-from corpus.sampling.documents import split_texts
-from corpus.sampling.filters import SPLITS, count_words, drop_reason, in_fraction, split_of
+from corpus.sampling.documents import SPLITS, split_texts
+from corpus.sampling.filters import count_words, drop_reason, in_fraction, split_of
 from corpus.sampling.sample import sample
 from corpus.sources.readers import Document, read_documents
 from recipe.slices.types import SourceSlice

@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-from corpus.sampling.documents import split_texts
-from corpus.sampling.filters import SPLITS
+from corpus.sampling.documents import SPLITS, split_texts
 from corpus.sampling.sample import sample
 from recipe.slices.types import SourceSlice
 

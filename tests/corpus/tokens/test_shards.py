@@ -18,8 +18,8 @@ from common.errors import UserError
 from common.files import read_json, sha256_of, write_json
 from common.listed import describe
 from corpus.sampling.documents import FORMAT as DOCUMENTS_FORMAT
-from corpus.sampling.documents import split_texts
-from corpus.sampling.filters import SPLITS, count_words
+from corpus.sampling.documents import SPLITS, split_texts
+from corpus.sampling.filters import count_words
 from corpus.sampling.sample import sample
 from corpus.sources.zstd import atomic_jsonl_zst
 from corpus.tokens.bpe import make as make_tokenizer
