@@ -28,8 +28,9 @@ from slurm.records.request import Request
 
 _ROOT = Path(__file__).parents[2]
 _REQUEUE_ATTEMPTS = 20
-_BLOCKED = ("env", "--block-signal=USR2,TERM")
-"""A signal that comes before a rank can handle it waits, instead of being lost on some ranks and deadly to others."""
+_OF_THE_USER = ("account", "partition", "qos", "reservation", "constraint")
+"""Options of sbatch that its own variables may give, such as SBATCH_ACCOUNT: who pays, and where. The script says them;
+sbatch itself hears of no variable, for it would put those before the script."""
 _WAIT_SECONDS = 120
 """Ranks that are left so long after the first one ended wait for it in vain."""
 
@@ -55,15 +56,10 @@ class _Executor(submitit.SlurmExecutor):  # type: ignore[misc]
         text: str = self._make_submission_file_text(self._submitit_command_str, "")
         return text
 
-    def sbatch(self, flag: str, script: Path) -> list[str]:
-        """Return the command that hands in `script`; SBATCH_PARTITION would outdo what the script says."""
-        partition = self.parameters.get("partition")
-        return ["sbatch", flag, *([f"--partition={partition}"] if partition else []), str(script)]
-
     def _submit_command(self, command: str) -> Any:
         staged = self.folder / f".submission.{os.getpid()}.sh"
         staged.write_text(self._make_submission_file_text(command, ""), encoding="utf-8")
-        job_id = self._get_job_id_from_submission_command(self._submit_with(self.sbatch("--hold", staged)))
+        job_id = self._get_job_id_from_submission_command(self._submit_with(["sbatch", "--hold", str(staged)]))
         staged.rename(self.folder / f"{job_id}_submission.sh")
         return submitit.SlurmJob(self.folder, job_id, tasks=range(self._num_tasks()))
 
@@ -94,7 +90,7 @@ def check_with_slurm(request: Request, cluster: Cluster) -> str:
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(executor.script(), encoding="utf-8")
     try:
-        return ask_once(executor.sbatch("--test-only", script))
+        return ask_once(["sbatch", "--test-only", str(script)])
     finally:
         script.unlink()
 
@@ -123,7 +119,7 @@ def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str
         )
     python = _python(cluster.container)
     signal_at = signal_seconds(request.folder, request.minutes)
-    executor = _Executor(jobs, _python(cluster.container, *_BLOCKED), submit)
+    executor = _Executor(jobs, _python(cluster.container, "/bin/sh", str(_ROOT / "slurm/node/hold_signals.sh")), submit)
     executor.update_parameters(
         job_name=job_name(request.folder),
         time=request.minutes,
@@ -132,19 +128,19 @@ def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str
         signal_delay_s=signal_at,
         setup=_setup(cluster),
         teardown=_teardown(request, python, signal_at),
-        srun_args=["--kill-on-bad-exit=1", f"--wait={_WAIT_SECONDS}", *_binding(request, cluster)],
-        additional_parameters={"requeue": True},
+        # A site's default may be to give ranks no environment, and then no PATH.
+        srun_args=["--export=ALL", "--kill-on-bad-exit=1", f"--wait={_WAIT_SECONDS}", *_binding(request, cluster)],
+        additional_parameters={"requeue": True, **_accounting(request, cluster)},
         **_share(request, cluster),
-        **_accounting(request, cluster),
     )
     return executor
 
 
 def _accounting(request: Request, cluster: Cluster) -> dict[str, str]:
-    account = os.environ.get("SBATCH_ACCOUNT", "")
-    if cluster.account_required and not account:
+    given = {name: os.environ.get(f"SBATCH_{name.upper()}", "") for name in _OF_THE_USER}
+    given["partition"] = request.partition or given["partition"]
+    if cluster.account_required and not given["account"]:
         raise UserError("SBATCH_ACCOUNT is not set; jobs need your project: export SBATCH_ACCOUNT=project_...")
-    given = {"account": account, "partition": request.partition}
     return {name: value for name, value in given.items() if value}
 
 

@@ -17,8 +17,11 @@ from common.errors import UserError
 from common.telling import say
 
 _TIMEOUT_SECONDS = 90.0
-_OF_THE_USER = ("SQUEUE_", "SACCT_")
-"""Beginnings of variables by which users have these commands show fewer jobs, or show them otherwise."""
+_OF_THE_USER = ("SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "SCANCEL_", "SLURM_")
+"""Beginnings of variables by which sites and users give these commands options, or an allocation that launch itself
+runs in would: fewer jobs shown, other time limits than the script's, a job without its environment."""
+_KEPT = {"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT"}
+"""Those of them that say where Slurm is."""
 _AWAY = re.compile(
     "unable to contact slurm controller|slurm controller not responding|socket timed out|zero bytes were transmitted"
     "|connection (refused|timed out|reset)|transport endpoint is not connected|temporarily unable to accept job"
@@ -52,12 +55,14 @@ class AbsentError(UserError):
 
 
 def ask_once(command: Sequence[str], seconds: float = _TIMEOUT_SECONDS) -> str:
-    """Run one of Slurm's commands and return what it prints, whatever a user has set for how it prints.
+    """Run one of Slurm's commands and return what it prints, whatever options the environment would give it.
 
     Raises `AwayError` if the controller or the database does not answer within so many seconds, `SlurmError` with
     Slurm's words if it does not do what it is asked, `AbsentError` where there is no such command.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_USER)}
+    environment = {
+        name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith(_OF_THE_USER)
+    }
     try:
         done = subprocess.run(
             command,

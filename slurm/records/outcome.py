@@ -7,6 +7,7 @@ crashed and one whose loss was not finite are both FAILED.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from dataclasses import replace
@@ -49,6 +50,8 @@ _BY_STATUS: dict[int, Outcome] = {
     OUT_OF_MEMORY: "out of memory",
     HELD: "requeued",
 }
+_OOM = re.compile("oom[-_]kill|out of memory", re.IGNORECASE)
+"""How Slurm's daemons tell that a node or a job's share of it had too little memory."""
 _NEAR_LIMIT_SECONDS = 180.0
 """A job that was told to stop so short before the time for its signal was told so because of it."""
 
@@ -64,7 +67,7 @@ def describe_run(folder: Path, job: Job, restart: int, state: str = "", detail: 
     submitted = datetime.fromisoformat(job.submitted).timestamp()
     started = start.started if start else submitted
     ended = read_statuses(jobs, job.job_id, restart, job.processes)
-    outcome, reason = _from_state(state, detail) or _from_ranks(jobs, job, ended)
+    outcome, reason = _from_state(state, detail) or _from_ranks(jobs, job, ended, started)
     if outcome == "time limit" and not state:
         outcome, reason = _why_signalled(job, started, signal_at)
     step = newest_step(folder)
@@ -100,18 +103,29 @@ def _from_state(state: str, detail: str) -> tuple[Outcome, str] | None:
     return (BY_STATE[state], detail) if state in BY_STATE else None
 
 
-def _from_ranks(jobs: Path, job: Job, ended: list[Ended]) -> tuple[Outcome, str]:
+def _from_ranks(jobs: Path, job: Job, ended: list[Ended], started: float) -> tuple[Outcome, str]:
     for rank in ended:
         if rank.status not in (0, RESUMABLE):
             log = log_path(jobs, job.job_id, rank.rank, "err")
             return _BY_STATUS.get(rank.status, "rank died"), f"{rank}; {log} ends with:\n{last_lines(log)}"
-    if len(ended) < job.processes:
-        return "unknown", f"{job.processes - len(ended)} of {job.processes} ranks left no word"
+    if silent := sorted(set(range(job.processes)) - {rank.rank for rank in ended}):
+        return _of_silence(jobs, job, silent, started)
     if all(rank.status == 0 for rank in ended):
         return "finished", ""
     if any(signal.SIGTERM in rank.signals for rank in ended):
         return "stopped", "asked to checkpoint and end"
     return "time limit", ""
+
+
+def _of_silence(jobs: Path, job: Job, silent: list[int], started: float) -> tuple[Outcome, str]:
+    """Tell of ranks that left no word by what was written for them; Slurm itself writes into the log of rank 0."""
+    reason = f"{len(silent)} of {job.processes} ranks left no word"
+    for log in (log_path(jobs, job.job_id, rank, "err") for rank in (*silent, 0)):
+        # Runs of a job append to the same log.
+        if log.exists() and log.stat().st_mtime >= started and (words := last_lines(log)):
+            outcome: Outcome = "out of memory" if _OOM.search(words) else "unknown"
+            return outcome, f"{reason}; {log} ends with:\n{words}"
+    return "unknown", reason
 
 
 def _why_signalled(job: Job, started: float, signal_at: int) -> tuple[Outcome, str]:

@@ -72,11 +72,11 @@ def _judge(series: Sequence[Run]) -> Verdict:
             "they checkpoint, checkpoint more often. The same command then continues.",
         )
     if _fruitless([run for run in series if run.outcome not in _BLAMELESS]) >= 2:
+        more = "Ask for more time or checkpoint more often" if last.outcome == "time limit" else "Mend what ended them"
         return Verdict(
             False,
             f"{why}. It was the second run in a row that ended without a new checkpoint (the newest is of step "
-            f"{last.last_step}), so there is no third. Where time limits ended them, ask for more time or checkpoint "
-            "more often; the same command then continues.",
+            f"{last.last_step}), so there is no third. {more}; the same command then continues.",
         )
     failures = 0
     for run in reversed(series):

@@ -44,7 +44,7 @@ fi
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output /scratch/project_465000001/finnish/results/runs/large/stable/jobs/%j_%t_log.out --error /scratch/project_465000001/finnish/results/runs/large/stable/jobs/%j_%t_log.err --kill-on-bad-exit=1 --wait=120 --cpus-per-task=7 --cpu-bind=mask_cpu:0xfe000000000000,0xfe00000000000000,0xfe0000,0xfe000000,0xfe,0xfe00,0xfe00000000,0xfe0000000000 singularity exec --bind /projappl/project_465000001/alasin/packages.sqsh:/user-software:image-src=/ /projappl/project_465000001/alasin/image.sif env --block-signal=USR2,TERM python -u -m submitit.core._submit /scratch/project_465000001/finnish/results/runs/large/stable/jobs
+srun --unbuffered --output /scratch/project_465000001/finnish/results/runs/large/stable/jobs/%j_%t_log.out --error /scratch/project_465000001/finnish/results/runs/large/stable/jobs/%j_%t_log.err --export=ALL --kill-on-bad-exit=1 --wait=120 --cpus-per-task=7 --cpu-bind=mask_cpu:0xfe000000000000,0xfe00000000000000,0xfe0000,0xfe000000,0xfe,0xfe00,0xfe00000000,0xfe0000000000 singularity exec --bind /projappl/project_465000001/alasin/packages.sqsh:/user-software:image-src=/ /projappl/project_465000001/alasin/image.sif /bin/sh /projappl/project_465000001/alasin-code/slurm/node/hold_signals.sh python -u -m submitit.core._submit /scratch/project_465000001/finnish/results/runs/large/stable/jobs
 
 
 # teardown

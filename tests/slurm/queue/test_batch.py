@@ -81,6 +81,30 @@ def test_without_image_and_packages_a_job_runs_this_python(on_lumi: Path, monkey
     assert f" {sys.executable} -u -m submitit.core._submit " in script
 
 
+def test_who_pays_and_where_may_come_from_sbatchs_variables_and_the_profile_comes_first(
+    on_lumi: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PARTITION", "QOS", "RESERVATION", "CONSTRAINT", "TIMELIMIT"):
+        monkeypatch.setenv(f"SBATCH_{name}", name.lower())
+    script = script_of(STANDARD_G)
+    for line in ("partition=standard-g", "qos=qos", "reservation=reservation", "constraint=constraint", "time=2880"):
+        assert f"#SBATCH --{line}\n" in script
+    generic = script_of(replace(STANDARD_G, cluster="generic", partition=""))
+    assert "#SBATCH --partition=partition\n" in generic
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_signals_that_come_before_a_rank_can_handle_them_are_not_deadly_to_it(tmp_path: Path, old: bool) -> None:
+    if old:  # coreutils before 8.31
+        (tmp_path / "env").write_text("#!/bin/sh\nexit 125\n")
+        (tmp_path / "env").chmod(0o755)
+    program = "import os, signal; [os.kill(os.getpid(), signal.Signals[name]) for name in ('SIGUSR2', 'SIGTERM')]"
+    command = ["/bin/sh", ROOT / "slurm/node/hold_signals.sh", sys.executable, "-S", "-c", f"{program}; print('a b')"]
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a b\n", "")
+
+
 def test_fewer_ranks_on_a_whole_node_get_the_first_masks(on_lumi: Path) -> None:
     script = script_of(replace(STANDARD_G, processes_per_node=2))
     assert "--cpu-bind=mask_cpu:0xfe000000000000,0xfe00000000000000 " in script

@@ -65,11 +65,17 @@ def test_a_command_that_does_not_answer_in_time_is_ended(slurm: Path) -> None:
         ask_once(["sacct"], 0.2)
 
 
-def test_how_users_want_jobs_shown_changes_no_answer(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SQUEUE_STATES", "SQUEUE_FORMAT", "SACCT_FORMAT", "SLURM_TIME_FORMAT", "SBATCH_ACCOUNT"):
+def test_options_that_sites_and_users_set_in_the_environment_change_no_answer(
+    slurm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        *("SBATCH_TIMELIMIT", "SBATCH_EXPORT", "SBATCH_ACCOUNT", "SBATCH_NO_REQUEUE", "SRUN_CPUS_PER_TASK"),
+        *("SQUEUE_STATES", "SQUEUE_FORMAT", "SACCT_FORMAT", "SCANCEL_STATE", "SLURM_TIME_FORMAT"),
+        *("SLURM_EXPORT_ENV", "SLURM_MEM_PER_CPU", "SLURM_JOB_ID", "SLURM_CONF", "SLURM_CLUSTERS"),
+    ):
         monkeypatch.setenv(name, "mine")
-    program(slurm, "sbatch", 'echo "$SQUEUE_STATES$SQUEUE_FORMAT$SACCT_FORMAT $SLURM_TIME_FORMAT $SBATCH_ACCOUNT"')
-    assert ask_once(["sbatch"]) == " standard mine\n"
+    program(slurm, "sbatch", 'for name in ${!S*}; do case $name in S[!S]*_*) echo "$name=${!name}";; esac; done')
+    assert ask_once(["sbatch"]) == "SLURM_CLUSTERS=mine\nSLURM_CONF=mine\nSLURM_TIME_FORMAT=standard\n"
 
 
 def test_a_command_that_is_not_there_is_told_with_where_it_would_be(slurm: Path) -> None:

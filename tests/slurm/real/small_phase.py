@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -94,6 +95,7 @@ class SmallPhase:
         checkpoint_seconds: float = 2.0,
         step_seconds: float = 15.0,
         account: str | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
         """Start `slurm.launch` of the phase; its output goes to a file."""
         trainer = [sys.executable, "-m", "model.training.trainer", "--slice", self.data / "one.json"]
@@ -104,7 +106,7 @@ class SmallPhase:
         command += ["--start-seconds", 120, "--step-seconds", step_seconds, "--folder", self.folder]
         command += ["--inputs", self.data / "one.json", self.data / "rows.json"]
         command += ["--done", self.folder / "checkpoint.json", "--", *trainer]
-        environment = self.cluster.environment | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = self.cluster.environment | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **(variables or {})}
         if account is not None:
             environment["SBATCH_ACCOUNT"] = account
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -206,6 +206,30 @@ def test_what_the_cluster_cannot_run_is_one_sentence_and_nothing_is_submitted(
     assert run("squeue", "--noheader", "--states=all", "--format=%i").split() == before
 
 
+def test_options_in_the_environment_of_a_site_change_neither_the_job_nor_what_is_seen_of_it(phase: SmallPhase) -> None:
+    variables = {"SBATCH_TIMELIMIT": "1", "SBATCH_EXPORT": "NONE", "SBATCH_NO_REQUEUE": "1", "SLURM_EXPORT_ENV": "NONE"}
+    variables |= {"SQUEUE_STATES": "FAILED", "SQUEUE_FORMAT": "%i", "SACCT_FORMAT": "JobID", "SLURM_MEM_PER_CPU": "1"}
+    launch = phase.launch(variables=variables)
+    phase.wait_for_step(10)
+    shown = run("scontrol", "--oneliner", "show", "job", phase.job()["job_id"])
+    assert " TimeLimit=00:30:00 " in shown
+    assert " Requeue=1 " in shown
+    phase.finish(launch)
+    assert len(phase.job_ids()) == 1
+    phase.check_rows()
+
+
+def test_ranks_that_never_start_are_told_by_their_log(phase: SmallPhase, tmp_path: Path) -> None:
+    described = yaml.safe_load(Path(__file__).with_name("cluster.yaml").read_text())
+    described["container"] = {"program": "/nowhere/singularity exec", "image": str(Path(__file__))}
+    (tmp_path / "broken.yaml").write_text(yaml.safe_dump(described))
+    said = phase.finish(phase.launch(where=str(tmp_path / "broken.yaml")), status=1)
+    report(phase, "ranks never started")
+    assert "4 of 4 ranks left no word" in said
+    assert "/nowhere/singularity: No such file or directory" in said
+    assert "checkpoint more often" not in said
+
+
 def test_an_interrupted_launch_lets_go_of_the_job(phase: SmallPhase) -> None:
     launch = phase.launch()
     phase.wait_for_step(10)

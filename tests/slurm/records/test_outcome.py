@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from dataclasses import replace
@@ -79,6 +80,31 @@ def test_the_last_words_of_the_rank_that_failed_are_told(folder: Path) -> None:
     log_path(folder / "jobs", "101", 1, "err").write_text("Traceback\nValueError: no such thing\n")
     ranks_end(folder, 0, 1, 0, 0)
     assert describe_run(folder, JOB, 0).reason.endswith("ends with:\nTraceback\nValueError: no such thing")
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [
+        ("slurmstepd: error: execve(): env: No such file or directory", "unknown"),
+        ("/bin/sh: can't open '/repository/slurm/node/hold_signals.sh'", "unknown"),
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=101.0.", "out of memory"),
+        ("srun: error: nid005001: task 0: Out Of Memory", "out of memory"),
+    ],
+)
+@pytest.mark.parametrize("rank", [0, 2])
+def test_of_ranks_that_never_started_their_log_tells(folder: Path, words: str, outcome: Outcome, rank: int) -> None:
+    log = log_path(folder / "jobs", "101", rank, "err")
+    log.write_text(f"{words}\n")
+    run = describe_run(folder, JOB, 0)
+    assert run.outcome == outcome
+    assert run.reason == f"4 of 4 ranks left no word; {log} ends with:\n{words}"
+
+
+def test_what_a_log_says_of_an_earlier_run_is_not_told_of_this_one(folder: Path) -> None:
+    log = log_path(folder / "jobs", "101", 0, "err")
+    log.write_text("of the run before\n")
+    os.utime(log, (1, 1))
+    assert describe_run(folder, JOB, 0).reason == "4 of 4 ranks left no word"
 
 
 @pytest.mark.parametrize(

@@ -113,3 +113,8 @@ def test_a_stop_says_what_to_do(outcome: Outcome, advice: str) -> None:
 def test_a_stop_after_two_idle_runs_says_where_it_stands() -> None:
     text = decide(history_of(("time limit", 7), ("time limit", 0), ("hung", 0))).text
     assert "second run in a row that ended without a new checkpoint (the newest is of step 7)" in text
+    assert "checkpoint more often" not in text
+
+
+def test_only_where_time_ran_out_more_of_it_is_asked_for() -> None:
+    assert "more time or checkpoint more often" in decide(history_of(("hung", 0), ("time limit", 0))).text
