@@ -71,6 +71,10 @@ def parse_arguments() -> Request:
     parser.add_argument("--nodes", type=int, default=1, help="number of machines (default: 1)")
     parser.add_argument("--processes-per-node", type=int, default=1, help="ranks on each machine (default: 1)")
     parser.add_argument("--partition", default="", help="Slurm's partition (default: the scheduler's own)")
+    parser.add_argument(
+        "--devices", type=int, default=0, help="GPUs of each machine (default: what the cluster's description says)"
+    )
+    parser.add_argument("--memory-gib", type=int, default=0, help="memory of each machine (default: likewise)")
     parser.add_argument("--minutes", type=int, default=60, help="time limit of each Slurm job (default: 60)")
     parser.add_argument(
         "--start-seconds",
@@ -100,9 +104,10 @@ def parse_arguments() -> Request:
         "At SIGTERM it should checkpoint and exit with status 75; 65 says that another try is useless",
     )
     given = parser.parse_args()
-    for option in ("nodes", "processes_per_node", "minutes"):
-        if getattr(given, option) < 1:
-            raise UserError(f"--{option.replace('_', '-')} is {getattr(given, option)}; it must be at least 1.")
+    for option, least in {"nodes": 1, "processes_per_node": 1, "minutes": 1, "devices": 0, "memory_gib": 0}.items():
+        if getattr(given, option) < least:
+            name = option.replace("_", "-")
+            raise UserError(f"--{name} is {getattr(given, option)}; it must be at least {least}.")
     return Request(
         given.cluster,
         given.partition,
@@ -115,6 +120,8 @@ def parse_arguments() -> Request:
         given.done.absolute(),
         tuple(given.command),
         tuple(path.absolute() for path in given.inputs),
+        given.devices,
+        given.memory_gib,
     )
 
 

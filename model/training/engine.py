@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from common.errors import UserError
 from model.training.checkpoint import TENSOR_FILES, Tensors
 from recipe.schema import Optimizer
 
@@ -29,8 +30,16 @@ torch's own ten minutes would end a start or a save that the profile allows."""
 
 
 def start_process_group() -> torch.device:
-    """Join the other ranks (RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT of the environment); return the device."""
+    """Join the other ranks (RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT of the environment); return the device.
+
+    Raises `UserError` if the job asked for GPUs (ALASIN_DEVICES of each node) and this process sees none.
+    """
     if not torch.cuda.is_available():
+        if int(asked := os.environ.get("ALASIN_DEVICES", "0")):
+            raise UserError(
+                f"torch {torch.__version__} sees no GPU on {socket.gethostname()}, though the job asked for {asked} on "
+                "each node; see that this torch is one for these GPUs, and that the container is given them."
+            )
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
         _deepspeed().init_distributed(dist_backend="gloo", verbose=False, timeout=PATIENCE)
         return torch.device("cpu")

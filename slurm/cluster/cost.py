@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from common.errors import UserError
 from common.quantities import duration
 from slurm.cluster.description import Cluster, Node
 
@@ -29,32 +28,28 @@ class Resources:
 
 
 def training_request(
-    cluster: Cluster, partition: str, nodes: int, processes_per_node: int, minutes: float
+    cluster: Cluster,
+    partition: str,
+    nodes: int,
+    processes_per_node: int,
+    minutes: float,
+    devices: int = 0,
+    memory_gib: int = 0,
 ) -> Resources:
-    """Return what a phase's job asks for: cores for each process, and a device where the cluster has any.
+    """Return what a phase's job asks for, of each node.
 
-    Of nodes shared with others it takes the memory that comes with its devices.
+    Where `devices` is 0, that is a device for each process if the cluster has any. Where `memory_gib` is 0, it is all
+    of a whole node, of others what comes with the devices, or with the cores where there are none; nothing is asked
+    for where the partition is not described.
     """
     has_devices = any(node.devices for node in cluster.nodes.values())
     cores = processes_per_node * cluster.cores_per_process
-    node, memory_mb = node_of(cluster, partition), 0
-    if node and node.devices and not cluster.partitions[partition].whole_nodes:
-        memory_mb = node.memory_gib * _MIB_IN_GIB * min(processes_per_node, node.devices) // node.devices
-    return Resources(partition, nodes, cores, minutes, memory_mb, processes_per_node if has_devices else 0)
-
-
-def check_request(cluster: Cluster, partition: str, nodes: int, processes_per_node: int, minutes: float) -> None:
-    """Raise `UserError`, a line for each limit broken, if the partition cannot run a phase's job.
-
-    Args:
-        cluster: where; nothing is checked if it describes no partitions.
-        partition: name of the partition.
-        nodes: nodes of the job.
-        processes_per_node: ranks on each, one for each device.
-        minutes: walltime of the job.
-    """
-    if broken := broken_limits(cluster, training_request(cluster, partition, nodes, processes_per_node, minutes)):
-        raise UserError("\n".join(broken))
+    node, memory_mb = node_of(cluster, partition), memory_gib * _MIB_IN_GIB
+    if node and not memory_mb:
+        share, of = (processes_per_node, node.devices) if node.devices else (cores, node.cores)
+        part = 1.0 if cluster.partitions[partition].whole_nodes else min(1.0, share / of)
+        memory_mb = max(1, int(node.memory_gib * part)) * _MIB_IN_GIB
+    return Resources(partition, nodes, cores, minutes, memory_mb, devices or has_devices * processes_per_node)
 
 
 def broken_limits(cluster: Cluster, request: Resources) -> list[str]:

@@ -50,9 +50,11 @@ class Profile:
         value = self._value(rule, key)
         return default if value is None else str(value)
 
-    def count(self, rule: str, key: str, default: int) -> int:
+    def count(self, rule: str, key: str, default: int, least: int = 1) -> int:
         """Return a resource that is a whole number of things. Raises `UserError` if it is something else."""
         value = self._value(rule, key)
+        if value == least == 0:
+            return 0
         return default if value is None else int(self._number(value, f"{rule}: {key}"))
 
     def cores(self, rule: str) -> int:

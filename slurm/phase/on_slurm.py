@@ -20,11 +20,11 @@ from common.errors import UserError
 from common.locks import now
 from common.processes import Received
 from common.telling import StoppedError, say
-from slurm.cluster.cost import check_request
+from slurm.cluster.cost import broken_limits
 from slurm.cluster.description import Cluster
 from slurm.phase.result import made
 from slurm.phase.words import check_attachable, say_submitted, without_result
-from slurm.queue.batch import check_with_slurm, job_name, submit_held
+from slurm.queue.batch import check_with_slurm, job_name, resources, submit_held
 from slurm.queue.commands import Answer, SlurmError, ask, wait_out
 from slurm.queue.jobs import jobs_named, look, who_cancelled
 from slurm.queue.notice import signal_seconds
@@ -47,7 +47,8 @@ class SlurmPhase:
 
     def __init__(self, request: Request, cluster: Cluster, received: Received) -> None:
         """Run `request` as `cluster` describes it. Raises `UserError` where the cluster cannot run it."""
-        check_request(cluster, request.partition, request.nodes, request.processes_per_node, request.minutes)
+        if broken := broken_limits(cluster, resources(request, cluster)):
+            raise UserError("\n".join(broken))
         self._request, self._cluster, self._received = request, cluster, received
         self._jobs = request.folder / "jobs"
         self._watched: Job | None = None

@@ -74,6 +74,8 @@ class Nodes:
             nodes or profile.count("train", "nodes", 1),
             self.processes,
             self.minutes or 0.0,
+            profile.count("train", "devices", 0, least=0),
+            profile.count("train", "memory_gib", 0, least=0),
         )
         self.ranks = self.request.nodes * self.processes
         self.node = node_of(cluster, self.request.partition)

@@ -20,6 +20,7 @@ from typing import Any
 import submitit
 
 from common.errors import UserError
+from slurm.cluster.cost import Resources, training_request
 from slurm.cluster.description import Cluster, Container
 from slurm.node.worker import Worker
 from slurm.queue.commands import ask_once
@@ -117,6 +118,7 @@ def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str
             f"{jobs} has a %, a backslash or a line break in its path, which Slurm would read as something else; work "
             "in another directory."
         )
+    asked = resources(request, cluster)
     python = _python(cluster.container)
     signal_at = signal_seconds(request.folder, request.minutes)
     executor = _Executor(jobs, _python(cluster.container, "/bin/sh", str(_ROOT / "slurm/node/hold_signals.sh")), submit)
@@ -126,12 +128,12 @@ def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str
         nodes=request.nodes,
         ntasks_per_node=request.processes_per_node,
         signal_delay_s=signal_at,
-        setup=_setup(cluster),
+        setup=_setup(cluster, asked.devices),
         teardown=_teardown(request, python, signal_at),
         # A site's default may be to give ranks no environment, and then no PATH.
         srun_args=["--export=ALL", "--kill-on-bad-exit=1", f"--wait={_WAIT_SECONDS}", *_binding(request, cluster)],
         additional_parameters={"requeue": True, **_accounting(request, cluster)},
-        **_share(request, cluster),
+        **_share(asked, cluster),
     )
     return executor
 
@@ -144,22 +146,30 @@ def _accounting(request: Request, cluster: Cluster) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _share(request: Request, cluster: Cluster) -> dict[str, Any]:
+def resources(request: Request, cluster: Cluster) -> Resources:
+    """Return what a job of the phase asks for."""
+    return training_request(
+        cluster,
+        request.partition,
+        request.nodes,
+        request.processes_per_node,
+        request.minutes,
+        request.devices,
+        request.memory_gib,
+    )
+
+
+def _share(asked: Resources, cluster: Cluster) -> dict[str, Any]:
     """Return what the job asks of each node."""
-    partition = cluster.partitions.get(request.partition)
-    cores = cluster.cores_per_process
-    if partition is None:
-        return {"cpus_per_task": cores}
-    node = cluster.nodes[partition.node]
-    share: dict[str, Any] = {"cpus_per_task": cores, "mem": f"{node.memory_gib}G"}
-    if node.devices:
-        share["gpus_per_node"] = node.devices if partition.whole_nodes else request.processes_per_node
-    if partition.whole_nodes:
+    partition, devices = cluster.partitions.get(asked.partition), asked.devices
+    share: dict[str, Any] = {"cpus_per_task": cluster.cores_per_process}
+    if partition and partition.whole_nodes:
         share["exclusive"] = True
-    elif node.devices:
-        share["mem"] = f"{node.memory_gib * request.processes_per_node // node.devices}G"
-    else:
-        share["mem"] = f"{max(1, node.memory_gib * request.processes_per_node * cores // node.cores)}G"
+        devices = cluster.nodes[partition.node].devices
+    if asked.memory_mb:
+        share["mem"] = f"{asked.memory_mb // 1024}G"
+    if devices:
+        share["gpus_per_node"] = devices
     return share
 
 
@@ -173,9 +183,11 @@ def _binding(request: Request, cluster: Cluster) -> list[str]:
     return options
 
 
-def _setup(cluster: Cluster) -> list[str]:
+def _setup(cluster: Cluster, devices: int) -> list[str]:
     return [
         *cluster.setup,
+        "# So that ranks which see no GPU do not train without it.",
+        f"export ALASIN_DEVICES={devices}",
         *(f'export {name}="{value}"' for name, value in cluster.environment.items()),
         f"export PYTHONPATH={shlex.quote(str(_ROOT))} SUBMITIT_LOG_LEVEL=ERROR",
         "# The first node's name, found here because a container has no scontrol; a port of the job's own.",

@@ -27,3 +27,7 @@ class Request:
     command: tuple[str, ...]
     inputs: tuple[Path, ...] = ()
     """Files that decide what the command makes."""
+    devices: int = 0
+    """GPUs of each node; 0 for those that the cluster's description gives a phase."""
+    memory_gib: int = 0
+    """Memory of each node; 0 likewise."""

@@ -29,6 +29,8 @@ rule train:
         partition="",
         nodes=1,
         processes_per_node=1,
+        devices=0,
+        memory_gib=0,
         runtime=60,
         micro_batch_slots=8192,
         checkpoint_seconds=900,
@@ -42,6 +44,7 @@ rule train:
     shell:
         "python -m slurm.launch --cluster {resources.cluster:q} --partition={resources.partition:q}"
         " --nodes {resources.nodes} --processes-per-node {resources.processes_per_node}"
+        " --devices {resources.devices} --memory-gib {resources.memory_gib}"
         " --minutes {resources.runtime} --start-seconds {resources.start_seconds}"
         " --step-seconds {resources.step_seconds} --inputs {input.slice:q} {input.rows:q} {input.previous:q}"
         " --folder {params.folder:q} --done {output.checkpoint:q} --"

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from common.errors import UserError
+from model.training.engine import start_process_group
+
 ROOT = Path(__file__).parents[3]
 SCRIPT = Path(__file__).with_name("engine_ranks.py")
 spec = importlib.util.spec_from_file_location("engine_ranks", SCRIPT)
@@ -67,3 +70,10 @@ def test_training_equals_plain_adamw_on_the_whole_batch_however_many_ranks(train
 
 def test_state_taken_out_and_put_into_a_new_engine_continues_to_the_same_bits(trained):
     assert trained["exact"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_rank_that_sees_no_gpu_refuses_where_the_job_asked_for_some(monkeypatch):
+    monkeypatch.setenv("ALASIN_DEVICES", "8")
+    with pytest.raises(UserError, match=r"sees no GPU on .*, though the job asked for 8 on each node"):
+        start_process_group()

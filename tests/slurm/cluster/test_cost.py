@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.errors import UserError
-from slurm.cluster.cost import Resources, billed_per_hour, broken_limits, check_request, training_request, watts
+from slurm.cluster.cost import Resources, billed_per_hour, broken_limits, training_request, watts
 from slurm.cluster.description import read_cluster
 
 LUMI = read_cluster("lumi")
@@ -24,11 +23,7 @@ RESOURCES = st.builds(
 
 
 def broken(partition: str, nodes: int = 1, processes: int = 8, minutes: float = 60) -> list[str]:
-    try:
-        check_request(LUMI, partition, nodes, processes, minutes)
-    except UserError as error:
-        return str(error).splitlines()
-    return []
+    return broken_limits(LUMI, training_request(LUMI, partition, nodes, processes, minutes))
 
 
 @pytest.mark.parametrize(
@@ -118,9 +113,22 @@ def test_memory_and_cores_of_a_stage_are_checked() -> None:
 
 
 def test_a_cluster_that_describes_no_partitions_checks_and_charges_nothing() -> None:
-    check_request(GENERIC, "anything", 10_000, 64, 1e6)
     asked = training_request(GENERIC, "anything", 10_000, 64, 1e6)
+    assert (asked.devices, asked.memory_mb, broken_limits(GENERIC, asked)) == (0, 0, [])
     assert billed_per_hour(GENERIC, asked) == watts(GENERIC, asked) == 0
+
+
+def test_devices_and_memory_of_a_phase_may_be_told() -> None:
+    told = training_request(GENERIC, "anything", 2, 4, 60, devices=4, memory_gib=100)
+    assert (told.devices, told.memory_mb) == (4, 102_400)
+    assert broken_limits(LUMI, training_request(LUMI, "small-g", 1, 4, 60, memory_gib=481))
+
+
+@pytest.mark.parametrize(("partition", "memory_gib"), [("standard-g", 480), ("small-g", 120), ("small", 24)])
+def test_untold_memory_is_all_of_a_whole_node_or_what_comes_with_devices_or_cores(
+    partition: str, memory_gib: int
+) -> None:
+    assert training_request(LUMI, partition, 1, 2, 60).memory_mb == memory_gib * 1024
 
 
 def test_power_is_of_whole_nodes_or_of_a_share_of_their_devices() -> None:

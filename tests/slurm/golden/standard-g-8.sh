@@ -20,6 +20,8 @@
 # setup
 module use /appl/local/laifs/modules
 module load lumi-aif-singularity-bindings
+# So that ranks which see no GPU do not train without it.
+export ALASIN_DEVICES=8
 export PYTHONNOUSERSITE="1"
 export SINGULARITYENV_PREPEND_PATH="/user-software/bin"
 export NCCL_SOCKET_IFNAME="hsn0,hsn1,hsn2,hsn3"

@@ -93,6 +93,17 @@ def test_who_pays_and_where_may_come_from_sbatchs_variables_and_the_profile_come
     assert "#SBATCH --partition=partition\n" in generic
 
 
+def test_a_cluster_without_description_is_asked_for_the_devices_and_memory_of_the_profile(tmp_path: Path) -> None:
+    request = replace(STANDARD_G, cluster="generic", partition="gpu", folder=tmp_path, devices=4, memory_gib=100)
+    script = script_of(request)
+    for line in ("#SBATCH --gpus-per-node=4", "#SBATCH --mem=100G", "export ALASIN_DEVICES=4"):
+        assert f"{line}\n" in script
+    plain = script_of(replace(request, devices=0, memory_gib=0))
+    assert "gpus" not in plain
+    assert "--mem" not in plain
+    assert "export ALASIN_DEVICES=0\n" in plain
+
+
 @pytest.mark.parametrize("old", [False, True])
 def test_signals_that_come_before_a_rank_can_handle_them_are_not_deadly_to_it(tmp_path: Path, old: bool) -> None:
     if old:  # coreutils before 8.31
