@@ -1,6 +1,6 @@
 # `make demo` trains the demonstration; `make test` and `make check` are what continuous integration runs.
 # `make test-slurm` runs the tests that `make test` skips: it starts a Slurm on this machine, as root on Debian or Ubuntu.
-# A machine with GPUs: make REQUIREMENTS=envs/cuda.txt … (or envs/rocm.txt).
+# A machine with GPUs: make REQUIREMENTS=envs/cuda.txt ….
 
 PYTHON ?= python3
 REQUIREMENTS ?= envs/cpu.txt

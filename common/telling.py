@@ -1,6 +1,8 @@
-"""What launch tells the person who started it."""
+"""What launch tells the person who started it: on standard error, for what its job prints goes to standard output."""
 
 from __future__ import annotations
+
+import sys
 
 
 class StoppedError(Exception):
@@ -9,4 +11,4 @@ class StoppedError(Exception):
 
 def say(text: str) -> None:
     """Print a line about what launch does, at once."""
-    print(f"launch: {text}", flush=True)
+    print(f"launch: {text}", file=sys.stderr, flush=True)

@@ -5,8 +5,11 @@
 #
 # It leaves there, for everybody in the project:
 #   packages-….sqsh   the pinned Python packages, to be bound to the image at /user-software
-#   login/            a small virtual environment with Snakemake, submitit and alasin, for the login node
+#   login-TIME/       a small virtual environment with Snakemake, submitit and alasin, for the login node
 #   activate.sh       to be sourced before Snakemake: modules, that environment, ALASIN_IMAGE and ALASIN_PACKAGES
+#
+# Nothing that is there is changed but activate.sh, for a Snakemake may be at work with it; delete login-* and packages-*
+# that activate.sh no longer names when all of them have ended.
 #
 # IMAGE is the newest lumi-multitorch-full image of LUMI's AI Factory by default; activate.sh names it, so that a newer
 # one changes nothing until this script is run again. Torch, its ROCm, FlashAttention and the network's libraries come
@@ -44,7 +47,8 @@ if [ -z "$image" ]; then
     image=$(printf '%s\n' "${images[@]}" | awk -F- '{print $NF, $0}' | sort | tail -1 | cut -d' ' -f2-)
 fi
 [ -f "$image" ] || die "there is no image $image; give one of /appl/local/laifs/containers as the second argument."
-packages=$target/packages-$(basename "$image" .sif | awk -F- '{print $NF}').sqsh
+stamp=$(date -u +%Y%m%d-%H%M%S)
+packages=$target/packages-$stamp.sqsh
 echo "image:    $image"
 echo "packages: $packages"
 
@@ -90,15 +94,17 @@ print(f"torch:    {torch.__version__} of the image; {len(pins)} pinned packages 
 END
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "cray-python is older than 3.11; load a newer one."
-python3 -m venv --clear "$target/login"
-"$target/login/bin/pip" install --quiet --disable-pip-version-check --requirement envs/login.txt
-"$target/login/bin/pip" install --quiet --disable-pip-version-check --no-deps --editable .
+login=$target/login-$stamp
+python3 -m venv "$login"
+"$login/bin/pip" install --quiet --disable-pip-version-check --requirement envs/login.txt
+"$login/bin/pip" install --quiet --disable-pip-version-check --no-deps --editable .
 
-cat > "$target/activate.sh" << END
+cat > "$target/activate.sh.part" << END
 # Written by envs/lumi.sh. Source it before Snakemake, and say which project pays: export SBATCH_ACCOUNT=project_46...
 $modules
-source $(printf '%q' "$target/login/bin/activate")
+source $(printf '%q' "$login/bin/activate")
 export ALASIN_IMAGE=$(printf '%q' "$image")
 export ALASIN_PACKAGES=$(printf '%q' "$packages")
 END
+mv "$target/activate.sh.part" "$target/activate.sh"
 echo "Done. Now: source $target/activate.sh"

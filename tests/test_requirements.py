@@ -28,6 +28,14 @@ def test_every_pin_is_that_of_common(name: str) -> None:
     assert listed <= pins("common.txt").items()
 
 
+def test_every_list_that_is_named_is_there() -> None:
+    root = ENVS.parent
+    texts = [*root.glob("docs/*.md"), *root.glob("*.md"), *ENVS.iterdir(), root / "Makefile", root / ".ci/run"]
+    named = {name for path in texts for name in re.findall(r"\benvs/[\w.-]*\w", path.read_text(encoding="utf-8"))}
+    assert named
+    assert not [name for name in named if not (root / name).is_file()]
+
+
 def test_common_is_pinned_and_sorted_without_torch() -> None:
     lines = (ENVS / "common.txt").read_text(encoding="utf-8").splitlines()[1:]
     assert len(lines) == len(pins("common.txt"))

@@ -9,6 +9,7 @@ long, because a rank somewhere hangs, it kills its child and fails, and the sche
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,11 +26,22 @@ from common.processes import Received, spawn_bound
 from slurm.node.lease import HeldElsewhereError, Lease, acquire
 from slurm.node.rendezvous import await_port, publish, reserve_port
 from slurm.records.checkpoints import newest_step
-from slurm.records.job import HELD, HUNG, REFUSED, RESUMABLE, read_job, rendezvous_path, write_start, write_status
+from slurm.records.job import (
+    HELD,
+    HUNG,
+    OUT_OF_MEMORY,
+    REFUSED,
+    RESUMABLE,
+    read_job,
+    rendezvous_path,
+    write_start,
+    write_status,
+)
 from slurm.records.outcome import record_requeue
 
 _STATS_PER_SECOND = 4
 """Looks at the phase's metrics, over all ranks: a file system's metadata server is everybody's."""
+_VMSTAT = Path("/proc/vmstat")
 _HELD_SECONDS = 300.0
 """How long a job on a cluster waits for another run that holds the phase, before it goes back into the queue."""
 
@@ -212,10 +224,12 @@ def run_child(
 
     Any signal in `received` becomes one SIGTERM to the child. A child that dies of it, before it could handle it, has
     nothing to save: the status is then `RESUMABLE` too. A child that sees no step for too long is killed: `HUNG`.
-    Raises `UserError` where the command cannot be started, or another job has taken over `lease`.
+    One that the kernel killed for want of memory: `OUT_OF_MEMORY`. Raises `UserError` where the command cannot be
+    started, or another job has taken over `lease`.
     """
     if received.signals:
         return RESUMABLE
+    killed_before = out_of_memory_kills()
     try:
         child = spawn_bound(command, environment)
     except OSError as error:
@@ -223,7 +237,16 @@ def run_child(
     status = _await(child, received, watch, lambda: lease is not None and lease.lost)
     if lease is not None:
         lease.release()
+    if status == -signal.SIGKILL and out_of_memory_kills() > killed_before:
+        print("error: the kernel killed it, since no memory was left.", file=sys.stderr, flush=True)
+        return OUT_OF_MEMORY
     return RESUMABLE if received.signals and status in (-signal.SIGTERM, -signal.SIGUSR2) else status
+
+
+def out_of_memory_kills() -> int:
+    """Return how many processes this machine's kernel has killed for want of memory; 0 where it does not tell."""
+    found = re.search(r"^oom_kill (\d+)$", _VMSTAT.read_text() if _VMSTAT.exists() else "", re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def _await(child: subprocess.Popen[bytes], received: Received, watch: Watch, succeeded: Callable[[], bool]) -> int:

@@ -40,11 +40,12 @@ def _account(job_id: str, pause: Pause) -> Shown:
     lines = answer.splitlines()
     state, _, rest = (lines[-1] if lines else UNKNOWN).partition(" ")
     # A job that the controller has forgotten has ended, whatever the database has not heard yet.
-    return Shown(state if state in ENDED else UNKNOWN, rest)
+    return Shown(state if state in ENDED else UNKNOWN, rest, max(0, len(lines) - 1))
 
 
 def _accounting(job_id: str) -> list[str]:
-    return ["sacct", "--noheader", "--parsable2", "--allocations", "--jobs", job_id, "--format=State"]
+    """Ask for a line for each run of the job, the last one last."""
+    return ["sacct", "--noheader", "--parsable2", "--allocations", "--duplicates", "--jobs", job_id, "--format=State"]
 
 
 def who_cancelled(job_id: str) -> str:

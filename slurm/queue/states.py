@@ -66,7 +66,7 @@ class Shown(Seen):
     """A job as scontrol(1) shows it."""
 
     restarts: int = 0
-    """How often it was put back into the queue; 0 where only the accounting remembers the job."""
+    """How often it was put back into the queue."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ RESUMABLE = os.EX_TEMPFAIL
 REFUSED = os.EX_DATAERR
 """Exit status of a command that will fail in the same way however often it is run: 65."""
 OUT_OF_MEMORY = os.EX_OSERR
-"""Exit status of a command whose device had too little memory: 71."""
+"""Exit status of a command that had too little memory, of its device or its machine: 71."""
 HELD = os.EX_UNAVAILABLE
 """Status of a rank that did not come to train, for another run still held the phase: 69."""
 HUNG = 124
@@ -98,9 +98,9 @@ class Ended:
         if self.status == HELD:
             return f"{name} found the phase held by another run"
         if self.status == OUT_OF_MEMORY:
-            return f"{name} had too little device memory"
+            return f"{name} ran out of memory, of its device or of its machine"
         if self.status == -signal.SIGKILL:
-            return f"{name} was killed (signal 9; the machine may have run out of memory)"
+            return f"{name} was killed (signal 9)"
         if self.status < 0:
             return f"{name} was ended by signal {-self.status}"
         return f"{name} ended with status {self.status}"

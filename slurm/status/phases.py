@@ -21,6 +21,7 @@ from slurm.queue.states import Queued
 from slurm.records.checkpoints import Saved, read_newest
 from slurm.records.history import Run, read_history
 from slurm.records.job import Job, read_job
+from slurm.records.outcome import BY_STATE
 from slurm.records.policy import decide
 from slurm.records.progress import Pace, read_pace
 
@@ -185,7 +186,10 @@ def _why_not_begun(files: PhaseFiles) -> str:
 
 def _ended(files: PhaseFiles, job: Job, queued: Queued | None) -> tuple[State, str]:
     """Judge a phase whose last job has ended without its result being there."""
-    if not (files.history and files.history[-1].job_id == job.job_id):
+    last = files.history[-1] if files.history else None
+    # The last run that is recorded may be an earlier one, where the job ended while it waited to run again.
+    told = BY_STATE.get(queued.state) if queued else None
+    if last is None or last.job_id != job.job_id or told not in (None, last.outcome):
         slurm = f" ({queued.state} to Slurm)" if queued else ""
         why = f"job {job.job_id} has ended{slurm}, and nothing is recorded of how."
         go_on = True

@@ -50,6 +50,22 @@ def test_a_dry_run_plans_every_phase_without_slurm_data_or_account(tmp_path: Pat
         assert f"Training {owner}, phase {phase}\n" in done.stdout
 
 
+def test_a_partition_may_have_the_name_of_a_function_and_a_second_try_gets_twice_the_time(tmp_path: Path):
+    (tmp_path / "Snakefile").write_text(
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom workflow.resources import read_as_meant\n"
+        "read_as_meant(workflow.resource_settings)\n"
+        "rule one:\n    output: 'one'\n    resources: partition=''\n"
+        "    shell: 'echo {resources.partition} {resources.slurm_partition} {resources.runtime} >> tries; false'\n"
+    )
+    (tmp_path / "profile.yaml").write_text(
+        "cores: 1\nretries: 1\ndefault-resources: {slurm_partition: max, runtime: 30}\n"
+        "set-resources: {one: {partition: all}}\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "--directory", tmp_path, "--snakefile", tmp_path / "Snakefile"]
+    subprocess.run([*command, "--profile", tmp_path], capture_output=True, check=False)
+    assert (tmp_path / "tries").read_text() == "all max 30\nall max 60\n"
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_rule_that_a_profile_names_exists(profile: str):
     values = VALUES[profile]

@@ -9,9 +9,12 @@ sys.path.insert(0, workflow.basedir)
 from common.errors import UserError
 from workflow.dag import Dag
 from workflow.directory_lock import hold, holder_elsewhere
+from workflow.resources import read_as_meant
 from recipe.reading import load_recipe, read_yaml, unusable_files
 
 SLICES = Path("results/recipe")
+
+read_as_meant(workflow.resource_settings)
 
 try:
     # Snakemake has read these files; where one gives a key twice it took the last and said nothing.

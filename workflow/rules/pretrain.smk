@@ -41,8 +41,9 @@ rule train:
         previous=dag.previous_argument,
     message:
         "Training {wildcards.run}, phase {wildcards.phase}"
+    # A failed rule's log is shown whole: it holds what launch says, not what the ranks print for days.
     shell:
-        "python -m slurm.launch --cluster {resources.cluster:q} --partition={resources.partition:q}"
+        "{{ python -m slurm.launch --cluster {resources.cluster:q} --partition={resources.partition:q}"
         " --nodes {resources.nodes} --processes-per-node {resources.processes_per_node}"
         " --devices {resources.devices} --memory-gib {resources.memory_gib}"
         " --minutes {resources.runtime} --start-seconds {resources.start_seconds}"
@@ -51,7 +52,8 @@ rule train:
         " python -m model.training.trainer --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
         " --rows {input.rows:q} --folder {params.folder:q} {params.previous}"
         " --micro-batch-slots {resources.micro_batch_slots}"
-        " --checkpoint-seconds {resources.checkpoint_seconds} 2>&1 | tee -ai {log:q}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} 2>&1 >&3"
+        " | tee -ai {log:q} >&2; }} 3>&1"
 
 
 rule export:

@@ -43,7 +43,8 @@ def answer(state, command, arguments):
         if not state["accounting"]:
             sys.exit("sacct: error: Slurm accounting storage is disabled")
         job = state["jobs"].get(arguments[arguments.index("--jobs") + 1])
-        return f"{job['accounted'] or job['state']}\n" if job else ""
+        before = "REQUEUED\n" * job["restarts"] if job and "--duplicates" in arguments else ""
+        return f"{before}{job['accounted'] or job['state']}\n" if job else ""
     job_id = arguments[-1]
     if job_id not in known:
         what = (

@@ -17,7 +17,7 @@ from common.processes import Received
 from slurm.node.lease import acquire
 from slurm.node.worker import Watch, run_child
 from slurm.queue.batch import worker
-from slurm.records.job import HUNG, RESUMABLE
+from slurm.records.job import HUNG, OUT_OF_MEMORY, RESUMABLE
 from slurm.records.request import Request
 
 
@@ -120,6 +120,22 @@ def test_a_command_killed_by_the_signal_before_it_could_handle_it_can_be_continu
     )
     watch = Watch(tmp_path / "metrics.jsonl", 0, 0, 1)
     assert run_child(command, dict(os.environ), received, watch) == RESUMABLE
+
+
+@pytest.mark.parametrize(("kills", "status"), [(4, OUT_OF_MEMORY), (3, -signal.SIGKILL)])
+def test_a_command_that_the_kernel_killed_for_memory_is_told_from_one_that_somebody_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int, status: int
+) -> None:
+    counters = tmp_path / "vmstat"
+    counters.write_text("pgfault 1\noom_kill 3\nswap_ra 0\n")
+    monkeypatch.setattr("slurm.node.worker._VMSTAT", counters)
+    command = ("/bin/sh", "-c", f"echo oom_kill {kills} > {counters}; kill -9 $$")
+    watch = Watch(tmp_path / "metrics.jsonl", 0, 0, 1)
+    assert run_child(command, dict(os.environ), Received(signal.SIGUSR2), watch) == status
+
+
+def test_this_kernel_tells_how_many_it_killed_for_memory() -> None:
+    assert "oom_kill " in Path("/proc/vmstat").read_text()
 
 
 def test_a_job_that_was_succeeded_ends_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def test_why_a_job_waits_is_told(fake_slurm: FakeSlurm, reason: str, capsys: pyt
 
     fake_slurm.lives = [waits]
     fake_slurm.launch()
-    assert capsys.readouterr().out.count(f"job 101: pending ({reason})\n") == 1
+    assert capsys.readouterr().err.count(f"job 101: pending ({reason})\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_after_what_may_pass_another_job_continues(
         ("CANCELLED", (), "job 101 ended: cancelled (by user 1000). The same command continues"),
         ("REVOKED", (), "job 101 ended: cancelled"),
         ("OUT_OF_MEMORY", (), "job 101 ended: out of memory. Set a smaller micro_batch_slots"),
-        ("FAILED", (0, 71, 0, 0), "had too little device memory"),
+        ("FAILED", (0, 71, 0, 0), "ran out of memory, of its device"),
         ("FAILED", (65,), "job 101 ended: refused (rank 0 on "),
         ("COMPLETED", (0,), "ended without an error, but did not make"),
     ],
@@ -108,6 +108,25 @@ def test_after_what_would_come_again_no_other_job_follows(
         fake_slurm.launch()
     assert sentence in str(error.value)
     assert list(fake_slurm.states()) == ["101"]
+
+
+def test_a_job_cancelled_while_it_waits_to_run_again_is_not_followed_by_another(fake_slurm: FakeSlurm) -> None:
+    def life(job: FakeJob) -> Iterator[float]:
+        job.start()
+        yield MINUTE
+        job.checkpoint()
+        job.ranks_end(75)
+        assert job.aftermath()
+        job.requeue()
+        yield 2 * MINUTE
+        job.state("CANCELLED", accounted="CANCELLED by 1000", purged=True)
+
+    fake_slurm.lives = [life]
+    with pytest.raises(UserError, match="job 101 ended: cancelled"):
+        fake_slurm.launch()
+    fake_slurm.lives = [finishes]
+    fake_slurm.launch()
+    assert fake_slurm.outcomes() == ["preempted", "cancelled", "finished"]
 
 
 def test_after_it_stopped_the_same_command_continues(fake_slurm: FakeSlurm) -> None:

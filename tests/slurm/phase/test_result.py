@@ -47,7 +47,7 @@ def test_a_result_that_was_deleted_after_the_end_is_made_again_without_a_job(
     slurm.launch()
     assert slurm.request.done.exists()
     assert list(slurm.states()) == ["101"]
-    assert capsys.readouterr().out.count("made it again") == 2
+    assert capsys.readouterr().err.count("made it again") == 2
 
 
 def test_a_result_of_other_inputs_is_not_made_again(slurm: FakeSlurm) -> None:

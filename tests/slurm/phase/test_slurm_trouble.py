@@ -32,7 +32,7 @@ def test_a_controller_that_is_away_for_twenty_minutes_is_waited_for(
     fake_slurm.launch()
     assert fake_slurm.states() == {"101": "COMPLETED"}
     assert 1200 < fake_slurm.now < 1400
-    output = capsys.readouterr().out
+    output = capsys.readouterr().err
     assert output.count("Slurm does not answer") == output.count("Slurm answers again") == 1
 
 
@@ -57,7 +57,7 @@ def test_a_job_whose_nodes_could_not_start_it_is_released(
     fake_slurm.lives = [fails_to_launch]
     fake_slurm.launch()
     assert fake_slurm.states() == {"101": "COMPLETED"}
-    assert "could not be started on its nodes" in capsys.readouterr().out
+    assert "could not be started on its nodes" in capsys.readouterr().err
     assert 2 <= len(fake_slurm.calls("scontrol release")) <= 4
 
 
@@ -151,7 +151,7 @@ def test_the_next_launch_attaches_to_a_running_job(fake_slurm: FakeSlurm, capsys
         fake_slurm.launch()
     fake_slurm.launch()
     assert fake_slurm.states() == {"101": "COMPLETED"}
-    assert "attached to job 101, submitted" in capsys.readouterr().out
+    assert "attached to job 101, submitted" in capsys.readouterr().err
 
 
 def test_attaching_to_a_job_that_runs_another_command_is_an_error(fake_slurm: FakeSlurm) -> None:

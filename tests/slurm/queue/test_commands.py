@@ -101,4 +101,4 @@ def test_it_asks_less_and_less_often_and_never_gives_up(capsys: pytest.CaptureFi
     assert wait_out(attempt, pauses.append) == "here"
     assert pauses == sorted(pauses)
     assert (pauses[0], pauses[-1]) == (5.0, 30.0)
-    assert capsys.readouterr().out.count("\n") == 2
+    assert capsys.readouterr().err.count("\n") == 2

@@ -25,7 +25,7 @@ def test_a_job_is_read_from_among_all_that_slurm_shows(slurm: Path) -> None:
     [
         ("TIMEOUT", Shown("TIMEOUT")),
         ("CANCELLED by 1000", Shown("CANCELLED", "by 1000")),
-        ("NODE_FAIL\nCOMPLETED", Shown("COMPLETED")),
+        ("NODE_FAIL\nCOMPLETED", Shown("COMPLETED", restarts=1)),
         ("", Shown("UNKNOWN")),
         ("PENDING", Shown("UNKNOWN")),
     ],

@@ -47,9 +47,9 @@ def started_ago(folder: Path, minutes: float) -> None:
     [
         ((0, 0, 0, 0), "finished", ""),
         ((0, 0, 65, 0), "refused", "rank 2 on "),
-        ((0, 71, 0, 0), "out of memory", "had too little device memory"),
+        ((0, 71, 0, 0), "out of memory", "ran out of memory, of its device"),
         ((0, 0, 0, 124), "hung", "rank 3 on "),
-        ((-9, 0, 0, 0), "rank died", "was killed (signal 9"),
+        ((-9, 0, 0, 0), "rank died", "was killed (signal 9)"),
         ((-11, 0, 0, 0), "rank died", "was ended by signal 11"),
         ((1, 0, 0, 0), "rank died", "ended with status 1"),
         ((75, 75, 1, 75), "rank died", "rank 2 on "),

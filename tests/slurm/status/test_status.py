@@ -188,6 +188,17 @@ def test_a_cancelled_phase_is_stopped_and_says_how_it_continues(site: Site) -> N
     assert "1 restart: time limit." in stable["notes"]
 
 
+def test_a_job_cancelled_while_it_waited_to_run_again_is_not_told_by_how_its_last_run_ended(site: Site) -> None:
+    folder = site.folder()
+    submit(folder)
+    ended(folder, "time limit", steps=(0, 4))
+    site.squeue(QUEUED.format(state="CANCELLED", reason="None", left="0:00", starts="N/A"))
+    stable = site.stable()
+    assert stable["state"] == "stopped"
+    assert "has ended (CANCELLED to Slurm)" in stable["notes"][0]
+    assert "time limit" not in stable["notes"][0]
+
+
 def test_the_end_of_a_log_in_a_reason_is_left_to_json(site: Site) -> None:
     submit(site.folder())
     ended(site.folder(), "refused", reason="rank 0 ended with status 65; a.err ends with:\nthe loss is nan")
