@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from corpus.demo.package_text import COLLECTIONS
-from corpus.tokens import merges
+from corpus.tokens import merges, segmentation
 from corpus.tokens.merges import Pair, learn_merges
 from corpus.tokens.pretokens import COUNTS, byte_characters, count_chunks, words_of
 
@@ -70,8 +70,19 @@ def test_neither_surveys_nor_blocks_change_a_merge(texts: list[str], step: int, 
     usual = learnt([table])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merges, "_STEP", step)
-        patch.setattr(merges, "_BLOCK", block)
-        patch.setattr(merges, "_DENSE", 1 << 17)
+        for name in ("_BLOCK", "_SORTED_BLOCK", "_NEAR"):
+            patch.setattr(segmentation, name, block)
+        patch.setattr(segmentation, "_DENSE", 1 << 17)
+        assert learnt([table]) == usual
+
+
+@PROPERTY
+@given(texts=st.lists(st.text("abc ", max_size=60), max_size=8), together=st.integers(1, 3))
+def test_merges_joined_together_are_those_joined_one_by_one(texts: list[str], together: int) -> None:
+    table = words_of(count_chunks([text.encode() for text in texts]))
+    usual = learnt([table])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merges, "_MERGES", together)
         assert learnt([table]) == usual
 
 
