@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from corpus.sampling.documents import SPLITS
 from corpus.sources.readers import Reject
 
 MAX_EXAMPLES = 20
+POWERS_OF_TEN = 10 ** np.arange(1, 10)
 COUNTERS = ("dropped", "rejected", "documents", "bytes", "words", "histogram")
 
 
@@ -48,6 +52,15 @@ class Account:
         self.rejected[reject.reason] += 1
         if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(reject)
+
+    def keep(self, split: str, words: NDArray[np.uint32], text_bytes: int) -> None:
+        """Count documents of a split that are kept, given the words of each and the bytes of them all."""
+        self.documents[split] += len(words)
+        self.bytes[split] += text_bytes
+        self.words[split] += int(words.sum())
+        for place, count in enumerate(np.bincount(np.searchsorted(POWERS_OF_TEN, words, "right")).tolist()):
+            if count:
+                self.histogram[str(place + 1)] += count
 
     def list_file(self, split: str, described: Mapping[str, Any]) -> None:
         """List the one file of a split that holds all documents counted in it; `described` is of `common.listed`."""

@@ -1,64 +1,87 @@
-"""What becomes of one document: kept, in which split, or dropped for a counted reason; and how it is written.
+"""What becomes of documents: kept, in which split, or dropped for a counted reason.
 
-The order is fixed: the fraction, then the filters, then the split, which a hash of the text decides.
+The order is fixed: the fraction, then the filters, then the split, which a hash of the text decides. All of it is done
+for a batch of documents at a time, which takes a fraction of the time that it would take one by one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import compress
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from corpus.sampling.account import Account
-from corpus.sampling.filters import count_words, drop_reason, in_fraction, split_of
-from corpus.sources.readers import Document, Span
+from corpus.sampling.documents import SPLITS
+from corpus.sampling.filters import drop_reasons, in_fraction, splits_of
+from corpus.sampling.words import count_words
+from corpus.sampling.writing import Kept
+from corpus.sources.readers import Batch
 from corpus.sources.zstd import json_line
-from recipe.slices.types import SourceSlice
+
+if TYPE_CHECKING:
+    from recipe.slices.types import SourceSlice
+
+Item = TypeVar("Item")
 
 OUTSIDE_FRACTION = "not in the fraction"
 
 
 class Cleaner:
-    """The steps of one source, made ready once and then taken by each document."""
+    """The steps of one source, which its batches take one after another."""
 
     def __init__(self, source: SourceSlice) -> None:  # noqa: D107
         self._source = source
 
-    def take(self, document: Document, account: Account) -> tuple[str, int] | None:
-        """Count the document; return its split and its number of words, or None if it is dropped."""
+    def take(self, batch: Batch, start: int, account: Account) -> Iterator[tuple[str, Kept]]:
+        """Count the records of a batch of a span that begins at byte `start`; yield each split with what it keeps."""
         source = self._source
-        utf8 = document.text.encode()
-        account.read += 1
-        if not in_fraction(utf8, source.fraction, source.seed):
-            account.dropped[OUTSIDE_FRACTION] += 1
-            return None
-        words = count_words(document.text)
-        if reason := drop_reason(document, words, source.filters):
-            account.dropped[reason] += 1
-            return None
-        split = split_of(utf8, source.held_out, source.seed)
-        account.documents[split] += 1
-        account.bytes[split] += len(utf8)
-        account.words[split] += words
-        account.histogram[str(len(str(words)))] += 1
-        return split, words
+        for reject in batch.rejects:
+            account.reject(reject)
+        account.read += len(batch.texts)
+        utf8 = [text.encode() for text in batch.texts]
+        inside = in_fraction(utf8, source.fraction, source.seed)
+        if not inside.all():
+            account.dropped[OUTSIDE_FRACTION] += int(np.count_nonzero(~inside))
+            batch, utf8 = _where(inside, batch), _chosen(utf8, inside)
+        words = count_words(utf8)
+        reasons = drop_reasons(batch.texts, batch.fields, words, source.filters)
+        if any(reasons):
+            account.dropped.update(filter(None, reasons))
+            left = np.array([reason is None for reason in reasons])
+            batch, utf8, words = _where(left, batch), _chosen(utf8, left), words[left]
+        identifiers = _identifiers(batch, start)
+        fields = [json_line(kept)[:-1] if kept else None for kept in batch.fields]
+        splits = splits_of(utf8, source.held_out, source.seed)
+        for number in np.unique(splits).tolist():
+            own = splits == number
+            kept = Kept(_chosen(identifiers, own), _chosen(utf8, own), _chosen(fields, own), words[own])
+            account.keep(SPLITS[number], kept.words, sum(map(len, kept.texts)))
+            yield SPLITS[number], kept
 
 
-def written(document: Document, words: int, span: Span, text_field: str) -> bytes:
-    """Return the line of a kept document: its `id`, a string, its fields, its number of `words`, its `text`.
+def _where(chosen: NDArray[np.bool_], batch: Batch) -> Batch:
+    """Return the documents of a batch that are chosen."""
+    columns = _chosen(batch.texts, chosen), _chosen(batch.fields, chosen), _chosen(batch.lines, chosen)
+    return Batch(batch.file, *columns)
 
-    Words are counted here for all later stages; a field of that name is replaced. Where nothing else changes, the line
-    is the one that was read, with the words at its end, for writing JSON anew costs as much as parsing it.
+
+def _chosen(items: Iterable[Item], chosen: NDArray[np.bool_]) -> list[Item]:
+    return list(compress(items, chosen.tolist()))
+
+
+def _identifiers(batch: Batch, start: int) -> list[str]:
+    """Take `id` out of the fields of each document and return it as a string.
+
+    Where there is none it is `{file}:{line}`, or `{file}:{start}+{line in the span}` in a span that does not begin the
+    file.
     """
-    raw, fields = document.raw, document.fields
-    identifier = fields.get("id")
-    if identifier is None:
-        identifier = f"{Path(document.file).name}:{_line(document, span)}"
-    elif raw and type(identifier) is str and text_field == "text" and "words" not in fields:
-        return b'%b,"words":%d}\n' % (raw.strip()[:-1], words)
-    record = {"id": str(identifier), **fields, "words": words, "text": document.text}
-    record["id"] = str(identifier)
-    return json_line(record)
-
-
-def _line(document: Document, span: Span) -> str:
-    """The line of a document in its file, or `{byte at which its span begins}+{line in the span}`."""
-    return f"{span.start}+{document.line}" if span.start else str(document.line)
+    found = [fields.pop("id", None) for fields in batch.fields]
+    before = f"{Path(batch.file).name}:{f'{start}+' if start else ''}"
+    return [
+        f"{before}{line}" if identifier is None else str(identifier)
+        for identifier, line in zip(found, batch.lines, strict=True)
+    ]

@@ -1,23 +1,35 @@
 """Manifests of documents, and reading the texts they name: the only way a later stage reads text.
 
-A part is a `.jsonl.zst` of documents; a manifest names the parts of each split, with their sizes and checksums.
+A part is a Parquet file of documents; a manifest names the parts of each split, with their sizes and checksums.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from common.errors import UserError
 from common.files import read_json
 from common.listed import refuse_changed
-from corpus.sources.zstd import open_zstd
 
-FORMAT = 3
+FORMAT = 4
 SPLITS = ("train", "validation", "test")
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.large_string(), nullable=False),
+        pa.field("words", pa.uint32(), nullable=False),
+        pa.field("fields", pa.large_string()),
+        pa.field("text", pa.large_string(), nullable=False),
+    ]
+)
+"""Of a part."""
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -55,8 +67,6 @@ def manifests_by_source(paths: Iterable[Path], wanted: Collection[str], trained:
 def split_texts(manifest_path: Path, split: str) -> Iterator[str]:
     """Yield the texts of a split ("train", "validation" or "test") in order.
 
-    Each part is checked against the size and SHA-256 in the manifest before its first text is given.
-
     Raises:
         UserError: the manifest is absent or of another format, or a part is absent or not as it was written.
     """
@@ -64,17 +74,39 @@ def split_texts(manifest_path: Path, split: str) -> Iterator[str]:
     if split not in manifest["splits"]:
         raise UserError(f"{manifest_path} has no split {split!r}; it has {', '.join(SPLITS)}.")
     for part in manifest["splits"][split]["files"]:
-        yield from (text for text, _ in part_documents(manifest_path, part))
+        for texts in part_texts(manifest_path, part):
+            yield from texts.strings()
 
 
-def part_documents(manifest_path: Path, part: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    """Yield the texts of one part, an entry of `files` in the manifest, in order, each with its number of words.
+@dataclass(frozen=True)
+class Texts:
+    """Texts of documents that follow one another, some megabytes of them."""
+
+    utf8: pa.LargeStringArray
+    words: NDArray[np.uint32]
+    """uint32[d], of each text."""
+
+    def strings(self) -> list[str]:
+        """Return the texts."""
+        strings: list[str] = self.utf8.to_pylist()
+        return strings
+
+    def encoded(self) -> list[bytes]:
+        """Return the texts in UTF-8."""
+        encoded: list[bytes] = self.utf8.cast(pa.large_binary()).to_pylist()
+        return encoded
+
+
+def part_texts(manifest_path: Path, part: Mapping[str, Any]) -> Iterator[Texts]:
+    """Yield the texts of one part, an entry of `files` in the manifest, in order.
+
+    The part is checked against the size and SHA-256 in the manifest before its first text is given.
 
     Raises:
         UserError: the part is absent or not as it was written.
     """
     refuse_changed(manifest_path.parent, part, f"delete {manifest_path} and run again to remake it")
-    with open_zstd(manifest_path.parent / part["name"]) as stream:
-        for line in stream:
-            record = orjson.loads(line)
-            yield record["text"], record["words"]
+    with pq.ParquetFile(manifest_path.parent / part["name"], memory_map=True) as file:
+        for group in range(file.num_row_groups):
+            columns = file.read_row_group(group, columns=["text", "words"], use_threads=False).combine_chunks()
+            yield Texts(columns["text"].chunk(0), columns["words"].chunk(0).to_numpy())

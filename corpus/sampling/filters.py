@@ -7,77 +7,69 @@ whatever order and by however many processes a source is read, and equal texts a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from corpus.sources.records import Document
+import xxhash
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from corpus.sources.records import Fields
     from recipe.schema import Filters
 
-PIECE_CHARACTERS = 65_536
-SHORT_CHARACTERS = 512
-"""Below so many characters `split` is quicker than calling numpy."""
-SPACE = np.array([chr(unit).isspace() for unit in range(2**16)])
-"""UTF-16 code unit -> whether it is white space: all white space of Unicode has one unit."""
-LATIN_SPACE = SPACE[:256].tobytes()
 
+def splits_of(utf8: Sequence[bytes], held_out: float, seed: int) -> NDArray[np.uint8]:
+    """Return uint8[d], the split of each text, an index in `SPLITS`; equal texts have equal splits.
 
-def count_words(text: str) -> int:
-    """Return `len(text.split())` without holding the words: a long text has more of them than memory."""
-    if len(text) <= PIECE_CHARACTERS:
-        return _words_of(text)
-    words, in_word = 0, False
-    for start in range(0, len(text), PIECE_CHARACTERS):
-        piece = text[start : start + PIECE_CHARACTERS]
-        words += _words_of(piece) - (in_word and not piece[0].isspace())
-        in_word = not piece[-1].isspace()
-    return words
-
-
-def _words_of(piece: str) -> int:
-    if len(piece) < SHORT_CHARACTERS:
-        return len(piece.split())
-    try:
-        space = np.frombuffer(piece.encode("latin-1").translate(LATIN_SPACE), np.bool_)
-    except UnicodeEncodeError:
-        space = SPACE.take(np.frombuffer(piece.encode("utf-16-le", "surrogatepass"), np.uint16))
-    # A word begins where white space ends.
-    return int(np.count_nonzero(space[:-1] > space[1:])) + (not space[0])
-
-
-def split_of(utf8: bytes, held_out: float, seed: int) -> str:
-    """Return "validation" and "test" for a share `held_out` of all texts each, else "train"; equal texts, equal split.
-
-    The text is given in UTF-8. A larger `held_out` keeps every validation text in a held-out split.
+    Texts are given in UTF-8. "validation" and "test" get a share `held_out` of all texts each, "train" the rest. A
+    larger `held_out` keeps every validation text in a held-out split.
     """
     if not held_out:
-        return "train"
-    point = _point(utf8, b"alasin.split", seed)
-    if point < held_out:
-        return "validation"
-    return "test" if point < 2 * held_out else "train"
+        return np.zeros(len(utf8), np.uint8)
+    points = _points(utf8, "split", seed)
+    return np.where(points < held_out, 1, np.where(points < 2 * held_out, 2, 0)).astype(np.uint8)
 
 
-def in_fraction(utf8: bytes, fraction: float, seed: int) -> bool:
-    """Return whether the text, in UTF-8, is in a share `fraction` of all texts, which is part of any larger share."""
-    return fraction == 1 or _point(utf8, b"alasin.fraction", seed) < fraction
+def in_fraction(utf8: Sequence[bytes], fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Return bool[d], whether each text, in UTF-8, is in a share `fraction` of all texts.
 
-
-def drop_reason(document: Document, words: int, filters: Filters) -> str | None:
-    """Return the first filter that refuses the document, or None to keep it.
-
-    The order is fixed: characters, words, then scores by name; the ends of ranges are inclusive. `words` is
-    `count_words(document.text)`.
+    What is in a share is in any larger one.
     """
-    return (
-        _outside("characters", len(document.text), filters.min_characters, filters.max_characters)
-        or _outside("words", words, filters.min_words, filters.max_words)
-        or (_low_score(document, filters.min_scores) if filters.min_scores else None)
-    )
+    if fraction == 1:
+        return np.ones(len(utf8), np.bool_)
+    return _points(utf8, "fraction", seed) < fraction
+
+
+def drop_reasons(
+    texts: Sequence[str], fields: Sequence[Fields], words: NDArray[np.uint32], filters: Filters
+) -> list[str | None]:
+    """Return for each document the first filter that refuses it, or None to keep it.
+
+    The order is fixed: characters, words, then scores by name; the ends of ranges are inclusive. `words` are what
+    `corpus.sampling.words.count_words` says.
+    """
+    nothing: list[str | None] = [None] * len(texts)
+    characters = np.fromiter(map(len, texts), np.int64, len(texts))
+    if (
+        not filters.min_scores
+        and _within(characters, filters.min_characters, filters.max_characters)
+        and _within(words, filters.min_words, filters.max_words)
+    ):
+        return nothing
+    scores = [_low_score(one, filters.min_scores) for one in fields] if filters.min_scores else nothing
+    return [
+        _outside("characters", length, filters.min_characters, filters.max_characters)
+        or _outside("words", count, filters.min_words, filters.max_words)
+        or low
+        for length, count, low in zip(characters.tolist(), words.tolist(), scores, strict=True)
+    ]
+
+
+def _within(counts: NDArray[Any], low: int, high: int | None) -> bool:
+    """Tell whether all counts are in a range, as nearly always in a batch, so that none must be looked at alone."""
+    return not len(counts) or bool(low <= counts.min() and (high is None or counts.max() <= high))
 
 
 def _outside(unit: str, count: int, low: int, high: int | None) -> str | None:
@@ -86,9 +78,9 @@ def _outside(unit: str, count: int, low: int, high: int | None) -> str | None:
     return f"{unit} > {high}" if high is not None and count > high else None
 
 
-def _low_score(document: Document, min_scores: Mapping[str, float]) -> str | None:
+def _low_score(fields: Fields, min_scores: Mapping[str, float]) -> str | None:
     for name, smallest in sorted(min_scores.items()):
-        score = document.fields.get(name)
+        score = fields.get(name)
         if isinstance(score, bool | str | None):
             return f"{name} is no number"
         if score < smallest:
@@ -96,14 +88,15 @@ def _low_score(document: Document, min_scores: Mapping[str, float]) -> str | Non
     return None
 
 
-def _point(utf8: bytes, person: bytes, seed: int) -> float:
-    """A point in [0, 1) from a keyed BLAKE2b (RFC 7693) of the text, independent for each `person`."""
-    hasher = _hasher(person, seed).copy()
-    hasher.update(utf8)
-    return (int.from_bytes(hasher.digest(), "big") >> 11) / 2**53
+def _points(utf8: Sequence[bytes], purpose: str, seed: int) -> NDArray[np.float64]:
+    """Return float64[d], a point in [0, 1) for each text, independent for each `purpose`: XXH3 of 64 bits."""
+    key = _hash_seed(purpose, seed)
+    hashes = [xxhash.xxh3_64_intdigest(text, key) for text in utf8]
+    points: NDArray[np.float64] = (np.array(hashes, np.uint64) >> np.uint64(11)) / 2.0**53
+    return points
 
 
 @cache
-def _hasher(person: bytes, seed: int) -> hashlib.blake2b:
-    """The hash before any text, which is copied: a keyed one begins with a block of its own."""
-    return hashlib.blake2b(digest_size=8, key=seed.to_bytes(8, "little"), person=person)
+def _hash_seed(purpose: str, seed: int) -> int:
+    key = seed.to_bytes(8, "little")
+    return int.from_bytes(hashlib.blake2b(purpose.encode(), digest_size=8, key=key).digest(), "little")

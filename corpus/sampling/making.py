@@ -9,10 +9,10 @@ from pathlib import Path
 
 from common.listed import describe
 from corpus.sampling.account import Account
-from corpus.sampling.cleaning import Cleaner, written
+from corpus.sampling.cleaning import Cleaner
 from corpus.sampling.parts import Part, part_name
-from corpus.sources.readers import Document, Place, Reject, Span, UnitReader
-from corpus.sources.zstd import WriteLine, atomic_lines_zst
+from corpus.sampling.writing import DocumentWriter, atomic_documents
+from corpus.sources.readers import Batch, Place, Span, UnitReader
 from recipe.slices.types import SourceSlice
 
 
@@ -40,29 +40,25 @@ def make_parts(task: Task) -> None:
     span, place, number = (task.done.span, task.done.place, task.done.number + 1) if task.done else (0, Place(), 0)
     reader = UnitReader(task.spans, task.source.text_field, span, place)
     cleaner = Cleaner(task.source)
-    records = iter(reader)
-    while not _make_part(task, number, reader, records, cleaner):
+    batches = reader.batches()
+    while not _make_part(task, number, reader, batches, cleaner):
         number += 1
 
 
-def _make_part(
-    task: Task, number: int, reader: UnitReader, records: Iterator[Document | Reject], cleaner: Cleaner
-) -> bool:
+def _make_part(task: Task, number: int, reader: UnitReader, batches: Iterator[Batch], cleaner: Cleaner) -> bool:
     """Make the next part; return whether it is the unit's last."""
     account = Account()
-    text_field, end = task.source.text_field, reader.consumed + 2 * task.part_bytes
+    end = reader.consumed + 2 * task.part_bytes
+    reader.stop_at(end)
     first, last = reader.number, True
     with ExitStack() as stack:
-        writers: dict[str, WriteLine] = {}
-        for record in records:
-            if isinstance(record, Reject):
-                account.reject(record)
-            elif taken := cleaner.take(record, account):
-                split, words = taken
+        writers: dict[str, DocumentWriter] = {}
+        for batch in batches:
+            for split, kept in cleaner.take(batch, reader.reader.span.start, account):
                 if split not in writers:
                     path = task.directory / part_name(split, task.unit, number)
-                    writers[split] = stack.enter_context(atomic_lines_zst(path))
-                writers[split](written(record, words, reader.reader.span, text_field))
+                    writers[split] = stack.enter_context(atomic_documents(path))
+                writers[split].write(kept)
             if reader.consumed >= end:
                 last = False
                 break

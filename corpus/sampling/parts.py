@@ -49,7 +49,7 @@ class Part:
         write_json(directory / part_name(RECORD, self.unit, self.number, "json"), record)
 
 
-def part_name(what: str, unit: int, number: int, suffix: str = "jsonl.zst") -> str:
+def part_name(what: str, unit: int, number: int, suffix: str = "parquet") -> str:
     """Return the name of a file of a part: of its split `what`, or of its record."""
     later = f"-{number:03d}" if number else ""
     return f"{what}-{unit:05d}{later}.{suffix}"
@@ -98,7 +98,7 @@ def remove_others(directory: Path, parts: Iterable[Part]) -> None:
     """Remove every file of a part, whole or staged, that is of none of these."""
     kept = {part_name(RECORD, part.unit, part.number, "json") for part in parts}
     kept |= {entry["name"] for part in parts for split in SPLITS for entry in part.account.files[split]}
-    for what, suffix in ((RECORD, "json"), *((split, "jsonl.zst") for split in SPLITS)):
+    for what, suffix in ((RECORD, "json"), *((split, "parquet") for split in SPLITS)):
         for pattern in (f"{what}-*.{suffix}", f".{what}-*.{suffix}.*.part"):
             for path in directory.glob(pattern):
                 if path.name not in kept:

@@ -1,7 +1,7 @@
 """A source's raw files become documents in three splits, with an account of every document read.
 
 The way of a document: `corpus.sources.readers` reads it -> `corpus.sampling.cleaning` keeps or drops it and chooses its
-split -> it is written to the part of its unit and split, `{split}-{unit}.jsonl.zst`, beside the manifest.
+split -> it is written to the part of its unit and split, `{split}-{unit}.parquet`, beside the manifest.
 Parts without documents are not written. A unit (`corpus.sources.spans`) is some ten or hundred MB of text and one task
 of a process pool; parts do not depend on the number of processes. The manifest is written last: without it nothing
 here is valid to a reader. A new attempt keeps the parts that an earlier one finished (`corpus.sampling.parts`). Every

@@ -11,20 +11,21 @@ import zlib
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import closing
+from math import inf
 
 import zstandard
 
 from common.errors import UserError
 from corpus.sources.frames import FrameDecoder
 from corpus.sources.reading import SpanReader
-from corpus.sources.records import Document, Reject, UnusableError, excerpt, parse_line
+from corpus.sources.records import Batch, Reject, UnusableError, excerpt, parse_line, parse_lines
 
 Blocks = Iterator[tuple[bytes, bool]]
 
 MAX_LINE_BYTES = 2**30
 """A longer line is no document: most likely the file is not JSON Lines at all."""
-BLOCK = 2**18
-"""Bytes split into lines at a time, at most: a large block of nothing but newlines would be millions of lines."""
+BLOCK = 2**19
+"""Bytes split into lines at a time, about: few enough for the processor's cache, many for what is done once a batch."""
 FOREIGN_STARTS = {b"\x1f\x8b": ".jsonl.gz", b"\x28\xb5\x2f\xfd": ".jsonl.zst", b"PAR1": ".parquet"}
 
 
@@ -34,47 +35,80 @@ class LineReader(SpanReader):
     @abstractmethod
     def _blocks(self) -> Blocks: ...
 
-    def _records(self) -> Iterator[Document | Reject]:
-        name, text_field = self.span.path, self.text_field
-        for line in self._lines():
-            self.line += 1
-            self.offset += len(line) + 1
-            self.consumed += len(line) + 1
+    def _batches(self) -> Iterator[Batch]:
+        for lines in self._lines():
+            start = 0
+            while start < len(lines):
+                taken = lines[start : self._end(lines, start)] if self.limit < inf or start else lines
+                start += len(taken)
+                yield self._batch(taken)
+
+    def _end(self, lines: list[bytes], start: int) -> int:
+        """Return the index after the last line, from `start` on, that comes before the limit or reaches it."""
+        consumed = self.consumed
+        for index in range(start, len(lines)):
+            consumed += len(lines[index]) + 1
+            if consumed >= self.limit:
+                return index + 1
+        return len(lines)
+
+    def _batch(self, lines: list[bytes]) -> Batch:
+        before = self.line
+        self.line += len(lines)
+        size = sum(map(len, lines)) + len(lines)
+        self.offset += size
+        self.consumed += size
+        batch = Batch(self.span.path)
+        if parsed := parse_lines(lines, self.text_field):
+            batch.texts, batch.fields = parsed
+            batch.lines = range(before + 1, self.line + 1)
+            return batch
+        numbers = []
+        for number, line in enumerate(lines, before + 1):
             try:
-                text, fields, plain = parse_line(line, text_field)
+                text, fields = parse_line(line, self.text_field)
             except UnusableError as reason:
                 if line and not line.isspace():
-                    yield Reject(name, self.line, str(reason), excerpt(line))
+                    batch.rejects.append(Reject(batch.file, number, str(reason), excerpt(line)))
             else:
-                yield Document(text, fields, name, self.line, line if plain else None)
+                batch.texts.append(text)
+                batch.fields.append(fields)
+                numbers.append(number)
+        batch.lines = numbers
+        return batch
 
-    def _lines(self) -> Iterator[bytes]:
-        """Yield each line that follows a newline of the span, and the first of the file, from the place on."""
+    def _lines(self) -> Iterator[list[bytes]]:
+        """Yield the lines that follow newlines of the span, and the first of the file, from the place on."""
         begun: list[bytes] = []
         length = 0
         own = self.offset > 0 or self.span.start == 0
         """Whether the line that has begun is of this span: not so before the first newline in it."""
         for block, inside in self._after_place():
-            pieces = block.split(b"\n")
+            lines = block.split(b"\n")
             if own:
-                begun.append(pieces[0])
-                length += len(pieces[0])
+                begun.append(lines[0])
+                length += len(lines[0])
                 self._refuse_endless(length)
-                if len(pieces) == 1:
+                if len(lines) == 1:
                     continue
-                yield b"".join(begun)
+                lines[0] = b"".join(begun)
             elif inside:
-                self.offset += len(pieces[0]) + len(pieces[:2]) - 1
-                if len(pieces) == 1:
+                self.offset += len(lines[0]) + len(lines[:2]) - 1
+                if len(lines) == 1:
                     continue
+                del lines[0]
             if not inside:
+                if own:
+                    yield lines[:1]
                 return
             own = True
-            yield from pieces[1:-1]
-            begun, length = [pieces[-1]], len(pieces[-1])
+            last = lines.pop()
+            begun, length = [last], len(last)
+            if lines:
+                yield lines
         if own and length:
             self._refuse_endless(length)
-            yield b"".join(begun)
+            yield [b"".join(begun)]
 
     def _after_place(self) -> Blocks:
         """Yield the blocks without the bytes before the place."""
@@ -126,8 +160,25 @@ class ZstdReader(LineReader):
 
     def _blocks(self) -> Blocks:
         with closing(FrameDecoder(self.path, self.span.start, self.span.end)) as decoder:
-            for content, inside in decoder.decoded():
+            for block in _gathered(decoder.decoded()):
                 self.frames = decoder.frames
-                for start in range(0, len(content), BLOCK):
-                    yield content[start : start + BLOCK], inside
+                yield block
             self.frames = decoder.frames
+
+
+def _gathered(pieces: Blocks) -> Blocks:
+    """Yield the same bytes, where they are in the span, in blocks of about `BLOCK`."""
+    held: list[bytes] = []
+    size = 0
+    for piece, inside in pieces:
+        if held and (size + len(piece) > BLOCK or not inside):
+            yield b"".join(held), True
+            held, size = [], 0
+        if inside and len(piece) <= BLOCK:
+            held.append(piece)
+            size += len(piece)
+        else:
+            for start in range(0, len(piece), BLOCK):
+                yield piece[start : start + BLOCK], inside
+    if held:
+        yield b"".join(held), True

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from common.errors import UserError
 from corpus.sources.reading import SpanReader
-from corpus.sources.records import Document, Reject, UnusableError, excerpt, parse_row
+from corpus.sources.records import Batch, Reject, UnusableError, excerpt, parse_row
 
 BATCH_ROWS = 256
 
@@ -21,7 +21,7 @@ class ParquetReader(SpanReader):
 
     damage = (pa.ArrowException,)
 
-    def _records(self) -> Iterator[Document | Reject]:
+    def _batches(self) -> Iterator[Batch]:
         # A buffered, unthreaded read keeps a batch in memory instead of a whole row group.
         with pq.ParquetFile(self.path, buffer_size=2**20, pre_buffer=False) as file:
             schema = file.schema_arrow
@@ -45,19 +45,28 @@ class ParquetReader(SpanReader):
         read = sum(metadata.row_group(group).num_rows for group in groups[:done])
         return groups[done:], self.offset - read
 
-    def _rows(self, batch: Any) -> Iterator[Document | Reject]:
-        names = batch.schema.names
-        for values in zip(*map(_values, batch.columns), strict=True):
+    def _rows(self, rows: Any) -> Iterator[Batch]:
+        names = rows.schema.names
+        batch, numbers = Batch(self.span.path), list[int]()
+        for values in zip(*map(_values, rows.columns), strict=True):
             self.line += 1
             self.offset += 1
             row = dict(zip(names, values, strict=True))
             try:
                 text, fields = parse_row(row, self.text_field)
             except UnusableError as reason:
-                yield Reject(self.span.path, self.line, str(reason), excerpt(row[self.text_field]))
+                batch.rejects.append(Reject(batch.file, self.line, str(reason), excerpt(row[self.text_field])))
             else:
                 self.consumed += len(text)
-                yield Document(text, fields, self.span.path, self.line)
+                batch.texts.append(text)
+                batch.fields.append(fields)
+                numbers.append(self.line)
+            if self.consumed >= self.limit:
+                batch.lines = numbers
+                yield batch
+                batch, numbers = Batch(self.span.path), []
+        batch.lines = numbers
+        yield batch
 
 
 def _is_scalar(kind: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Raw files become documents, one at a time, in memory that does not grow with the file.
+"""Raw files become documents, some hundred at a time, in memory that does not grow with the file.
 
 A file is JSON Lines (`.jsonl`, also as `.jsonl.gz` or `.jsonl.zst`) or Parquet. What cannot be a document becomes a
 `Reject` that tells file, line and reason, so that the stage above counts it and shows it. A file that is damaged as a
@@ -11,16 +11,19 @@ has its file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import inf
 from pathlib import Path
 
 from common.errors import UserError
 from common.files import matching_files
 from corpus.sources.lines import GzipReader, PlainReader, ZstdReader
+from corpus.sources.parquet import ParquetReader
 from corpus.sources.reading import Place, SpanReader
-from corpus.sources.records import Document, Fields, Reject
+from corpus.sources.records import Batch, Document, Fields, Reject
 from corpus.sources.spans import Span, plan, suffix_of, whole
 
 __all__ = [
+    "Batch",
     "Document",
     "Fields",
     "Place",
@@ -33,8 +36,12 @@ __all__ = [
     "source_files",
 ]
 
-READERS: dict[str, type[SpanReader]] = {".jsonl": PlainReader, ".jsonl.gz": GzipReader, ".jsonl.zst": ZstdReader}
-"""Of lines; what reads Parquet is imported when there is some."""
+READERS: dict[str, type[SpanReader]] = {
+    ".jsonl": PlainReader,
+    ".jsonl.gz": GzipReader,
+    ".jsonl.zst": ZstdReader,
+    ".parquet": ParquetReader,
+}
 
 
 def source_files(patterns: Iterable[str]) -> list[Path]:
@@ -68,16 +75,11 @@ def read_documents(paths: Iterable[Path], text_field: str = "text") -> Iterator[
 
 def open_span(span: Span, text_field: str, place: Place = Place()) -> SpanReader:  # noqa: B008 (it is frozen)
     """Return the reader of a span, from a place on. The file is opened when it is iterated."""
-    suffix = suffix_of(Path(span.path))
-    if suffix == ".parquet":
-        from corpus.sources.parquet import ParquetReader  # takes as long as all other imports
-
-        return ParquetReader(span, text_field, place)
-    return READERS[suffix](span, text_field, place)
+    return READERS[suffix_of(Path(span.path))](span, text_field, place)
 
 
 class UnitReader:
-    """Iterates over the records of a unit's spans, one after another, from a place in one of them on."""
+    """Reads the records of a unit's spans, one span after another, from a place in one of them on."""
 
     def __init__(self, spans: tuple[Span, ...], text_field: str, number: int, place: Place) -> None:
         """Begin at `place` in the span `spans[number]`."""
@@ -85,6 +87,7 @@ class UnitReader:
         """Index of the span that is being read."""
         self._spans, self._text_field = spans, text_field
         self._consumed = 0
+        self._limit = inf
         self.reader = open_span(spans[number], text_field, place)
         """The reader of that span."""
 
@@ -93,11 +96,17 @@ class UnitReader:
         """Bytes of text that were gone through, as far as that is known."""
         return self._consumed + self.reader.consumed
 
-    def __iter__(self) -> Iterator[Document | Reject]:
-        """Yield each record, as a document or a reject."""
-        yield from self.reader
+    def stop_at(self, limit: int) -> None:
+        """Let a batch end with the record with which `consumed` reaches the limit."""
+        self._limit = limit
+        self.reader.limit = limit - self._consumed
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the records in batches, each of one file."""
+        yield from self.reader.batches()
         while self.number + 1 < len(self._spans):
             self._consumed += self.reader.consumed
             self.number += 1
             self.reader = open_span(self._spans[self.number], self._text_field)
-            yield from self.reader
+            self.reader.limit = self._limit - self._consumed
+            yield from self.reader.batches()

@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import ClassVar
 
 from common.errors import UserError
-from corpus.sources.records import Document, Reject
+from corpus.sources.records import Batch, Document, Reject
 from corpus.sources.spans import Span
 
 
@@ -26,9 +27,9 @@ class Place:
 
 
 class SpanReader(ABC):
-    """Iterates over the records of a span once, from a place on; knows at each record how far it is.
+    """Reads the records of a span once, from a place on, in batches; knows after each batch how far it is.
 
-    Lines and rows are counted from the first of the span. Iterating raises `UserError` for a file that is cut short,
+    Lines and rows are counted from the first of the span. Reading raises `UserError` for a file that is cut short,
     damaged, or not of the format that its name promises.
     """
 
@@ -43,6 +44,8 @@ class SpanReader(ABC):
         self.line = place.line
         self.consumed = 0
         """Bytes of text, as far as it is known, that this reader has gone through."""
+        self.limit = inf
+        """A batch ends with the record, if there is one, with which `consumed` reaches this."""
         self.frames: tuple[int, int] | None = None
         """Of Zstandard: where the first frame of the span begins and the last one ends, in bytes of the file."""
 
@@ -51,13 +54,19 @@ class SpanReader(ABC):
         """How far the span is read."""
         return Place(self.offset, self.line)
 
-    def __iter__(self) -> Iterator[Document | Reject]:
-        """Yield each record, as a document or a reject."""
+    def batches(self) -> Iterator[Batch]:
+        """Yield the records of some hundred kilobytes at a time; a batch may hold none."""
         with _damage_is_told(self.path, self.damage):
-            yield from self._records()
+            yield from self._batches()
+
+    def __iter__(self) -> Iterator[Document | Reject]:
+        """Yield each record, as a document or a reject, and know after each how far the span is read."""
+        self.limit = 0
+        for batch in self.batches():
+            yield from batch.records()
 
     @abstractmethod
-    def _records(self) -> Iterator[Document | Reject]: ...
+    def _batches(self) -> Iterator[Batch]: ...
 
 
 @contextmanager

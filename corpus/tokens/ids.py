@@ -35,7 +35,7 @@ class Shard:
     ends: NDArray[np.uint32]
     """uint32[d], where each document ends in `ids`."""
     words: NDArray[np.uint32]
-    """uint32[d], words of each document, as `corpus.sampling.filters.count_words` counts them."""
+    """uint32[d], words of each document, as `corpus.sampling.words.count_words` counts them."""
     unigram: NDArray[np.int64]
     """int64[V]."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,7 +25,7 @@ from common.columns import Column, whole, write_columns
 from common.errors import UserError, run_command
 from common.files import read_json, sha256_of, write_json
 from common.workers import map_in_processes
-from corpus.sampling.documents import SPLITS, part_documents, read_manifest
+from corpus.sampling.documents import SPLITS, part_texts, read_manifest
 from corpus.tokens.comparing import COMPARED_CHARACTERS, COMPARED_EVERY, COMPARED_TEXTS, refuse_difference
 from corpus.tokens.encoding import TextEncoder, read_description, read_encoder
 from corpus.tokens.engines import ENGINES, REFERENCE
@@ -79,7 +78,7 @@ class _Gathered:
     ids: list[NDArray[Any]] = field(default_factory=list)
     counts: list[NDArray[np.int64]] = field(default_factory=list)
     """Ids of each text."""
-    words: array[int] = field(default_factory=lambda: array("I"))
+    words: list[NDArray[np.uint32]] = field(default_factory=list)
 
 
 def make_shard(task: Task) -> dict[str, Any]:
@@ -90,6 +89,7 @@ def make_shard(task: Task) -> dict[str, Any]:
     encoder = _encoder(task.tokenizer, task.fingerprint, task.engine, task.threads > 1)
     gathered = _encode(task, encoder)
     sizes = np.concatenate([np.zeros(0, np.int64), *gathered.counts])
+    words = np.concatenate([np.zeros(0, np.uint32), *gathered.words])
     dtype = id_type(encoder)
     unigram = np.zeros(encoder.padded_vocabulary, dtype=np.int64)
     for ids in gathered.ids:
@@ -102,7 +102,7 @@ def make_shard(task: Task) -> dict[str, Any]:
         {
             "ids": Column(dtype, int(sizes.sum()), gathered.ids),
             "ends": whole(np.cumsum(sizes, dtype=np.uint32)),
-            "words": whole(np.asarray(gathered.words)),
+            "words": whole(words),
             "unigram": whole(unigram),
         },
     )
@@ -115,7 +115,7 @@ def make_shard(task: Task) -> dict[str, Any]:
         "sha256": sha256_of(path),
         "documents": len(sizes),
         "ids": int(sizes.sum()),
-        "words": sum(gathered.words),
+        "words": int(words.sum()),
         "text_bytes": task.part["text_bytes"],
     }
     write_json(task.directory / f"{task.stem}.json", record)
@@ -140,11 +140,14 @@ def _encode(task: Task, encoder: TextEncoder) -> _Gathered:
     every = max(COMPARED_EVERY, task.part["documents"] // COMPARED_TEXTS)
 
     def texts() -> Iterator[str]:
-        for number, (text, words) in enumerate(part_documents(task.documents, task.part)):
-            gathered.words.append(words)
-            if number % every == 0:
-                compared.append((number, text[:COMPARED_CHARACTERS]))
-            yield text
+        number = 0
+        for group in part_texts(task.documents, task.part):
+            gathered.words.append(group.words)
+            strings = group.strings()
+            for place in range(-number % every, len(strings), every):
+                compared.append((number + place, strings[place][:COMPARED_CHARACTERS]))
+            number += len(strings)
+            yield from strings
 
     for ids, counts in encoder.encode_flat(texts(), calls=min(task.threads, CALLS)):
         gathered.ids.append(ids.astype(dtype))

@@ -29,7 +29,7 @@ from common.errors import UserError, run_command
 from common.files import atomic_file, read_json, sha256_of, write_json
 from common.listed import describe, refuse_changed
 from common.workers import map_in_processes
-from corpus.sampling.documents import manifests_by_source, part_documents, read_manifest
+from corpus.sampling.documents import manifests_by_source, part_texts, read_manifest
 from corpus.tokens.pretokens import COUNTS, add_up, count_chunks, words_of
 from corpus.tokens.pruning import Bounded, Pruned, budgets, give_memory_back, prune
 from recipe.slices.files import read_slice
@@ -139,12 +139,12 @@ def count_part(task: PartTask) -> None:
         return
     give_memory_back()
     drawn, counter = Drawn(), WordCounter(task.word_bytes)
-    for text, _ in part_documents(task.manifest, task.part):
-        encoded = text.encode()
-        if times := times_taken(encoded, task.rate, task.seed):
-            drawn.documents += times
-            drawn.bytes += times * len(encoded)
-            counter.add(encoded, times)
+    for texts in part_texts(task.manifest, task.part):
+        for text in texts.encoded():
+            if times := times_taken(text, task.rate, task.seed):
+                drawn.documents += times
+                drawn.bytes += times * len(text)
+                counter.add(text, times)
     words, pruned = counter.result()
     write_counts(task.output, words, {**vars(drawn), "pruned_words": pruned.words, "pruned_count": pruned.count})
 

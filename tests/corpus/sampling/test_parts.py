@@ -17,9 +17,8 @@ import zstandard
 
 from common.errors import UserError
 from common.files import read_json
-from corpus.sampling.documents import SPLITS, part_documents, read_manifest
+from corpus.sampling.documents import SPLITS, part_texts, read_manifest
 from corpus.sampling.sample import sample
-from corpus.sources.readers import Document, read_documents
 from recipe.slices.types import SourceSlice
 
 ROOT = Path(__file__).parents[3]
@@ -56,7 +55,12 @@ def write_input(path, texts=None):
 def documents_of(manifest):
     splits = read_manifest(manifest)["splits"]
     return {
-        split: [document for part in splits[split]["files"] for document in part_documents(manifest, part)]
+        split: [
+            document
+            for part in splits[split]["files"]
+            for texts in part_texts(manifest, part)
+            for document in zip(texts.strings(), texts.words.tolist(), strict=True)
+        ]
         for split in SPLITS
     }
 
@@ -114,8 +118,7 @@ def test_documents_without_an_id_get_different_ones_in_a_file_that_is_split(tmp_
     (tmp_path / "a.jsonl").write_text('{"text": "abc"}\n' * 500)
     manifest = tmp_path / "out" / "manifest.json"
     sample(source(), [tmp_path / "a.jsonl"], manifest, 1, 1000)
-    documents = read_documents(manifest.parent.glob("*.zst"))
-    identifiers = {document.fields["id"] for document in documents if isinstance(document, Document)}
+    identifiers = {name for part in manifest.parent.glob("*.parquet") for name in pq.read_table(part)["id"].to_pylist()}
     assert len(identifiers) == 500
     assert {"a.jsonl:1", "a.jsonl:1000+1"} <= identifiers
 
@@ -166,9 +169,9 @@ def test_finished_parts_are_kept_and_the_others_made_again(tmp_path, name):
     whole, before = bytes_below(out), parts_below(out)
     gone, kept, cut = sorted(out.glob("part-?????.json"))[:3]
     gone.unlink()
-    (out / f"train-{cut.stem[5:]}.jsonl.zst").write_bytes(b"cut")
-    (out / ".train-00001.jsonl.zst.1.part").write_bytes(b"half")
-    (out / "train-99999.jsonl.zst").write_bytes(b"of another plan")
+    (out / f"train-{cut.stem[5:]}.parquet").write_bytes(b"cut")
+    (out / ".train-00001.parquet.1.part").write_bytes(b"half")
+    (out / "train-99999.parquet").write_bytes(b"of another plan")
     sample(source(), [file], out / "manifest.json", 1, 30_000)
     assert bytes_below(out) == whole
     same = {name for name, what in parts_below(out).items() if before[name] == what}
@@ -233,6 +236,7 @@ def test_a_file_that_grows_while_it_is_read_is_told(tmp_path, monkeypatch):
     def take(*_):
         with file.open("a") as stream:
             stream.write('{"text": "more"}\n')
+        return ()
 
     monkeypatch.setattr("corpus.sampling.making.Cleaner.take", take)
     with pytest.raises(UserError, match=r"in\.jsonl changed while it was read"):

@@ -11,7 +11,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,9 +21,9 @@ from hypothesis import strategies as st
 from common.errors import UserError
 from common.files import read_json
 from corpus.sampling.documents import SPLITS, split_texts
-from corpus.sampling.filters import count_words, drop_reason, in_fraction, split_of
+from corpus.sampling.filters import drop_reasons, in_fraction, splits_of
 from corpus.sampling.sample import sample
-from corpus.sources.readers import Document, read_documents
+from corpus.sources.readers import read_documents
 from recipe.slices.types import SourceSlice
 
 ROOT = Path(__file__).parents[3]
@@ -64,18 +66,21 @@ def run(slice_path, output, *more):
     return subprocess.run(command(slice_path, output, *more), cwd=ROOT, capture_output=True, text=True)
 
 
-@given(any_text.map(lambda text: text * 3), st.integers(1, 9))
-def test_words_are_counted_as_by_split_whatever_the_piece(text, piece):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("corpus.sampling.filters.PIECE_CHARACTERS", piece)
-        assert count_words(text) == len(text.split())
+def in_share(texts, fraction, seed=7):
+    """Return the texts that are in the fraction."""
+    inside = in_fraction([text.encode() for text in texts], fraction, seed)
+    return [text for text, one in zip(texts, inside.tolist(), strict=True) if one]
+
+
+def split_names(texts, held_out, seed=7):
+    """Return the split of each text."""
+    return [SPLITS[number] for number in splits_of([text.encode() for text in texts], held_out, seed).tolist()]
 
 
 @given(st.floats(0, 0.49), st.floats(0.01, 1))
 def test_shares_come_out_as_asked_and_the_fraction_does_not_shift_the_split(held_out, fraction):
-    texts = [f"text {n}" for n in range(1000)]
-    kept = [text for text in texts if in_fraction(text.encode(), fraction, 7)]
-    splits = Counter(split_of(text.encode(), held_out, 7) for text in kept)
+    kept = in_share([f"text {n}" for n in range(1000)], fraction)
+    splits = Counter(split_names(kept, held_out))
     margin = 5 * (max(len(kept), 1) * 0.25) ** 0.5
     assert abs(len(kept) - 1000 * fraction) < 80
     for split in ("validation", "test"):
@@ -84,24 +89,23 @@ def test_shares_come_out_as_asked_and_the_fraction_does_not_shift_the_split(held
 
 def test_a_smaller_fraction_is_part_of_a_larger_and_held_out_text_stays_held_out():
     texts = [f"text {n}" for n in range(2000)]
-    small, large = ({text for text in texts if in_fraction(text.encode(), share, 7)} for share in (0.2, 0.5))
-    assert small < large
-    few, many = ({text for text in texts if split_of(text.encode(), share, 7) != "train"} for share in (0.05, 0.2))
+    assert set(in_share(texts, 0.2)) < set(in_share(texts, 0.5))
+    few, many = ({n for n, split in enumerate(split_names(texts, share)) if split != "train"} for share in (0.05, 0.2))
     assert few < many
-    assert {split_of(text.encode(), 0.3, 7) for text in texts} == set(SPLITS)
+    assert set(split_names(texts, 0.3)) == set(SPLITS)
 
 
 def test_the_seed_changes_the_split_and_where_the_text_is_read_does_not():
     texts = [f"text {n}" for n in range(200)]
-    assert [split_of(text.encode(), 0.3, 1) for text in texts] != [split_of(text.encode(), 0.3, 2) for text in texts]
-    assert [split_of(text.encode(), 0.3, 2**63 - 1) for text in texts] == [
-        split_of(text.encode(), 0.3, 2**63 - 1) for text in texts
-    ]
+    assert split_names(texts, 0.3, 1) != split_names(texts, 0.3, 2)
+    alone = [split_names([text], 0.3, 2**63 - 1)[0] for text in texts]
+    assert split_names(texts, 0.3, 2**63 - 1) == alone
 
 
 def test_split_of_a_known_text_never_changes():
     """Another answer here means that held-out text of earlier runs is trained on in later ones."""
-    assert [split_of(f"text {n}".encode(), 0.3, 42)[0] for n in range(16)] == list("vttvtvtvvtvttttt")
+    numbers = splits_of([f"text {n}".encode() for n in range(16)], 0.3, 42)
+    assert "".join(map(str, numbers.tolist())) == "0100020001122010"
 
 
 @pytest.mark.parametrize(
@@ -121,8 +125,9 @@ def test_split_of_a_known_text_never_changes():
     ],
 )
 def test_the_first_filter_that_refuses_is_the_reason(filters, reason):
-    document = Document("yksi kaksi.", {"edu": 2.5, "name": "5", "flag": True}, "f", 1)
-    assert drop_reason(document, 3, source(filters=filters).filters) == reason
+    fields = {"edu": 2.5, "name": "5", "flag": True}
+    words = np.array([3], np.uint32)
+    assert drop_reasons(["yksi kaksi."], [fields], words, source(filters=filters).filters) == [reason]
 
 
 @settings(deadline=None, max_examples=40)
@@ -165,7 +170,7 @@ def test_every_record_is_in_a_split_or_dropped_or_rejected(tmp_path_factory, con
         assert stated["bytes"] == sum(len(text.encode()) for text in texts)
         assert stated["words"] == sum(len(text.split()) for text in texts)
         assert not Counter(texts) - Counter(good)
-        assert all(split_of(text.encode(), held_out, 1) == split for text in texts)
+        assert set(split_names(texts, held_out, 1)) <= {split}
 
 
 def test_documents_keep_input_order_and_fields_and_get_an_id(tmp_path):
@@ -173,12 +178,10 @@ def test_documents_keep_input_order_and_fields_and_get_an_id(tmp_path):
         tmp_path / "in.jsonl", [{"body": "a b", "id": 7, "lang": "fi"}, {"body": "c", "text": "other"}, {"body": "d"}]
     )
     sample(source(held_out=0, text_field="body"), [file], tmp_path / "out" / "manifest.json", 1)
-    read = list(read_documents([tmp_path / "out" / "train-00000.jsonl.zst"]))
-    assert [record.text for record in read] == ["a b", "c", "d"]
-    assert [record.fields for record in read] == [
-        {"id": "7", "lang": "fi", "words": 2},
-        {"id": "in.jsonl:2", "words": 1},
-        {"id": "in.jsonl:3", "words": 1},
+    assert pq.read_table(tmp_path / "out" / "train-00000.parquet").to_pylist() == [
+        {"id": "7", "words": 2, "fields": '{"lang":"fi"}', "text": "a b"},
+        {"id": "in.jsonl:2", "words": 1, "fields": '{"text":"other"}', "text": "c"},
+        {"id": "in.jsonl:3", "words": 1, "fields": None, "text": "d"},
     ]
 
 
@@ -246,10 +249,10 @@ def test_leftovers_of_an_earlier_attempt_are_gone(tmp_path):
     files = [write_lines(tmp_path / f"{n}.jsonl", documents(50)) for n in range(3)]
     out = tmp_path / "out"
     sample(source(held_out=0.3), files, out / "manifest.json", 1)
-    (out / ".train-00000.jsonl.zst.123.part").write_bytes(b"half")
+    (out / ".train-00000.parquet.123.part").write_bytes(b"half")
     (out / "note.txt").write_text("a person's")
     sample(source(held_out=0), files[:1], out / "manifest.json", 1)
-    names = ["manifest.json", "note.txt", "part-00000.json", "train-00000.jsonl.zst"]
+    names = ["manifest.json", "note.txt", "part-00000.json", "train-00000.parquet"]
     assert sorted(bytes_below(out)) == names
 
 
@@ -265,12 +268,12 @@ def test_a_changed_part_is_an_error_that_names_it_before_any_of_its_own_texts(tm
     files = [write_lines(tmp_path / f"{n}.jsonl", documents(50, 50 * n)) for n in range(2)]
     manifest = tmp_path / "out" / "manifest.json"
     sample(source(held_out=0), files, manifest, 1, part_bytes=max(file.stat().st_size for file in files))
-    part = manifest.parent / "train-00001.jsonl.zst"
+    part = manifest.parent / "train-00001.parquet"
     content = bytearray(part.read_bytes())
     content[len(content) // 2] ^= 1
     part.unlink() if harm == "remove" else part.write_bytes(content if harm == "flip" else content[:-1])
     texts = []
-    with pytest.raises(UserError, match=r"train-00001\.jsonl\.zst .*run again to remake it"):
+    with pytest.raises(UserError, match=r"train-00001\.parquet .*run again to remake it"):
         texts.extend(split_texts(manifest, "train"))
     assert len(list(split_texts(manifest, "validation"))) == 0
     assert len(texts) == 50
@@ -280,7 +283,7 @@ def test_reading_back_tells_an_absent_or_foreign_manifest_and_an_unknown_split(t
     with pytest.raises(UserError, match="does not exist"):
         list(split_texts(tmp_path / "manifest.json", "train"))
     (tmp_path / "manifest.json").write_text('{"format": 99}')
-    with pytest.raises(UserError, match="format 3"):
+    with pytest.raises(UserError, match="format 4"):
         list(split_texts(tmp_path / "manifest.json", "train"))
     file = write_lines(tmp_path / "in.jsonl", documents(5))
     sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
@@ -352,7 +355,7 @@ def test_a_full_disk_is_told_in_one_sentence_that_names_the_file(small_disk, slo
     done = run(slow_source, small_disk / "manifest.json", "--workers", workers, "--part-bytes", "1000000")
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: No space left on device ({small_disk}/")
-    assert ".jsonl.zst). Free some space" in done.stderr
+    assert ".parquet). Free some space" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(small_disk.iterdir())
 

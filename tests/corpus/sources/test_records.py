@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from corpus.sources import records
-from corpus.sources.records import UnusableError, parse_line
+from corpus.sources.records import UnusableError, parse_line, parse_lines
 
 any_text = st.text(st.characters(), max_size=8)
 scalar = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), any_text)
@@ -39,7 +39,7 @@ def mutated(draw):
 
 def outcome(parse, line):
     try:
-        text, fields = parse(line, "text")[:2]
+        text, fields = parse(line, "text")
     except UnusableError as reason:
         return str(reason)
     return text, [(name, type(kept), kept) for name, kept in fields.items()]
@@ -60,14 +60,21 @@ def test_both_parsers_agree(line):
     assert outcome(parse_line, line) == outcome(records._parse_exactly, line)
 
 
-@given(json_lines())
-def test_a_line_is_plain_only_if_it_holds_the_text_and_the_fields_and_nothing_else(line):
-    try:
-        text, fields, plain = parse_line(line, "text")
-    except UnusableError:
-        return
-    if plain:
-        assert json.loads(line) == {**fields, "text": text}
+@given(st.lists(st.one_of(mutated(), json_lines(), st.just(b'{"text": "a", "score": 0.5}')), max_size=3))
+@example([b'{"text": "a", "n": 1.5}', b'{"n": null, "text": "b"}'])
+@example([b'["text"]'])
+@example([b'"text"'])
+def test_lines_that_are_parsed_together_are_what_each_is_alone(lines):
+    together = parse_lines(lines, "text")
+    if together is not None:
+        assert [outcome(lambda pair, _: pair, pair) for pair in zip(*together, strict=True)] == [
+            outcome(parse_line, line) for line in lines
+        ]
+
+
+def test_ordinary_lines_are_parsed_together():
+    lines = [b'{"text": "a", "score": 0.5, "id": 3, "good": true}', b'{"title": "x", "tags": [1], "text": "b"}']
+    assert parse_lines(lines, "text") == (["a", "b"], [{"score": 0.5, "id": 3, "good": True}, {"title": "x"}])
 
 
 @pytest.mark.parametrize("depth", [100, 100_000])

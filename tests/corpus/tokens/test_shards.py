@@ -19,9 +19,8 @@ from common.files import read_json, sha256_of, write_json
 from common.listed import describe
 from corpus.sampling.documents import FORMAT as DOCUMENTS_FORMAT
 from corpus.sampling.documents import SPLITS, split_texts
-from corpus.sampling.filters import count_words
 from corpus.sampling.sample import sample
-from corpus.sources.zstd import atomic_jsonl_zst
+from corpus.sampling.writing import Kept, atomic_documents
 from corpus.tokens.bpe import make as make_tokenizer
 from corpus.tokens.encoding import read_encoder
 from corpus.tokens.ids import count_unigrams, open_shard, read_shards
@@ -106,7 +105,7 @@ def test_ids_and_words_of_every_document_stand_once_in_order(
     stored = [ids.tolist() for shard in shards for ids in np.split(shard.ids, shard.ends[:-1])]
     assert stored == wanted
     assert [count for shard in shards for count in shard.counts] == list(map(len, wanted))
-    assert [words for shard in shards for words in shard.words] == list(map(count_words, texts))
+    assert [words for shard in shards for words in shard.words] == [len(text.split()) for text in texts]
     assert count_unigrams(made, split).tolist() == np.bincount(np.concatenate(wanted), minlength=448).tolist()
     told = read_shards(made)["splits"][split]
     assert (told["documents"], told["ids"]) == (len(texts), sum(map(len, wanted)))
@@ -192,7 +191,7 @@ def test_an_engine_that_errs_stops_the_stage_with_the_document(
         return encode if name == "tokenizers" else lambda texts: (encode(texts)[0] ^ 1, encode(texts)[1])
 
     monkeypatch.setattr(corpus.tokens.encoding, "open_engine", wrong)
-    with pytest.raises(UserError, match=r"document 0 .from 0. of .*train-0000\d\.jsonl\.zst .* `engine: tokenizers`"):
+    with pytest.raises(UserError, match=r"document 0 .from 0. of .*train-0000\d\.parquet .* `engine: tokenizers`"):
         make(documents, tokenizer, tmp_path / "manifest.json", "tokie", workers=1)
     assert not (tmp_path / "manifest.json").exists()
 
@@ -221,9 +220,9 @@ def test_a_full_disk_is_told_with_the_file_and_keeps_the_shards_that_are_finishe
 
 
 def test_a_source_of_one_document_and_a_split_without_any(tokenizer: Path, tmp_path: Path) -> None:
-    part = tmp_path / "documents" / "validation-00000.jsonl.zst"
-    with atomic_jsonl_zst(part) as write:
-        write({"id": "0", "text": text_of(40), "words": 41})
+    part = tmp_path / "documents" / "validation-00000.parquet"
+    with atomic_documents(part) as writer:
+        writer.write(Kept(["0"], [text_of(40).encode()], [None], np.array([41], np.uint32)))
     none: dict[str, object] = {"documents": 0, "bytes": 0, "words": 0, "files": []}
     one = {**none, "files": [{**describe(part), "documents": 1, "text_bytes": 300, "words": 41}]}
     splits = {"train": none, "validation": one, "test": none}

@@ -144,15 +144,15 @@ def test_bounded_batches_count_like_one(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_part_that_was_counted_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifests = {"one": write_source(tmp_path, "one", [["eka"], ["toka"], ["kolmas"]])}
     read: list[str] = []
-    documents = stage.part_documents
+    texts = stage.part_texts
 
     def dies_at_the_third(manifest: Path, part: dict[str, Any]) -> Any:
         read.append(part["name"])
         if len(read) == 3:
             raise KeyboardInterrupt
-        return documents(manifest, part)
+        return texts(manifest, part)
 
-    monkeypatch.setattr(stage, "part_documents", dies_at_the_third)
+    monkeypatch.setattr(stage, "part_texts", dies_at_the_third)
     output = tmp_path / "words" / "manifest.json"
     with pytest.raises(KeyboardInterrupt):
         count_words(sample_slice(), manifests, output, 1)
