@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -11,7 +10,6 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-import psutil
 import pytest
 from safetensors.numpy import load_file
 
@@ -140,25 +138,6 @@ def metrics(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def kill_everything(process):
-    """SIGKILL the launch, its job and every rank: the power goes."""
-    job = json.loads(path.read_text()) if (path := folder_of(process) / "job.json").exists() else {}
-    doomed = [psutil.Process(process.pid)]
-    if job and psutil.pid_exists(job["pid"]):
-        doomed += [psutil.Process(job["pid"]), *psutil.Process(job["pid"]).children(recursive=True)]
-    for victim in doomed:
-        try:
-            victim.kill()
-        except psutil.NoSuchProcess:
-            continue
-    process.wait()
-    psutil.wait_procs(doomed[1:], timeout=10)
-
-
-def folder_of(process):
-    return Path(process.args[process.args.index("--folder") + 1])
-
-
 @pytest.fixture(scope="module")
 def whole(data):
     """A phase trained without interruption, with two ranks."""
@@ -194,21 +173,70 @@ def test_a_stage_split_in_two_and_a_phase_split_in_two_train_the_same_bits(data)
         assert same(tensors, trained["whole"][1])
 
 
-def test_killed_at_random_moments_it_ends_with_the_same_bits(data, whole):
-    folder, chance = data / "runs" / "killed", random.Random(5)
-    for _ in range(4):
-        process = start(data, folder)
-        begun = time.monotonic()
-        # After start-up, so that most kills hit training, saving or both.
-        while not list(folder.glob("checkpoints/step-*")) and time.monotonic() - begun < 30:
-            time.sleep(0.05)
-        time.sleep(chance.uniform(0.0, 1.2))
-        kill_everything(process)
-        assert not (folder / "checkpoint.json").exists(), "killed too late to test anything"
-    finish(data, folder)
+SAVE = [f".step-#.part/{name}.safetensors" for name in ("weights", "exp_avg", "exp_avg_sq")]
+PLACES = [
+    "open run/metrics.jsonl 1",  # starting up
+    "step 3",
+    "peer 4",
+    *(f"open {file} 2" for file in SAVE),
+    "open .step-#.part/.state.json.HOST.#.part 1",
+    "os.rename .step-#.part/.manifest.json.HOST.#.part 2",
+    "os.rename checkpoints/.step-#.part 1",
+    "os.rename checkpoints/step-# 1",  # removing an old one
+    "os.rmdir checkpoints/.step-#.old 1",
+    "open run/.finished.json.HOST.#.part 1",  # between the last save and what is due at it
+    "os.rename run/.finished.json.HOST.#.part 1",
+    "open run/.checkpoint.json.HOST.#.part 1",
+    "os.rename run/.checkpoint.json.HOST.#.part 1",
+]
+
+
+def live(module, ranks, folder, places, *arguments):
+    """Run a command with as many lives as there are places at which it is killed, and a last one to its end."""
+    plan = folder.with_name(f"plan-{folder.name}.json")
+    plan.parent.mkdir(parents=True, exist_ok=True)
+    plan.write_text(json.dumps(places))
+    command = [sys.executable, Path(__file__).with_name("lives.py"), module, ranks, folder, plan, "--", *arguments]
+    done = subprocess.run(
+        list(map(str, command)),
+        # As launch shares the cores, on which the order of sums depends.
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // ranks))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lives = json.loads(done.stdout.splitlines()[-1])
+    for life in lives[:-1]:
+        name, *what = life["place"].split()
+        victim = 1 if name == "peer" else 0
+        assert life["statuses"][victim] == -signal.SIGKILL, life
+        assert name in ("step", "peer") or life["did"][-1] == f"{name} {what[0]}", life
+    assert lives[-1]["statuses"] == [0] * ranks, plan.with_name("rank-0.log").read_text()
+    return lives[-1]["did"]
+
+
+def test_killed_while_it_starts_steps_saves_and_ends_it_makes_the_same_bits(data, whole):
+    folder = data / "runs" / "lives" / "run"
+    trainer = command(data, folder)
+    live("model.training.trainer", 2, folder, PLACES, *trainer[trainer.index("model.training.trainer") + 1 :])
     assert same(weights(folder), weights(whole))
     assert [m["loss"] for m in metrics(folder)] == [m["loss"] for m in metrics(whole)]
     assert json.loads((folder / "checkpoint.json").read_text())["step"] == metrics(whole)[-1]["step"]
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".step-")]
+
+
+def test_an_export_killed_at_any_of_its_writes_is_made_again_whole(data, whole):
+    arguments = ["--checkpoint", whole / "checkpoint.json", "--slice", data / "one.json"]
+    arguments += ["--tokenizer", data / "tokenizers" / "t" / "manifest.json", "--output"]
+    once, often = data / "models" / "once", data / "models" / "often"
+    did = live("model.export", 1, once, [], *arguments, once / "config.json")
+    writes = [f"{event.replace('once/', 'often/')} 1" for event in did if event.startswith(("open", "os.rename"))]
+    assert len(writes) == 10, writes
+    live("model.export", 1, often, writes, *arguments, often / "config.json")
+    made = {path.name: path.read_bytes() for path in once.iterdir()}
+    assert {path.name: path.read_bytes() for path in often.iterdir() if not path.name.endswith(".part")} == made
 
 
 def test_stopped_with_two_ranks_and_resumed_with_one_and_with_four_it_trains_the_same_rows(data, whole):
