@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from common.files import atomic_file
+from corpus.demo import interface_text
 from corpus.demo.package_text import COLLECTIONS
 from recipe.needs import (
     Shards,
@@ -36,8 +37,10 @@ from recipe.slices.making import (
     train_rows_slice,
 )
 
-PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS}
-"""Files that the workflow itself makes from installed packages."""
+PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS | interface_text.COLLECTIONS}
+"""Files that the workflow itself makes from packages."""
+WHEEL = "text/wheels/homeassistant-2024.3.3-py3-none-any.whl"
+"""The one that `envs/text.txt` pins."""
 
 
 class Dag:
@@ -100,6 +103,14 @@ class Dag:
         """Return the files of a source that are there or that a rule makes."""
         files = expand_files(self.recipe.sources[wildcards.source])
         return [file for file in files if file in PACKAGE_TEXT or Path(file).exists()]
+
+    def wheel(self, wildcards: Any) -> list[str]:
+        """Return the wheel that a text is taken out of, or nothing for text of an installed package."""
+        return [WHEEL] if wildcards.name in interface_text.COLLECTIONS else []
+
+    def wheel_argument(self, wildcards: Any) -> str:
+        """Return the command line option that names the wheel, or nothing."""
+        return " ".join(f"--wheel {path}" for path in self.wheel(wildcards))
 
     def tokenizer_documents(self, wildcards: Any) -> list[str]:
         """Return the manifests of the sources that a tokenizer's sample is drawn from."""

@@ -1,14 +1,16 @@
-"""Text from installed Python packages, so that the demonstration needs no download.
+"""Text from Python packages, so that the demonstration needs no hub.
 
 `python -m corpus.demo.package_text NAME --output text/NAME.jsonl.zst` writes one collection:
 
     udhr-{fi,sv,sme,en,la}   passages of the Universal Declaration of Human Rights in `gflanguages` (Apache-2.0)
     pydoc-en                 topics of the Python language reference in `pydoc_data` (PSF-2.0)
     faq-{sv,en}              503 parallel questions and answers on building in `zaragoza_construction_faq` (CC-BY-4.0)
+    interface-{fi,sv,en}     the interface of Home Assistant (Apache-2.0), read out of a wheel: `--wheel`
     words-{fi,sv,sme,en,la}  made text: word forms of `simplemma`'s dictionaries, put together by `corpus.demo.made_text`
 
-Real text of Finnish, Northern Sámi and Latin is in no small package; the made text shows that the workflow carries
-these languages, and no more: each of its lines says `"made": true`. The same packages give the same bytes.
+Real text of Northern Sámi and Latin, beyond the Declaration, is in no small package; the made text shows that the
+workflow carries these languages, and no more: each of its lines says `"made": true`. The same packages give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError, run_command
+from corpus.demo import interface_text
 from corpus.demo.made_text import made_documents
 from corpus.sources.zstd import atomic_jsonl_zst
 
@@ -97,15 +100,26 @@ COLLECTIONS: dict[str, Callable[[], Iterator[Record]]] = {
     "pydoc-en": pydoc,
     **{f"faq-{language}": partial(faq, language) for language in ("sv", "en")},
 }
+"""Name -> records of an installed package."""
+
+
+def _records(name: str, wheel: Path | None) -> Iterator[Record]:
+    if name in COLLECTIONS:
+        return COLLECTIONS[name]()
+    if wheel is None:
+        raise UserError(f"{name} is read out of a wheel; name the one that envs/text.txt pins with --wheel.")
+    return interface_text.COLLECTIONS[name](wheel)
 
 
 def main() -> None:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m corpus.demo.package_text",
-        description="Write a collection of text from installed Python packages as JSON Lines.",
+        description="Write a collection of text from Python packages as JSON Lines.",
     )
-    parser.add_argument("name", choices=sorted(COLLECTIONS), metavar="NAME", help=", ".join(sorted(COLLECTIONS)))
+    names = sorted(COLLECTIONS | interface_text.COLLECTIONS)
+    parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--wheel", type=Path, help="wheel that holds the text, for the interface")
     parser.add_argument("--output", type=Path, required=True, help="file to write, ending in .jsonl.zst")
     arguments = parser.parse_args()
     if not arguments.output.name.endswith(".jsonl.zst"):
@@ -113,7 +127,7 @@ def main() -> None:
     documents = size = 0
     try:
         with atomic_jsonl_zst(arguments.output) as write:
-            for record in COLLECTIONS[arguments.name]():
+            for record in _records(arguments.name, arguments.wheel):
                 write(record)
                 documents += 1
                 size += len(record["text"].encode())

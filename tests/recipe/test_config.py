@@ -81,7 +81,7 @@ def test_the_smallest_recipe_of_the_readme_is_a_recipe():
 
 def test_the_demo_compares_one_setting_at_a_time():
     recipe = load_recipe(DEMO, "config/demo.yaml")
-    assert set(recipe.runs) == {"small", "small-edu", "small-theta"}
+    assert set(recipe.runs) == {"small", "small-fi", "small-theta"}
     for first, second in zip(lineage(recipe, "small"), lineage(recipe, "small-theta"), strict=True):
         theirs = [stage.model_dump(exclude={"rope_theta"}) for stage in recipe.phases[second[1]].stages]
         assert [stage.model_dump(exclude={"rope_theta"}) for stage in recipe.phases[first[1]].stages] == theirs

@@ -82,7 +82,7 @@ EVALUATIONS = {name for name in ALL if name.startswith("evaluation/")}
     "change",
     [
         set_at("title", to="Another title"),
-        set_at("runs", "more", to={"from": "small", "phases": ["annealing-edu"]}),
+        set_at("runs", "more", to={"from": "small", "phases": ["annealing-fi"]}),
         set_at("mixtures", "unused", to={"factors": {"udhr-fi": 3}}),
         set_at("sources", "new", to={"language": "et", "files": ["et.jsonl"]}),
         set_at("tokenizers", "new", to={"vocabulary": 500, "sample_bytes": 10, "mixture": "baseline"}),
@@ -104,7 +104,7 @@ def test_what_is_added_leaves_every_slice_alone(change: Callable[[dict[str, Any]
         (set_at("optimizer", "beta2", to=0.95), PHASES),
         (set_at("evaluation", "rows", to=7), EVALUATIONS),
         (set_at("evaluation", "prompts", "fi", to="[MASK]"), EVALUATIONS),
-        (set_at("mixtures", "annealing-edu", "factors", "udhr-fi", to=41), {"phase/small-edu.annealing-edu"}),
+        (set_at("mixtures", "annealing-fi", "factors", "udhr-fi", to=41), {"phase/small-fi.annealing-fi"}),
         (
             set_at("phases", "extension-theta", "stages", 1, "rope_theta", to=170_000),
             {"phase/small-theta.extension-theta"},
@@ -131,7 +131,7 @@ def test_a_change_reaches_the_slices_whose_result_it_changes_and_no_other(
 
 def test_a_shared_phase_has_one_slice_that_belongs_to_its_owner():
     recipe = load_recipe(demo(), "demo")
-    shared = phase_slice(recipe, "small-edu", "extension")
+    shared = phase_slice(recipe, "small-fi", "extension")
     assert shared == phase_slice(recipe, "small", "extension")
     assert shared.run == "small"
 
@@ -159,10 +159,10 @@ def test_components_are_one_for_each_source_and_bin_with_their_row_sets():
 
 def test_an_evaluation_knows_the_sources_of_every_mixture_on_the_way():
     recipe = load_recipe(demo(), "demo")
-    content = evaluation_slice(recipe, "small-edu")
-    assert content.lineage == [("small", "stable"), ("small", "extension"), ("small-edu", "annealing-edu")]
+    content = evaluation_slice(recipe, "small-fi")
+    assert content.lineage == [("small", "stable"), ("small", "extension"), ("small-fi", "annealing-fi")]
     assert content.sources == {name: source.language for name, source in recipe.sources.items()}
-    assert content.languages["fi"] == ["udhr-fi", "words-fi"]
+    assert content.languages["fi"] == ["interface-fi", "udhr-fi"]
     assert sorted(chain(*content.languages.values())) == sorted(content.sources)
     assert content.rope_theta == 1_000_000
     assert evaluation_slice(recipe, "small-theta").rope_theta == 160_000
@@ -172,10 +172,10 @@ def test_an_evaluation_knows_the_sources_of_every_mixture_on_the_way():
 def test_sources_of_other_runs_are_no_part_of_an_evaluation():
     config = demo()
     config["sources"]["new"] = {"language": "et", "files": ["et.jsonl"]}
-    config["mixtures"]["annealing-edu"]["factors"]["new"] = 1
+    config["mixtures"]["annealing-fi"]["factors"]["new"] = 1
     recipe = load_recipe(config, "demo")
     assert "new" not in evaluation_slice(recipe, "small").sources
-    assert evaluation_slice(recipe, "small-edu").languages["et"] == ["new"]
+    assert evaluation_slice(recipe, "small-fi").languages["et"] == ["new"]
 
 
 def test_the_order_of_keys_in_the_recipe_changes_no_slice():
@@ -227,8 +227,8 @@ def test_a_slice_that_is_not_there_is_told(tmp_path: Path):
 
 def test_a_phase_that_a_run_has_not_is_a_key_error():
     recipe = load_recipe(demo(), "demo")
-    with pytest.raises(KeyError, match="small has no phase annealing-edu"):
-        phase_slice(recipe, "small", "annealing-edu")
+    with pytest.raises(KeyError, match="small has no phase annealing-fi"):
+        phase_slice(recipe, "small", "annealing-fi")
 
 
 @pytest.mark.parametrize(
@@ -267,9 +267,9 @@ def test_slices_do_not_change_once_made():
     [
         (["--source", "udhr-fi"], "source/udhr-fi"),
         (["--tokenizer", "demo"], "tokenizer/demo"),
-        (["--phase", "small-edu", "annealing-edu"], "phase/small-edu.annealing-edu"),
+        (["--phase", "small-fi", "annealing-fi"], "phase/small-fi.annealing-fi"),
         (["--evaluation", "small"], "evaluation/small"),
-        (["--rows", "small-edu", "annealing-edu"], "rows/small-edu.annealing-edu"),
+        (["--rows", "small-fi", "annealing-fi"], "rows/small-fi.annealing-fi"),
         (["--held-out-rows", "small"], "held_out_rows/small"),
     ],
 )

@@ -15,7 +15,7 @@ from workflow.dag import Dag
 DEMO = Path(__file__).parents[2] / "config" / "demo.yaml"
 STEPS = 40
 PARAMETERS = 12 * 34 + 56
-RUNS = ("small", "small-edu", "small-theta")
+RUNS = ("small", "small-fi", "small-theta")
 
 
 def finish(folder: Path) -> Path:

@@ -28,7 +28,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def card(finished: Path) -> str:
-    return render(Results(finished), "small-edu")
+    return render(Results(finished), "small-fi")
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def test_tables_have_as_many_cells_in_every_row(card: str) -> None:
 
 def test_shares_are_of_the_tokens_drawn_over_the_lineage(finished: Path, card: str) -> None:
     results = Results(finished)
-    drawn = drawn_tokens(results.phases("small-edu"))
-    assert drawn["udhr-la"] == sum(phase.drawn.get("udhr-la", 0) for phase in results.phases("small-edu"))
+    drawn = drawn_tokens(results.phases("small-fi"))
+    assert drawn["udhr-la"] == sum(phase.drawn.get("udhr-la", 0) for phase in results.phases("small-fi"))
     shares = [
         float(share)
         for share in re.findall(r"^\| [\w-]+(?: \(\*\*made text\*\*\))? \|.*?\|.*?\| ([\d.]+) \|", card, re.M)
@@ -71,12 +71,12 @@ def test_shares_are_of_the_tokens_drawn_over_the_lineage(finished: Path, card: s
 
 def test_every_stage_and_every_checkpoint_of_the_lineage_is_there(finished: Path, card: str) -> None:
     assert card.count("\n| extension | ") == 3  # two stages, one checkpoint
-    for phase in Results(finished).phases("small-edu"):
+    for phase in Results(finished).phases("small-fi"):
         assert phase.weights_sha256 in card
 
 
 def test_made_text_is_named(card: str) -> None:
-    assert "words-fi (**made text**)" in card
+    assert "words-la (**made text**)" in card
     assert "A demonstration." in card
 
 
@@ -88,12 +88,12 @@ def test_a_language_at_the_baseline_is_warned_of(results: Path) -> None:
 
 
 def test_numbers_come_from_the_files(results: Path, card: str) -> None:
-    rows = read_json(results / "evaluation" / "small-edu" / "mlm.json")["rows"]
+    rows = read_json(results / "evaluation" / "small-fi" / "mlm.json")["rows"]
     rows[0]["loss"] = 4.321
-    change(results / "evaluation" / "small-edu" / "mlm.json", rows=rows)
+    change(results / "evaluation" / "small-fi" / "mlm.json", rows=rows)
     change(results / "tokenizers" / "demo" / "manifest.json", vocabulary=3_987)
     change(results / "recipe" / "notes.json", **{"udhr-fi": "Novels | from an attic"})
-    after = render(Results(results), "small-edu")
+    after = render(Results(results), "small-fi")
     for text in ("4.321", "3,987", r"Novels \| from an attic"):
         assert text not in card
         assert text in after

@@ -106,7 +106,7 @@ def test_text_of_users_and_models_is_escaped(page: str) -> None:
 
 def test_made_text_is_labelled_and_the_page_called_a_demonstration(page: str) -> None:
     assert "This is a demonstration" in page
-    assert re.search(r'words-fi <em class="made">', page)
+    assert re.search(r'words-la <em class="made">', page)
     assert not re.search(r'udhr-fi <em class="made">', page)
 
 
@@ -165,13 +165,13 @@ def test_numbers_come_from_the_files(results: Path, page: str) -> None:
 
 
 def test_a_loss_that_is_not_below_the_baseline_stands_in_the_first_lines(results: Path) -> None:
-    mlm = read_json(results / "evaluation" / "small-edu" / "mlm.json")
+    mlm = read_json(results / "evaluation" / "small-fi" / "mlm.json")
     mlm["rows"][0]["loss"] = 7.3
     mlm["rows"][1]["loss"] = 9.0
-    change(results / "evaluation" / "small-edu" / "mlm.json", rows=mlm["rows"])
+    change(results / "evaluation" / "small-fi" / "mlm.json", rows=mlm["rows"])
     page = render(Results(results), "t", RUNS)
     assert "28 of 30 held-out losses are clearly below the unigram baseline" in page
-    assert "not so small-edu: en at 128, small-edu: en at 256" in page
+    assert "not so small-fi: en at 128, small-fi: en at 256" in page
     assert '<span class="unclear">?</span>' in page
 
 
@@ -185,9 +185,9 @@ def test_shares_asked_for_follow_factors_and_tokens(finished: Path) -> None:
     results = Results(finished)
     stable = results.phases("small")[0]
     shares = {row["source"]: row["asked"] for row in mixture_rows(results, stable)}
-    # Every made shard has as many tokens: the shares are those of the recipe's factors, 5 x 8 + 6 + 2 x 3 in all.
-    assert shares["udhr-fi"] == pytest.approx(8 / 52)
-    assert shares["faq-sv"] == pytest.approx(3 / 52)
+    # Every made shard has as many tokens: the shares are those of the factors, 5 x 8 + 3 x 2 + 2 x 0.5 + 1 + 2 x 3.
+    assert shares["udhr-fi"] == pytest.approx(8 / 54)
+    assert shares["faq-sv"] == pytest.approx(3 / 54)
     for phase in unique_phases(results.phases(run) for run in RUNS):
         assert sum(row["asked"] for row in mixture_rows(results, phase)) == pytest.approx(1)
         assert sum(row["drawn"] for row in mixture_rows(results, phase)) == pytest.approx(1)
@@ -209,7 +209,7 @@ def test_shared_phases_are_read_and_shown_once(finished: Path) -> None:
         "small/stable",
         "small/extension",
         "small/annealing",
-        "small-edu/annealing-edu",
+        "small-fi/annealing-fi",
         "small-theta/extension-theta",
         "small-theta/annealing-theta",
     ]
@@ -257,8 +257,8 @@ def test_tokens_of_other_sources_than_asked_for_are_told(results: Path) -> None:
     state = pointer.parent / read_json(pointer)["checkpoint"] / "state.json"
     change(state, position=read_json(state)["position"] | {"drawn": {"udhr-fi": 10}})
     page = render(Results(results), "t", RUNS)
-    # All of the phase came from one source, which should have given 8 of 52.
-    assert "At most 84.62 % of a phase's tokens are of other sources than asked for (small/stable)" in unescape(page)
+    # All of the phase came from one source, which should have given 8 of 54.
+    assert "At most 85.19 % of a phase's tokens are of other sources than asked for (small/stable)" in unescape(page)
 
 
 @pytest.mark.parametrize("line", ["{", '{"step": 1}', "[]", '"text"'])
@@ -328,11 +328,11 @@ def test_command_writes_the_report_of_the_named_runs(finished: Path, tmp_path: P
         "--output",
         output,
     ]
-    done = subprocess.run([*command, "--runs", "small-edu", "small"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([*command, "--runs", "small-fi", "small"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     page = output.read_text()
     assert "2 ModernBERT encoders" in page
-    assert page.index("<b>small-edu</b>") < page.index("<b>small</b>")
+    assert page.index("<b>small-fi</b>") < page.index("<b>small</b>")
     assert "small-theta" not in page
 
 

@@ -57,7 +57,7 @@ def test_runs_of_other_languages_leave_their_place_empty(results: Path) -> None:
 def test_runs_without_a_model_are_left_out(results: Path) -> None:
     (results / "models" / "small" / "config.json").unlink()
     text = summary(Results(results))
-    assert "small-edu fills in the blank" in text
+    assert "small-fi fills in the blank" in text
     assert str(results / "models" / "small") + "\n" not in text
 
 

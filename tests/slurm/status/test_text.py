@@ -9,7 +9,7 @@ from slurm.status.text import render
 def test_a_table_of_long_names_and_numbers_fits_the_width() -> None:
     status = PhaseStatus(
         run="large-short-edu",
-        phase="annealing-edu-large",
+        phase="annealing-fi-large",
         state="continuing",
         notes=["job 12345678 ended: node failure; it made steps 1234567 to 1245678.", "12 restarts: " + "x " * 60],
         waits_for=None,

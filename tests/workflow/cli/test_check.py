@@ -25,7 +25,7 @@ def recipe(tmp_path: Path) -> Path:
 def test_a_recipe_is_told_run_by_run_and_the_demo_s_own_text_is_not_missed() -> None:
     told = alasin("check", "config/demo.yaml")
     assert told.returncode == 0, told.stderr
-    assert "small-edu: stable (of small), extension (of small), annealing-edu; 1,330,000 tokens" in told.stdout
+    assert "small-fi: stable (of small), extension (of small), annealing-fi; 1,330,000 tokens" in told.stdout
     assert told.stdout.endswith("all files are there\n")
 
 
