@@ -109,4 +109,6 @@ def part_texts(manifest_path: Path, part: Mapping[str, Any]) -> Iterator[Texts]:
     with pq.ParquetFile(manifest_path.parent / part["name"], memory_map=True) as file:
         for group in range(file.num_row_groups):
             columns = file.read_row_group(group, columns=["text", "words"], use_threads=False).combine_chunks()
-            yield Texts(columns["text"].chunk(0), columns["words"].chunk(0).to_numpy())
+            # `to_numpy` would import pandas where there is one.
+            words = np.frombuffer(columns["words"].chunk(0).buffers()[1], np.uint32, columns.num_rows)
+            yield Texts(columns["text"].chunk(0), words)

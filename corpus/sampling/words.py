@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ PIECE_BYTES = 2**18
 """Of text that is looked at together: what is computed of it stays in the processor's cache."""
 SPACE = np.array([chr(point).isspace() for point in range(2**16)])
 """Code point -> whether it is white space: none lies beyond U+FFFF."""
+SPACES = [b" " * (8 - size) for size in range(8)]
 LEADS = sorted({chr(point).encode()[0] for point in range(0x80, 2**16) if SPACE[point]})
 """First bytes of white space beyond ASCII."""
 
@@ -38,7 +40,7 @@ def _count_long(text: bytes) -> int:
     for piece in _pieces(text):
         (count,), space = _count([piece])
         words += int(count) - (in_word and not space[0])
-        in_word = not space[-1]
+        in_word = not space[len(piece) - 1]
     return words
 
 
@@ -53,19 +55,19 @@ def _pieces(text: bytes) -> Iterator[bytes]:
         start = end
 
 
-def _count(texts: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return int64[d], the words of each text, and bool[n], which of all their bytes are of white space."""
-    joined = b"".join(texts)
-    space = _spaces(joined)
-    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
-    starts = np.cumsum(sizes) - sizes
-    begins = np.zeros(len(joined) + 1, np.bool_)
-    begins[1:-1] = space[:-1] > space[1:]
-    # A word begins where white space ends, and where a text begins.
-    begins[starts] = True
-    begins[:-1] &= ~space
-    # `reduceat` gives an empty text what follows it.
-    return np.where(sizes, np.add.reduceat(begins, starts, dtype=np.int64), 0), space
+def _count(texts: Sequence[bytes]) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    """Return uint32[d], the words of each text, and bool[n], which bytes are of white space.
+
+    These bytes are the texts, each followed by as many spaces as lead to the next multiple of eight.
+    """
+    padded = b"".join(chain.from_iterable((text, SPACES[len(text) % 8]) for text in texts))
+    space = _spaces(padded)
+    # A word begins where white space ends.
+    begins = ~space
+    begins[1:] &= space[:-1]
+    eights = np.bitwise_count(np.packbits(begins))
+    sizes = np.fromiter((len(text) // 8 + 1 for text in texts), np.int64, len(texts))
+    return np.add.reduceat(eights, np.cumsum(sizes) - sizes, dtype=np.uint32), space
 
 
 def _spaces(text: bytes) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ Row groups end by the text that they hold, not by how it came, so that the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,30 +56,38 @@ class DocumentWriter:
     def flush(self) -> None:
         """Write what is held."""
         if self._texts:
-            ends = np.zeros(len(self._texts) + 1, np.int64)
-            np.cumsum(list(map(len, self._texts)), out=ends[1:])
-            buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(self._texts))]
             columns = {
-                "id": pa.array(self._identifiers, pa.large_string()),
-                "words": pa.array(self._words, pa.uint32()),
-                "fields": pa.array(self._fields, pa.large_string()),
-                "text": pa.Array.from_buffers(pa.large_string(), len(self._texts), buffers),
+                "id": _strings([identifier.encode() for identifier in self._identifiers]),
+                "words": pa.array(np.concatenate(self._words)),
+                "fields": _strings(self._fields)
+                if any(self._fields)
+                else pa.nulls(len(self._fields), pa.large_string()),
+                "text": _strings(self._texts),
             }
             self._file.write_batch(pa.record_batch([columns[name] for name in SCHEMA.names], schema=SCHEMA))
         self._forget()
 
     def _hold(self, kept: Kept, start: int, end: int) -> None:
         self._identifiers += kept.identifiers[start:end]
-        self._words += kept.words[start:end].tolist()
+        self._words.append(kept.words[start:end])
         self._fields += kept.fields[start:end]
         self._texts += kept.texts[start:end]
 
     def _forget(self) -> None:
         self._identifiers: list[str] = []
-        self._words: list[int] = []
+        self._words: list[NDArray[np.uint32]] = []
         self._fields: list[bytes | None] = []
         self._texts: list[bytes] = []
         self._size = 0
+
+
+def _strings(utf8: Sequence[bytes | None]) -> pa.Array:
+    """Return an array of strings, unchecked. `pa.array` of a list would import pandas where there is one."""
+    ends = np.zeros(len(utf8) + 1, np.int64)
+    np.cumsum([len(value or b"") for value in utf8], out=ends[1:])
+    there = np.packbits([value is not None for value in utf8], bitorder="little")
+    buffers = [pa.py_buffer(there), pa.py_buffer(ends), pa.py_buffer(b"".join(filter(None, utf8)))]
+    return pa.Array.from_buffers(pa.large_string(), len(utf8), buffers)
 
 
 @contextmanager

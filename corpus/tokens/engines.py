@@ -7,12 +7,12 @@ on a sample of every source.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 import tokie
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
@@ -49,12 +49,12 @@ def _tokenizers(content: str, threads: bool) -> Encode:
 
 
 def _tokie(content: str, threads: bool) -> Encode:
-    tokenizer: dict[str, Any] = json.loads(content)
+    tokenizer: dict[str, Any] = orjson.loads(content)
     # It finds special tokens in text, and adds them by the template; what it is not told of it can do neither with.
     tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if not token["special"]]
     tokenizer["post_processor"] = None
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".json") as file:
-        file.write(json.dumps(tokenizer))  # three times as fast as to a file
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        file.write(orjson.dumps(tokenizer))
         file.flush()
         engine: Any = tokie.Tokenizer.from_json(file.name)  # its stubs lack the method below
 
