@@ -44,7 +44,7 @@ def train(texts: Iterable[str], vocabulary: int, word_bytes: int = 2**30) -> Tok
     """
     counter = WordCounter(word_bytes)
     for text in texts:
-        counter.add(text.encode())
+        counter.add(pa.array([text.encode()], pa.large_binary()))
     return train_on_words([counter.result()[0]], vocabulary)
 
 

@@ -88,36 +88,38 @@ def _class_table() -> bytes:
 _CLASSES = _class_table()
 
 
-def count_chunks(texts: Sequence[bytes], apart: bool = False) -> pa.Table:
+def count_chunks(texts: pa.LargeBinaryArray, apart: bool = False) -> pa.Table:
     """Return the distinct chunks of UTF-8 texts with their counts, as a table of `COUNTS`.
 
     Args:
         texts: together below 2 GiB.
         apart: whether runs of 2 to `MOST_SPACES` spaces part a text and are not counted, the longest first.
     """
-    texts = [text for text in texts if text]
-    if not texts:
+    if not len(texts):
         return COUNTS.empty_table()
-    data = b"".join(texts)
-    begins, runs = _begins(data, np.cumsum([len(text) for text in texts]), apart)
-    chunks = pa.Array.from_buffers(pa.binary(), len(begins) - 1, [None, pa.py_buffer(begins), pa.py_buffer(data)])
+    _, offsets, data = texts.buffers()
+    ends = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    if ends[0] == ends[-1]:
+        return COUNTS.empty_table()
+    data = data[int(ends[0]) : int(ends[-1])]
+    begins, runs = _begins(memoryview(data), ends - ends[0], apart)
+    chunks = pa.Array.from_buffers(pa.binary(), len(begins) - 1, [None, pa.py_buffer(begins), data])
     counted = pc.value_counts(chunks)
     table = pa.table([counted.field("values").cast(pa.large_binary()), counted.field("counts")], schema=COUNTS)
     return table.filter(pc.invert(pc.match_substring_regex(table["word"], "^ {2,}$"))) if runs else table
 
 
-def _begins(data: bytes, ends: NDArray[np.int64], apart: bool) -> tuple[NDArray[np.int32], bool]:
+def _begins(data: memoryview, ends: NDArray[np.int64], apart: bool) -> tuple[NDArray[np.int32], bool]:
     """Return where chunks begin and the last one ends, and whether there are runs of spaces, each a chunk if `apart`.
 
-    `ends` are the places where the texts end of which `data` is made.
+    `ends` are 0 and the places where the texts end of which `data` is made.
     """
     raw = np.frombuffer(data, np.uint8)
     cut = np.zeros(len(data) + 1, bool)
-    cut[0] = True
     cut[ends] = True
     doubled = []
     for begin in range(0, len(data) - 1, _BLOCK):
-        some = data[begin : begin + _BLOCK + 1]
+        some = bytes(data[begin : begin + _BLOCK + 1])
         classes, here = np.frombuffer(some.translate(_CLASSES), np.uint8), cut[begin : begin + len(some)]
         space = raw[begin : begin + len(some)] == ord(" ")
         if apart and (two := space[1:] & space[:-1] & ~here[1:]).any():

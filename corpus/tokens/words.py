@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,9 +38,9 @@ from recipe.slices.types import SampleSlice
 
 COMMAND = "python -m corpus.tokens.words"
 FORMAT = 1
-BATCH_BYTES = 1 << 23
+BATCH_BYTES = 1 << 22
 """Text whose chunks are counted together."""
-HELD_BYTES = 1 << 24
+HELD_BYTES = 1 << 25
 """Distinct chunks that are held before they become words."""
 PARTS = "parts"
 
@@ -72,22 +73,39 @@ def times_taken(text: bytes, rate: float, seed: int) -> int:
     return int(rate) + (int.from_bytes(digest, "big") < (rate % 1) * 2**64)
 
 
+def _taken(texts: pa.LargeBinaryArray, rate: float, seed: int) -> Iterator[tuple[int, pa.LargeBinaryArray]]:
+    """Yield how often some texts are taken, and those."""
+    if rate % 1 == 0:
+        yield int(rate), texts
+        return
+    times = np.array([times_taken(text, rate, seed) for text in texts.to_pylist()], np.int64)
+    for often in filter(None, np.unique(times).tolist()):
+        yield often, texts.filter(pa.array(times == often))
+
+
+def _bytes_of(texts: pa.LargeBinaryArray) -> int:
+    return pc.sum(pc.binary_length(texts)).as_py() or 0
+
+
 class WordCounter:
     """Counts the words of texts in bounded memory."""
 
     def __init__(self, word_bytes: int) -> None:
         """Hold distinct words of at most about `word_bytes`."""
-        self._texts: dict[int, list[bytes]] = {}
+        self._texts: dict[int, list[pa.LargeBinaryArray]] = {}
         self._size = 0
         self._chunks: list[pa.Table] = []
         self._chunk_bytes = 0
         self._words = Bounded(word_bytes)
 
-    def add(self, text: bytes, times: int = 1) -> None:
-        """Count a text's words, each `times` times. Runs of 2 to 24 spaces, which have tokens of their own, part it."""
+    def add(self, texts: pa.LargeBinaryArray, times: int = 1) -> None:
+        """Count the words of texts in UTF-8, together below 2 GiB, each text `times` times.
+
+        Runs of 2 to 24 spaces, which have tokens of their own, part a text.
+        """
         # Without the cuts merges would be spent on runs that no tokenizer ever meets.
-        self._texts.setdefault(times, []).append(text)
-        self._size += len(text)
+        self._texts.setdefault(times, []).append(texts)
+        self._size += _bytes_of(texts)
         if self._size >= BATCH_BYTES:
             self._count_texts()
 
@@ -99,7 +117,7 @@ class WordCounter:
 
     def _count_texts(self) -> None:
         for times, texts in self._texts.items():
-            chunks = count_chunks(texts, apart=True)
+            chunks = count_chunks(pa.concat_arrays(texts), apart=True)
             self._chunks.append(chunks.set_column(1, "count", pc.multiply(chunks["count"], times)))
             self._chunk_bytes += chunks.nbytes
         self._texts, self._size = {}, 0
@@ -140,11 +158,10 @@ def count_part(task: PartTask) -> None:
     give_memory_back()
     drawn, counter = Drawn(), WordCounter(task.word_bytes)
     for texts in part_texts(task.manifest, task.part):
-        for text in texts.encoded():
-            if times := times_taken(text, task.rate, task.seed):
-                drawn.documents += times
-                drawn.bytes += times * len(text)
-                counter.add(text, times)
+        for times, taken in _taken(texts.utf8.cast(pa.large_binary()), task.rate, task.seed):
+            drawn.documents += times * len(taken)
+            drawn.bytes += times * _bytes_of(taken)
+            counter.add(taken, times)
     words, pruned = counter.result()
     write_counts(task.output, words, {**vars(drawn), "pruned_words": pruned.words, "pruned_count": pruned.count})
 
@@ -155,6 +172,7 @@ def count_words(recipe: SampleSlice, manifests: Mapping[str, Path], output: Path
     Raises:
         UserError: the documents are damaged, or hold no train text.
     """
+    give_memory_back()
     made_from = {
         "sample": recipe.model_dump(mode="json"),
         "documents": {source: sha256_of(path) for source, path in manifests.items()},
@@ -162,7 +180,6 @@ def count_words(recipe: SampleSlice, manifests: Mapping[str, Path], output: Path
     if output.exists() and (manifest := read_words(output))["made_from"] == made_from:
         return manifest
     output.unlink(missing_ok=True)
-    give_memory_back()
     tasks = _part_tasks(recipe, manifests, output.parent / PARTS)
     for _ in map_in_processes(count_part, tasks, workers):
         pass
@@ -239,7 +256,7 @@ def _add_languages(
 
 def word_bytes_of(table: pa.Table) -> int:
     """Return the bytes of a table's words, one after the other."""
-    return pc.sum(pc.binary_length(table["word"])).as_py() or 0
+    return _bytes_of(table["word"])
 
 
 def write_counts(path: Path, table: pa.Table, facts: Mapping[str, int]) -> None:

@@ -21,23 +21,10 @@ from corpus.tokens.bpe import SPACE_RUNS, make, train
 from corpus.tokens.encoding import chunks, read_encoder
 from corpus.tokens.special import SPECIAL_TOKENS
 from recipe.slices.types import SourceSlice, TokenizerSlice
+from tests.texts import WORDS
 
 ROOT = Path(__file__).parents[3]
 PROPERTY = settings(deadline=None, derandomize=True)
-WORDS = [
-    "alku",
-    "on",
-    "aina",
-    "hankala",
-    "mutta",
-    "lopussa",
-    "kiitos",
-    "seisoo",
-    "työ",
-    "tekijäänsä",
-    "opettaa",
-    "vähän",
-]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text(" ab[]MASKCLÄ\n\té́", max_size=120)
 
 

@@ -18,6 +18,7 @@ from corpus.demo.package_text import COLLECTIONS
 from corpus.tokens import merges, segmentation
 from corpus.tokens.merges import Pair, learn_merges
 from corpus.tokens.pretokens import COUNTS, byte_characters, count_chunks, words_of
+from tests.texts import encoded
 
 PROPERTY = settings(deadline=None, derandomize=True)
 CHARACTERS = byte_characters()
@@ -52,21 +53,21 @@ def reference(texts: Iterable[str], vocabulary: int) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("name", ["udhr-fi", "words-sv", "pydoc-en"])
 def test_real_text_gives_the_merges_of_tokenizers(name: str) -> None:
     texts = [record["text"] for record in COLLECTIONS[name]()]
-    ours = learnt([words_of(count_chunks([text.encode() for text in texts]))], 5000)
+    ours = learnt([words_of(count_chunks(encoded(texts)))], 5000)
     assert ours == reference(texts, 5256)
 
 
 @PROPERTY
 @given(texts=st.lists(st.text("ab", max_size=40) | st.text("aäb c.", max_size=40), max_size=8))
 def test_small_corpora_with_many_ties_give_the_merges_of_tokenizers(texts: list[str]) -> None:
-    ours = learnt([words_of(count_chunks([text.encode() for text in texts]))])
+    ours = learnt([words_of(count_chunks(encoded(texts)))])
     assert ours == reference(texts, 100_000)
 
 
 @PROPERTY
 @given(texts=st.lists(st.text("abc ", max_size=60), max_size=8), step=st.integers(2, 4), block=st.integers(1, 30))
 def test_neither_surveys_nor_blocks_change_a_merge(texts: list[str], step: int, block: int) -> None:
-    table = words_of(count_chunks([text.encode() for text in texts]))
+    table = words_of(count_chunks(encoded(texts)))
     usual = learnt([table])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merges, "_STEP", step)
@@ -79,7 +80,7 @@ def test_neither_surveys_nor_blocks_change_a_merge(texts: list[str], step: int, 
 @PROPERTY
 @given(texts=st.lists(st.text("abc ", max_size=60), max_size=8), together=st.integers(1, 3))
 def test_merges_joined_together_are_those_joined_one_by_one(texts: list[str], together: int) -> None:
-    table = words_of(count_chunks([text.encode() for text in texts]))
+    table = words_of(count_chunks(encoded(texts)))
     usual = learnt([table])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merges, "_MERGES", together)
@@ -89,7 +90,7 @@ def test_merges_joined_together_are_those_joined_one_by_one(texts: list[str], to
 @pytest.mark.parametrize("more", [100, 40_000, 70_000])
 def test_ids_beyond_16_bits_give_the_same_merges(more: int) -> None:
     texts = [record["text"] for record in COLLECTIONS["udhr-fi"]()]
-    table = words_of(count_chunks([text.encode() for text in texts]))
+    table = words_of(count_chunks(encoded(texts)))
     usual = learn_merges([table], ALPHABET, 256)
     shifted = learn_merges([table], [number + more for number in ALPHABET], 256 + more)
     assert [(left - more, right - more) for left, right in shifted] == list(usual)

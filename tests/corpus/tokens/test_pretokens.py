@@ -14,6 +14,7 @@ from tokenizers import normalizers, pre_tokenizers
 from corpus.demo.package_text import COLLECTIONS
 from corpus.tokens import pretokens
 from corpus.tokens.pretokens import add_up, byte_characters, count_chunks, split_words, words_of
+from tests.texts import encoded
 
 PROPERTY = settings(deadline=None, derandomize=True)
 ANY = st.text(st.characters(exclude_categories=["Cs"]))
@@ -28,7 +29,7 @@ def reference(text: str) -> list[bytes]:
 
 
 def counted(texts: list[str], apart: bool = False) -> dict[bytes, int]:
-    table = words_of(count_chunks([text.encode() for text in texts], apart))
+    table = words_of(count_chunks(encoded(texts), apart))
     return dict(zip(table["word"].to_pylist(), table["count"].to_pylist(), strict=True))
 
 
@@ -88,6 +89,6 @@ def test_a_document_of_twenty_million_letters_is_one_word() -> None:
 
 
 def test_counts_are_added_up_beyond_32_bits() -> None:
-    table = count_chunks([b"sana"])
+    table = count_chunks(encoded(["sana"]))
     large = table.set_column(1, "count", [[2**40]])
     assert add_up([large, large])["count"].to_pylist() == [2**41]

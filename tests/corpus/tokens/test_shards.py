@@ -27,27 +27,14 @@ from corpus.tokens.ids import count_unigrams, open_shard, read_shards
 from corpus.tokens.shards import make, share_out
 from recipe.schema import Engine
 from recipe.slices.types import SourceSlice, TokenizerSlice
+from tests.texts import WORDS
 
 ROOT = Path(__file__).parents[3]
-WORDS = [
-    "alku",
-    "on",
-    "aina",
-    "hankala",
-    "mutta",
-    "lopussa",
-    "kiitos",
-    "seisoo",
-    "työ",
-    "tekijäänsä",
-    "opettaa",
-    "vähän",
-    "[SEP]",
-]
 
 
 def text_of(number: int) -> str:
-    return f"{number} " + " ".join(WORDS[(number + step * step) % len(WORDS)] for step in range(number % 61))
+    words = [*WORDS, "[SEP]"]
+    return f"{number} " + " ".join(words[(number + step * step) % len(words)] for step in range(number % 61))
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from corpus.sampling.sample import sample
 from corpus.tokens import words as stage
 from corpus.tokens.words import WordCounter, count_words, language_words, sample_rates, tell_pruned, times_taken
 from recipe.slices.types import SampleSlice, SourceSlice
+from tests.texts import encoded
 
 ROOT = Path(__file__).parents[3]
 PROPERTY = settings(deadline=None, derandomize=True)
@@ -127,14 +128,14 @@ def test_words_beyond_the_bound_are_left_out_and_told(tmp_path: Path) -> None:
 
 
 def test_bounded_batches_count_like_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = [f"sana {number % 7} {number % 5}".encode() for number in range(100)]
+    texts = [f"sana {number % 7} {number % 5}" for number in range(100)]
     results = []
     for batch, held in ((1 << 20, 1 << 20), (10, 1 << 20), (10, 50)):
         monkeypatch.setattr(stage, "BATCH_BYTES", batch)
         monkeypatch.setattr(stage, "HELD_BYTES", held)
         counter = WordCounter(1 << 20)
         for text in texts:
-            counter.add(text, 2)
+            counter.add(encoded([text]), 2)
         table, _ = counter.result()
         results.append(dict(zip(table["word"].to_pylist(), table["count"].to_pylist(), strict=True)))
     assert results[0] == results[1] == results[2]
