@@ -40,7 +40,7 @@ COMMAND = "python -m corpus.tokens.words"
 FORMAT = 1
 BATCH_BYTES = 1 << 22
 """Text whose chunks are counted together."""
-HELD_BYTES = 1 << 25
+HELD_BYTES = 1 << 24
 """Distinct chunks that are held before they become words."""
 PARTS = "parts"
 
