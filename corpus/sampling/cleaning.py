@@ -42,31 +42,24 @@ class Cleaner:
         for reject in batch.rejects:
             account.reject(reject)
         account.read += len(batch.texts)
-        utf8 = [text.encode() for text in batch.texts]
-        inside = in_fraction(utf8, source.fraction, source.seed)
+        inside = in_fraction(batch.texts, source.fraction, source.seed)
         if not inside.all():
             account.dropped[OUTSIDE_FRACTION] += int(np.count_nonzero(~inside))
-            batch, utf8 = _where(inside, batch), _chosen(utf8, inside)
-        words = count_words(utf8)
-        reasons = drop_reasons(batch.texts, batch.fields, words, source.filters)
+            batch = batch.where(inside.tolist())
+        words = count_words(batch.texts)
+        reasons = drop_reasons(batch.characters, batch.fields, words, source.filters)
         if any(reasons):
             account.dropped.update(filter(None, reasons))
-            left = np.array([reason is None for reason in reasons])
-            batch, utf8, words = _where(left, batch), _chosen(utf8, left), words[left]
+            left = [reason is None for reason in reasons]
+            batch, words = batch.where(left), words[left]
         identifiers = _identifiers(batch, start)
         fields = [json_line(kept)[:-1] if kept else None for kept in batch.fields]
-        splits = splits_of(utf8, source.held_out, source.seed)
+        splits = splits_of(batch.texts, source.held_out, source.seed)
         for number in np.unique(splits).tolist():
             own = splits == number
-            kept = Kept(_chosen(identifiers, own), _chosen(utf8, own), _chosen(fields, own), words[own])
+            kept = Kept(_chosen(identifiers, own), _chosen(batch.texts, own), _chosen(fields, own), words[own])
             account.keep(SPLITS[number], kept.words, sum(map(len, kept.texts)))
             yield SPLITS[number], kept
-
-
-def _where(chosen: NDArray[np.bool_], batch: Batch) -> Batch:
-    """Return the documents of a batch that are chosen."""
-    columns = _chosen(batch.texts, chosen), _chosen(batch.fields, chosen), _chosen(batch.lines, chosen)
-    return Batch(batch.file, *columns)
 
 
 def _chosen(items: Iterable[Item], chosen: NDArray[np.bool_]) -> list[Item]:

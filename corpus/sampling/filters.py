@@ -43,18 +43,17 @@ def in_fraction(utf8: Sequence[bytes], fraction: float, seed: int) -> NDArray[np
 
 
 def drop_reasons(
-    texts: Sequence[str], fields: Sequence[Fields], words: NDArray[np.uint32], filters: Filters
+    characters: Sequence[int], fields: Sequence[Fields], words: NDArray[np.uint32], filters: Filters
 ) -> list[str | None]:
     """Return for each document the first filter that refuses it, or None to keep it.
 
     The order is fixed: characters, words, then scores by name; the ends of ranges are inclusive. `words` are what
     `corpus.sampling.words.count_words` says.
     """
-    nothing: list[str | None] = [None] * len(texts)
-    characters = np.fromiter(map(len, texts), np.int64, len(texts))
+    nothing: list[str | None] = [None] * len(characters)
     if (
         not filters.min_scores
-        and _within(characters, filters.min_characters, filters.max_characters)
+        and _within(np.array(characters), filters.min_characters, filters.max_characters)
         and _within(words, filters.min_words, filters.max_words)
     ):
         return nothing
@@ -63,7 +62,7 @@ def drop_reasons(
         _outside("characters", length, filters.min_characters, filters.max_characters)
         or _outside("words", count, filters.min_words, filters.max_words)
         or low
-        for length, count, low in zip(characters.tolist(), words.tolist(), scores, strict=True)
+        for length, count, low in zip(characters, words.tolist(), scores, strict=True)
     ]
 
 

@@ -39,12 +39,16 @@ class LineReader(SpanReader):
         for lines in self._lines():
             start = 0
             while start < len(lines):
-                taken = lines[start : self._end(lines, start)] if self.limit < inf or start else lines
-                start += len(taken)
-                yield self._batch(taken)
+                end = self._end(lines, start)
+                batch = self._batch(lines[start:end])
+                lines[start:end] = [b""] * (end - start)  # One may be as large as memory has room for once.
+                start = end
+                yield batch
 
     def _end(self, lines: list[bytes], start: int) -> int:
         """Return the index after the last line, from `start` on, that comes before the limit or reaches it."""
+        if self.limit == inf:
+            return len(lines)
         consumed = self.consumed
         for index in range(start, len(lines)):
             consumed += len(lines[index]) + 1
@@ -60,10 +64,8 @@ class LineReader(SpanReader):
         self.consumed += size
         batch = Batch(self.span.path)
         if parsed := parse_lines(lines, self.text_field):
-            batch.texts, batch.fields = parsed
-            batch.lines = range(before + 1, self.line + 1)
+            batch.add(*parsed, range(before + 1, self.line + 1))
             return batch
-        numbers = []
         for number, line in enumerate(lines, before + 1):
             try:
                 text, fields = parse_line(line, self.text_field)
@@ -71,10 +73,7 @@ class LineReader(SpanReader):
                 if line and not line.isspace():
                     batch.rejects.append(Reject(batch.file, number, str(reason), excerpt(line)))
             else:
-                batch.texts.append(text)
-                batch.fields.append(fields)
-                numbers.append(number)
-        batch.lines = numbers
+                batch.add([text], [fields], [number])
         return batch
 
     def _lines(self) -> Iterator[list[bytes]]:

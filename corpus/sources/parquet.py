@@ -47,7 +47,7 @@ class ParquetReader(SpanReader):
 
     def _rows(self, rows: Any) -> Iterator[Batch]:
         names = rows.schema.names
-        batch, numbers = Batch(self.span.path), list[int]()
+        batch = Batch(self.span.path)
         for values in zip(*map(_values, rows.columns), strict=True):
             self.line += 1
             self.offset += 1
@@ -58,14 +58,10 @@ class ParquetReader(SpanReader):
                 batch.rejects.append(Reject(batch.file, self.line, str(reason), excerpt(row[self.text_field])))
             else:
                 self.consumed += len(text)
-                batch.texts.append(text)
-                batch.fields.append(fields)
-                numbers.append(self.line)
+                batch.add([text], [fields], [self.line])
             if self.consumed >= self.limit:
-                batch.lines = numbers
                 yield batch
-                batch, numbers = Batch(self.span.path), []
-        batch.lines = numbers
+                batch = Batch(self.span.path)
         yield batch
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, NoReturn
 
 import orjson
@@ -48,17 +48,33 @@ class Batch:
     """Records of one file that follow one another: the documents, in order, and the rejects between them, in order."""
 
     file: str
-    texts: list[str] = field(default_factory=list)
+    texts: list[bytes] = field(default_factory=list)
+    """UTF-8."""
+    characters: list[int] = field(default_factory=list)
+    """Of each text."""
     fields: list[Fields] = field(default_factory=list)
     """Of each text; whoever is given the batch may change them."""
-    lines: Sequence[int] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
     """Of each text."""
     rejects: list[Reject] = field(default_factory=list)
+
+    def add(self, texts: Sequence[str], fields: Iterable[Fields], lines: Iterable[int]) -> None:
+        """Add documents."""
+        self.texts += [text.encode() for text in texts]
+        self.characters += map(len, texts)
+        self.fields += fields
+        self.lines += lines
+
+    def where(self, chosen: Sequence[bool]) -> Batch:
+        """Return the documents that are chosen, without the rejects."""
+        texts, characters = list(compress(self.texts, chosen)), list(compress(self.characters, chosen))
+        fields, lines = list(compress(self.fields, chosen)), list(compress(self.lines, chosen))
+        return Batch(self.file, texts, characters, fields, lines)
 
     def records(self) -> list[Document | Reject]:
         """Return the records one by one, in the order of their lines."""
         rows = zip(self.texts, self.fields, self.lines, strict=True)
-        documents = [Document(text, fields, self.file, line) for text, fields, line in rows]
+        documents = [Document(text.decode(), fields, self.file, line) for text, fields, line in rows]
         return sorted([*documents, *self.rejects], key=lambda record: record.line)
 
 
