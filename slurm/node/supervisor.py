@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -34,12 +35,20 @@ class Supervisor:
         self.jobs = jobs
         self.job_id = str(os.getpid())
         self.received = received
+        self.port = _reserve_port()
         self.ranks = [self._start(command, rank, processes) for rank in range(processes)]
         self.ended_here: set[int] = set()
 
     def _start(self, command: list[str], rank: int, processes: int) -> subprocess.Popen[bytes]:
+        threads = str(max(1, len(os.sched_getaffinity(0)) // processes))
         environment = {
             **os.environ,
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(self.port.getsockname()[1]),
+            # Snakemake gives every library all threads of its rule; here the ranks share them.
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
             "SUBMITIT_EXECUTOR": "local",
             "SUBMITIT_LOCAL_JOB_ID": self.job_id,
             "SUBMITIT_LOCAL_JOB_NUM_NODES": "1",
@@ -89,6 +98,18 @@ class Supervisor:
             if silent and number not in self.ended_here:
                 status = RESUMABLE if self._stopped_early(rank) else int(rank.returncode)
                 write_status(self.jobs, self.job_id, 0, number, status)
+
+
+def _reserve_port() -> socket.socket:
+    """Return a socket bound to a free port and not listening, for rank 0.
+
+    While it is open the kernel gives the port to nobody who asks for any free one, yet a server that sets SO_REUSEADDR,
+    as torch's TCPStore does, can still bind it by number and listen (socket(7)).
+    """
+    reservation = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation.bind(("", 0))
+    return reservation
 
 
 def main() -> None:

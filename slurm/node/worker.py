@@ -24,7 +24,6 @@ from common.errors import UserError
 from common.files import digest_of
 from common.processes import Received, spawn_bound
 from slurm.node.lease import HeldElsewhereError, Lease, acquire
-from slurm.node.rendezvous import await_port, publish, reserve_port
 from slurm.records.checkpoints import newest_step
 from slurm.records.job import (
     HELD,
@@ -33,7 +32,6 @@ from slurm.records.job import (
     REFUSED,
     RESUMABLE,
     read_job,
-    rendezvous_path,
     write_start,
     write_status,
 )
@@ -144,18 +142,7 @@ class Worker:
             lease = acquire(self.folder, place.job_id, _HELD_SECONDS if self._waits(place) else 0.0)
             step, inputs = newest_step(self.folder), digest_of(map(Path, self.inputs))
             write_start(self.folder / "jobs", place.job_id, place.restart, step, inputs)
-        if place.slurm:
-            return run_child(self.command, rank_environment(place), received, watch, lease)
-        rendezvous = rendezvous_path(self.folder / "jobs", place.job_id)
-        if place.rank > 0:
-            port = await_port(rendezvous, received)
-            if port is None:
-                return RESUMABLE
-            return run_child(self.command, local_environment(place, port), received, watch)
-        with reserve_port() as reservation:
-            port = reservation.getsockname()[1]
-            publish(rendezvous, port)
-            return run_child(self.command, local_environment(place, port), received, watch, lease)
+        return run_child(self.command, rank_environment(place), received, watch, lease)
 
 
 class Watch:
@@ -191,7 +178,7 @@ class Watch:
 def rank_environment(place: Place) -> dict[str, str]:
     """Return this process's environment with the rank's place as torch.distributed's `env://` reads it.
 
-    Under Slurm the batch script has set MASTER_ADDR, MASTER_PORT and the number of threads.
+    Who started the job has set MASTER_ADDR, MASTER_PORT and the number of threads.
     """
     return {
         **os.environ,
@@ -200,20 +187,6 @@ def rank_environment(place: Place) -> dict[str, str]:
         "WORLD_SIZE": str(place.world_size),
         "LOCAL_WORLD_SIZE": str(place.local_world_size),
         "PYTHONUNBUFFERED": "1",
-    }
-
-
-def local_environment(place: Place, port: int) -> dict[str, str]:
-    """Return what `rank_environment` does, the address of rank 0 on this machine, and a fair share of its cores."""
-    threads = str(max(1, len(os.sched_getaffinity(0)) // place.local_world_size))
-    return {
-        **rank_environment(place),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        # Snakemake gives every library all threads of its rule; here the ranks share them.
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
     }
 
 

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 
 from common.errors import UserError
 from common.locks import now
@@ -24,8 +22,8 @@ from slurm.cluster.cost import broken_limits
 from slurm.cluster.description import Cluster
 from slurm.phase.result import made
 from slurm.phase.words import check_attachable, say_submitted, without_result
-from slurm.queue.batch import check_with_slurm, job_name, resources, submit_held
-from slurm.queue.commands import Answer, SlurmError, ask, wait_out
+from slurm.queue.batch import job_name, resources, submit_held
+from slurm.queue.commands import SlurmError, ask, wait_out
 from slurm.queue.jobs import jobs_named, look, who_cancelled
 from slurm.queue.notice import signal_seconds
 from slurm.queue.states import FAILED_TO_LAUNCH, MAY_RETURN, STUCK, Shown
@@ -102,8 +100,6 @@ class SlurmPhase:
     def _submit(self) -> Job:
         """Submit a job, record it, and only then let it start. Raises `UserError` if Slurm would not take it."""
         request, name = self._request, job_name(self._request.folder)
-        check = partial(check_with_slurm, request, self._cluster)
-        wait_out(partial(self._told_if_not_taken, check), self._pause)
 
         def attempt() -> str:
             # A held job of this name is one whose launch died before it was recorded; it has never run.
@@ -114,7 +110,7 @@ class SlurmPhase:
                         f"end it with `scancel {stray}`, or wait, then run again."
                     )
                 ask(["scancel", stray], self._pause)
-            return self._told_if_not_taken(partial(submit_held, request, self._cluster))
+            return self._told_if_not_taken()
 
         job_id = wait_out(attempt, self._pause)
         job = Job(
@@ -133,10 +129,10 @@ class SlurmPhase:
         say_submitted(request, job)
         return job
 
-    def _told_if_not_taken(self, submit: Callable[[], Answer]) -> Answer:
-        """Return what `submit` does. Raises `UserError`, one sentence, if Slurm would not take the job."""
+    def _told_if_not_taken(self) -> str:
+        """Return the id of a new held job. Raises `UserError`, one sentence, if Slurm would not take it."""
         try:
-            return submit()
+            return submit_held(self._request, self._cluster)
         except SlurmError as error:
             why = str(error).splitlines()[-1].removeprefix("sbatch: error: ").removeprefix("allocation failure: ")
             raise UserError(

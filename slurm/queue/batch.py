@@ -1,19 +1,20 @@
 """The batch script of a phase's job, and its submission, through submitit.
 
-submitit writes the script, pickles the worker and starts it in every rank. Replaced is what follows from a phase being
-longer than a job: the job is submitted held, so that none ever runs unrecorded; and what happens after the ranks have
-ended is decided in the batch script (`slurm.node.aftermath`), outside any container and without the help of a login
-shell.
+submitit writes the script, pickles the worker, submits, and starts the worker in every rank. Through its parameters
+goes what follows from a phase being longer than a job: it is submitted held, so that no job ever runs unrecorded; and
+what happens after the ranks have ended is decided in the batch script (`slurm.node.aftermath`), outside any container
+and without the help of a login shell.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from common.errors import UserError
 from slurm.cluster.cost import Resources, training_request
 from slurm.cluster.description import Cluster, Container
 from slurm.node.worker import Worker
-from slurm.queue.commands import ask_once
+from slurm.queue.commands import AbsentError, options_hidden, refusal
 from slurm.queue.notice import signal_seconds
 from slurm.records.request import Request
 
@@ -36,64 +37,30 @@ _WAIT_SECONDS = 120
 """Ranks that are left so long after the first one ended wait for it in vain."""
 
 
-class _Executor(submitit.SlurmExecutor):  # type: ignore[misc]
-    """submitit's, which submits with `sbatch --hold` and tells what Slurm answered."""
-
-    def __init__(self, folder: Path, python: str, submit: Callable[[Sequence[str]], str]) -> None:
-        super().__init__(folder, python=python)
-        self._submit_with = submit
-
-    @classmethod
-    def affinity(cls) -> int:
-        return 1  # the script can be made where there is no Slurm
-
-    def _make_submission_file_text(self, command: str, uid: str) -> str:
-        text: str = super()._make_submission_file_text(command, uid)
-        # submitit would book all its users' jobs under a key of that name, which some sites do not have.
-        return text.replace("#SBATCH --wckey=submitit\n", "")
-
-    def script(self) -> str:
-        """Return the batch script that `submit` would hand in."""
-        text: str = self._make_submission_file_text(self._submitit_command_str, "")
-        return text
-
-    def _submit_command(self, command: str) -> Any:
-        staged = self.folder / f".submission.{os.getpid()}.sh"
-        staged.write_text(self._make_submission_file_text(command, ""), encoding="utf-8")
-        job_id = self._get_job_id_from_submission_command(self._submit_with(["sbatch", "--hold", str(staged)]))
-        staged.rename(self.folder / f"{job_id}_submission.sh")
-        return submitit.SlurmJob(self.folder, job_id, tasks=range(self._num_tasks()))
-
-
 def job_name(folder: Path) -> str:
     """Return the name of a phase's jobs: `run.phase-` and six digits that tell two working directories apart."""
     readable = re.sub(r"[^A-Za-z0-9.-]", "_", f"{folder.parent.name}.{folder.name}")
     return f"{readable}-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
 
 
-def batch_script(request: Request, cluster: Cluster) -> str:
-    """Return the batch script for a phase's next job. Raises `UserError` where the environment lacks something."""
-    return _executor(request, cluster, ask_once).script()
-
-
 def submit_held(request: Request, cluster: Cluster) -> str:
     """Submit the phase's next job, held, and return its id.
 
-    Raises `SlurmError` if Slurm would not take it, `AwayError` if it does not answer: then it may have the job or not.
+    Raises `SlurmError` if Slurm would not take it, `AwayError` if it does not answer: then it may have the job or not;
+    `AbsentError` where there is no Slurm, `UserError` where the environment lacks something that the job needs.
     """
-    return str(_executor(request, cluster, ask_once).submit(worker(request)).job_id)
-
-
-def check_with_slurm(request: Request, cluster: Cluster) -> str:
-    """Return what Slurm says to the job without submitting it. Raises `SlurmError`, `AwayError`."""
-    executor = _executor(request, cluster, ask_once)
-    script = executor.folder / f".test.{os.getpid()}.sh"
-    script.parent.mkdir(parents=True, exist_ok=True)
-    script.write_text(executor.script(), encoding="utf-8")
+    executor = _executor(request, cluster)
     try:
-        return ask_once(["sbatch", "--test-only", str(script)])
+        # submitit would print what it raises.
+        with options_hidden(), redirect_stderr(io.StringIO()):
+            return str(executor.submit(worker(request)).job_id)
+    except submitit.core.utils.FailedJobError as error:
+        raise refusal(str(error)) from None
+    except FileNotFoundError:
+        raise AbsentError("there is no sbatch on PATH") from None
     finally:
-        script.unlink()
+        for left in (*executor.folder.glob(".submission_file_*"), *executor.folder.glob(f"{'?' * 32}.pkl")):
+            left.unlink()
 
 
 def worker(request: Request) -> Worker:
@@ -111,7 +78,7 @@ _RESTARTS = r"""scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null | sed -
 """How often Slurm says that the job was put back: which of its runs is the current one."""
 
 
-def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str]], str]) -> _Executor:
+def _executor(request: Request, cluster: Cluster) -> submitit.SlurmExecutor:
     jobs = request.folder / "jobs"
     if set(str(jobs)) & set("%\\\n"):
         raise UserError(
@@ -121,7 +88,12 @@ def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str
     asked = resources(request, cluster)
     python = _python(cluster.container)
     signal_at = signal_seconds(request.folder, request.minutes)
-    executor = _Executor(jobs, _python(cluster.container, "/bin/sh", str(_ROOT / "slurm/node/hold_signals.sh")), submit)
+    try:
+        executor = submitit.SlurmExecutor(
+            jobs, python=_python(cluster.container, "/bin/sh", str(_ROOT / "slurm/node/hold_signals.sh"))
+        )
+    except RuntimeError:  # submitit looks for it
+        raise AbsentError("there is no srun on PATH") from None
     executor.update_parameters(
         job_name=job_name(request.folder),
         time=request.minutes,
@@ -132,7 +104,9 @@ def _executor(request: Request, cluster: Cluster, submit: Callable[[Sequence[str
         teardown=_teardown(request, python, signal_at),
         # A site's default may be to give ranks no environment, and then no PATH.
         srun_args=["--export=ALL", "--kill-on-bad-exit=1", f"--wait={_WAIT_SECONDS}", *_binding(request, cluster)],
-        additional_parameters={"requeue": True, **_accounting(request, cluster)},
+        # submitit would book all its users' jobs under a key of its name, which some sites do not have.
+        wckey=os.environ.get("SBATCH_WCKEY", ""),
+        additional_parameters={"hold": True, "requeue": True, **_accounting(request, cluster)},
         **_share(asked, cluster),
     )
     return executor

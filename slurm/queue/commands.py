@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -60,13 +61,10 @@ def ask_once(command: Sequence[str], seconds: float = _TIMEOUT_SECONDS) -> str:
     Raises `AwayError` if the controller or the database does not answer within so many seconds, `SlurmError` with
     Slurm's words if it does not do what it is asked, `AbsentError` where there is no such command.
     """
-    environment = {
-        name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith(_OF_THE_USER)
-    }
     try:
         done = subprocess.run(
             command,
-            env=environment | {"SLURM_TIME_FORMAT": "standard"},
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -83,7 +81,29 @@ def ask_once(command: Sequence[str], seconds: float = _TIMEOUT_SECONDS) -> str:
     if done.returncode == 0:
         return done.stdout
     text = done.stderr.strip() or done.stdout.strip() or f"{command[0]} ended with status {done.returncode}"
-    raise (AwayError if _AWAY.search(text) else SlurmError)(text)
+    raise refusal(text)
+
+
+def refusal(text: str) -> AwayError | SlurmError:
+    """Return what it means that one of Slurm's commands failed with these words."""
+    return (AwayError if _AWAY.search(text) else SlurmError)(text)
+
+
+@contextmanager
+def options_hidden() -> Iterator[None]:
+    """Hide from whoever calls Slurm meanwhile what the environment would give its commands."""
+    before = dict(os.environ)
+    try:
+        for name in before.keys() - _environment().keys():
+            del os.environ[name]
+        yield
+    finally:
+        os.environ.update(before)
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith(_OF_THE_USER)}
+    return kept | {"SLURM_TIME_FORMAT": "standard"}
 
 
 def wait_out(attempt: Callable[[], Answer], pause: Pause) -> Answer:

@@ -9,7 +9,6 @@
     jobs/{job_id}_{rank}_log.out           the rank's standard output; .err its standard error
     jobs/{job_id}-{restart}_start.json     when a run of the job started, and at which step
     jobs/{job_id}-{restart}_{rank}.json    how a rank ended
-    jobs/{job_id}_rendezvous.json          a local job's MASTER_PORT
     jobs/supervisor.log                    what the processes that stood for local jobs said
 
 A rank's status is its command's: 0 it finished, 75 it checkpointed and can be continued, 65 and 71 going on is useless,
@@ -138,11 +137,6 @@ def start_path(jobs: Path, job_id: str, restart: int) -> Path:
     return jobs / f"{job_id}-{restart}_start.json"
 
 
-def rendezvous_path(jobs: Path, job_id: str) -> Path:
-    """Return where rank 0 publishes a local job's port."""
-    return jobs / f"{job_id}_rendezvous.json"
-
-
 def supervisor_log(jobs: Path) -> Path:
     """Return where the process that stands for a local job says what goes wrong with it."""
     return jobs / "supervisor.log"
@@ -150,7 +144,6 @@ def supervisor_log(jobs: Path) -> Path:
 
 def forget_namesake(jobs: Path, job_id: str, processes: int) -> None:
     """Remove what an earlier job of the same id left (local ids are pids, which come again); logs are appended to."""
-    rendezvous_path(jobs, job_id).unlink(missing_ok=True)
     start_path(jobs, job_id, 0).unlink(missing_ok=True)
     for rank in range(processes):
         status_path(jobs, job_id, 0, rank).unlink(missing_ok=True)

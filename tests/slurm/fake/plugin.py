@@ -12,7 +12,7 @@ from slurm.phase import on_slurm
 from slurm.records.request import Request
 from tests.slurm.fake.scheduler import FakeSlurm
 
-COMMANDS = ("sbatch", "squeue", "sacct", "scontrol", "scancel")
+COMMANDS = ("sbatch", "srun", "squeue", "sacct", "scontrol", "scancel")
 
 
 @pytest.fixture

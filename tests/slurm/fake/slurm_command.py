@@ -70,14 +70,12 @@ def answer(state, command, arguments):
 def sbatch(state, arguments):
     with open(arguments[-1]) as stream:
         script = stream.read()
-    if "--test-only" in arguments:
-        return ""
     job_id = str(state["next_id"])
     state["next_id"] += 1
     state["jobs"][job_id] = {
         "name": script.split("--job-name=")[1].split("\n")[0],
         "state": "PENDING",
-        "reason": "JobHeldUser" if "--hold" in arguments else "Priority",
+        "reason": "JobHeldUser" if "#SBATCH --hold\n" in script else "Priority",
         "restarts": 0,
         "purged": False,
         "may_return": False,

@@ -5,6 +5,7 @@
 #SBATCH --cpus-per-task=7
 #SBATCH --error=/scratch/project_465000001/finnish/results/runs/large/stable/jobs/%j_0_log.err
 #SBATCH --gpus-per-node=2
+#SBATCH --hold
 #SBATCH --job-name=large.stable-a12594
 #SBATCH --mem=120G
 #SBATCH --nodes=1
@@ -15,6 +16,7 @@
 #SBATCH --requeue
 #SBATCH --signal=USR2@300
 #SBATCH --time=2880
+#SBATCH --wckey=''
 
 # setup
 module use /appl/local/laifs/modules

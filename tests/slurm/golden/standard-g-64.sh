@@ -6,6 +6,7 @@
 #SBATCH --error=/scratch/project_465000001/finnish/results/runs/large/stable/jobs/%j_0_log.err
 #SBATCH --exclusive
 #SBATCH --gpus-per-node=8
+#SBATCH --hold
 #SBATCH --job-name=large.stable-a12594
 #SBATCH --mem=480G
 #SBATCH --nodes=64
@@ -16,6 +17,7 @@
 #SBATCH --requeue
 #SBATCH --signal=USR2@300
 #SBATCH --time=2880
+#SBATCH --wckey=''
 
 # setup
 module use /appl/local/laifs/modules

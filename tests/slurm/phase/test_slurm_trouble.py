@@ -21,9 +21,7 @@ pytest_plugins = ["tests.slurm.fake.plugin"]
 ACCOUNT = "allocation failure: Invalid account or account/partition combination specified"
 
 
-@pytest.mark.parametrize(
-    "command", ["sbatch --test-only", "sbatch --hold", "squeue", "scontrol release", "scontrol --oneliner", "s"]
-)
+@pytest.mark.parametrize("command", ["sbatch", "squeue", "scontrol release", "scontrol --oneliner", "s"])
 def test_a_controller_that_is_away_for_twenty_minutes_is_waited_for(
     fake_slurm: FakeSlurm, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,7 +98,7 @@ def test_a_job_that_slurm_took_without_an_answer_is_cancelled_before_another_is_
     fake_slurm: FakeSlurm,
 ) -> None:
     text = "Batch job submission failed: Socket timed out on send/recv operation"
-    fake_slurm.trouble("sbatch --hold", text, seconds=1.0, lost=True)
+    fake_slurm.trouble("sbatch", text, seconds=1.0, lost=True)
     fake_slurm.lives = [finishes]
     fake_slurm.launch()
     assert fake_slurm.states() == {"101": "CANCELLED", "102": "COMPLETED"}
@@ -230,46 +228,50 @@ def test_what_a_partition_cannot_run_is_told_before_slurm_is_asked(
     assert list(fake_slurm.request.folder.iterdir()) == []
 
 
-def test_where_an_account_is_needed_its_absence_is_told_before_slurm_is_asked(fake_slurm: FakeSlurm) -> None:
+def test_where_an_account_is_needed_its_absence_is_told_and_nothing_is_submitted(fake_slurm: FakeSlurm) -> None:
     fake_slurm.request = replace(fake_slurm.request, cluster="lumi", partition="standard-g")
     with pytest.raises(UserError, match="SBATCH_ACCOUNT is not set"):
         fake_slurm.launch()
-    assert fake_slurm.calls() == []
+    assert fake_slurm.calls("sbatch") == []
 
 
-def test_an_image_that_is_not_there_is_told_before_slurm_is_asked(
+def test_an_image_that_is_not_there_is_told_and_nothing_is_submitted(
     fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_slurm.request = replace(fake_slurm.request, cluster="generic")
     monkeypatch.setenv("ALASIN_IMAGE", "/nowhere/image.sif")
     with pytest.raises(UserError, match=r"image /nowhere/image.sif \(from \$ALASIN_IMAGE\) is not there"):
         fake_slurm.launch()
-    assert fake_slurm.calls() == []
+    assert fake_slurm.calls("sbatch") == []
 
 
-def test_what_slurm_would_not_take_is_one_sentence_and_nothing_is_submitted(fake_slurm: FakeSlurm) -> None:
-    fake_slurm.trouble("sbatch --test-only", ACCOUNT)
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (ACCOUNT, "Invalid account or account/partition combination"),
+        (
+            "Batch job submission failed: Job violates accounting/QOS policy",
+            "Batch job submission failed: Job violates",
+        ),
+    ],
+)
+def test_what_slurm_would_not_take_is_one_sentence_and_nothing_is_left(
+    fake_slurm: FakeSlurm, text: str, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fake_slurm.trouble("sbatch", text)
     with pytest.raises(UserError) as error:
         fake_slurm.launch()
-    assert str(error.value).startswith("Slurm would not take the job (Invalid account or account/partition combination")
+    assert str(error.value).startswith(f"Slurm would not take the job ({told}")
     assert "\n" not in str(error.value)
-    assert [call.split()[1] for call in fake_slurm.calls()] == ["--test-only"]
-    assert list(fake_slurm.jobs.iterdir()) == []
-
-
-def test_what_slurm_would_not_take_only_when_it_is_submitted_is_one_sentence_too(fake_slurm: FakeSlurm) -> None:
-    limit = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit)"
-    fake_slurm.trouble("sbatch --hold", limit)
-    with pytest.raises(UserError) as error:
-        fake_slurm.launch()
-    assert str(error.value).startswith("Slurm would not take the job (Batch job submission failed: Job violates")
+    assert "".join(capfd.readouterr()) == ""
     assert fake_slurm.states() == {}
     assert not (fake_slurm.request.folder / "job.json").exists()
+    assert list(fake_slurm.jobs.iterdir()) == []
 
 
 def test_without_slurms_commands_it_says_where_to_run(fake_slurm: FakeSlurm) -> None:
     shutil.rmtree(fake_slurm.folder / "bin")
-    with pytest.raises(UserError, match=r"there is no sbatch on PATH; run this .* on a login node"):
+    with pytest.raises(UserError, match=r"there is no squeue on PATH; run this .* on a login node"):
         fake_slurm.launch()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from common.errors import UserError
 from slurm.cluster.description import read_cluster
-from slurm.queue.batch import batch_script, job_name
+from slurm.queue.batch import job_name, submit_held
 from slurm.records.history import read_history
 from slurm.records.job import Job, write_job, write_start, write_status
 from slurm.records.request import Request
@@ -45,8 +45,26 @@ def on_lumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return image
 
 
+@pytest.fixture(autouse=True)
+def login_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Slurm that takes every job, and a place for its script."""
+    phase = tmp_path / "results/runs/large/stable"
+    here = replace(STANDARD_G, folder=phase, done=phase / "checkpoint.json")
+    monkeypatch.setattr(sys.modules[__name__], "STANDARD_G", here)
+    programs = tmp_path / "login"
+    programs.mkdir()
+    for name in ("sbatch", "srun"):
+        (programs / name).write_text("#!/bin/sh\necho Submitted batch job 7\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+
 def script_of(request: Request) -> str:
-    return batch_script(request, read_cluster(request.cluster))
+    """The script that is handed in."""
+    assert submit_held(request, read_cluster(request.cluster)) == "7"
+    jobs = request.folder / "jobs"
+    assert {path.name for path in jobs.glob("7_*")} >= {"7_submission.sh", "7_submitted.pkl"}
+    return (jobs / "7_submission.sh").read_text()
 
 
 @pytest.mark.parametrize(
@@ -65,6 +83,7 @@ def test_the_script_for_lumi_is_what_one_would_write_by_hand(
     # Where the image and this repository lie differs from machine to machine.
     script = script.replace(str(on_lumi), "/projappl/project_465000001/alasin/image.sif")
     script = script.replace(str(ROOT), "/projappl/project_465000001/alasin-code")
+    script = script.replace(job_name(STANDARD_G.folder), job_name(PHASE)).replace(str(STANDARD_G.folder), str(PHASE))
     golden = GOLDEN / f"{name}.sh"
     if os.environ.get("WRITE_GOLDEN"):
         golden.write_text(script + "\n")
