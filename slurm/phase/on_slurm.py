@@ -20,6 +20,7 @@ from common.processes import Received
 from common.telling import StoppedError, say
 from slurm.cluster.cost import broken_limits
 from slurm.cluster.description import Cluster
+from slurm.node.lease import HeldElsewhereError, acquire
 from slurm.phase.result import made
 from slurm.phase.words import check_attachable, say_submitted, without_result
 from slurm.queue.batch import job_name, resources, submit_held
@@ -63,7 +64,9 @@ class SlurmPhase:
         if job is None:
             if made(self._request):
                 return
-            job = self._submit()
+            job = self._submit_in_turn()
+        if job is None:
+            return
         self._watched = job
         seen = self._follow(job)
         self._watched = None
@@ -96,6 +99,22 @@ class SlurmPhase:
         if seen.held:
             self._release(job)
         return job
+
+    def _submit_in_turn(self) -> Job | None:
+        """Submit a job, or return None where another launch, on a host that `launch.lock` does not reach, has done so.
+
+        Of two such launches one submits, and both follow.
+        """
+        settled = read_job(self._request.folder)
+        try:
+            turn = acquire(self._request.folder / "submission")
+        except HeldElsewhereError as other:
+            say(f"another launch ({other}) is submitting the job; waiting for it")
+            return None
+        try:
+            return self._submit() if read_job(self._request.folder) == settled else None
+        finally:
+            turn.release()
 
     def _submit(self) -> Job:
         """Submit a job, record it, and only then let it start. Raises `UserError` if Slurm would not take it."""

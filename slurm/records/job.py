@@ -2,6 +2,7 @@
 
     launch.lock                            held while a launch works on this phase
     RUNNING.{n}                            lease of the job that trains (slurm/node/lease.py)
+    submission/RUNNING.{n}                 lease of the launch that submits a job
     job.json                               the job submitted last
     jobs.jsonl                             what became of each (slurm/records/history.py)
     jobs/{job_id}_submission.sh            the batch script

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.real.real_cluster import SCRIPTS, RealCluster, run
+from tests.slurm.real.small_phase import SmallPhase, make_data
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,3 +49,24 @@ def whole_cluster(slurm_cluster: RealCluster) -> Iterator[None]:
     """Every test leaves an empty queue and healthy nodes; what cannot be cleared away makes it fail."""
     yield
     slurm_cluster.heal()
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_data(tmp_path_factory.mktemp("it's data"), steps=140)
+
+
+@pytest.fixture
+def phase(slurm_cluster: RealCluster, data: Path, tmp_path: Path) -> Iterator[SmallPhase]:
+    made = SmallPhase(slurm_cluster, data, tmp_path / "results" / "runs" / "r" / "one")
+    yield made
+    made.clean_up()
+
+
+@pytest.fixture(scope="session")
+def whole(slurm_cluster: RealCluster, data: Path, tmp_path_factory: pytest.TempPathFactory) -> SmallPhase:
+    """The phase, trained without interruption."""
+    made = SmallPhase(slurm_cluster, data, tmp_path_factory.mktemp("whole") / "one")
+    made.finish(made.launch())
+    made.check_rows()
+    return made

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -96,9 +96,14 @@ class SmallPhase:
         step_seconds: float = 15.0,
         account: str | None = None,
         variables: Mapping[str, str] | None = None,
+        before: Sequence[str | Path] = (),
+        program: Sequence[str | Path] = ("-m",),
     ) -> subprocess.Popen[str]:
-        """Start `slurm.launch` of the phase; its output goes to a file."""
-        trainer = [sys.executable, "-m", "model.training.trainer", "--slice", self.data / "one.json"]
+        """Start `slurm.launch` of the phase; its output goes to a file.
+
+        `before` are words before its command line, `program` how Python is to run the trainer.
+        """
+        trainer = [sys.executable, *program, "model.training.trainer", "--slice", self.data / "one.json"]
         trainer += ["--rows", self.data / "rows.json", "--tokenizer", self.data / "tokenizers" / "t" / "manifest.json"]
         trainer += ["--folder", self.folder, "--checkpoint-seconds", checkpoint_seconds, "--micro-batch-slots", 2048]
         command = [sys.executable, "-m", "slurm.launch", "--cluster", where, "--partition", partition]
@@ -113,7 +118,12 @@ class SmallPhase:
         self.outputs.append(self.folder / f"launch-{len(self.outputs)}.txt")
         with open(self.outputs[-1], "w") as output:
             process = subprocess.Popen(
-                list(map(str, command)), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, text=True, env=environment
+                list(map(str, [*before, *command])),
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=environment,
             )
         self.launches.append(process)
         return process
@@ -213,6 +223,12 @@ class SmallPhase:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
+
+
+def same_weights(one: SmallPhase, other: SmallPhase) -> bool:
+    """Tell whether two phases ended with the same bits."""
+    mine, others = one.weights(), other.weights()
+    return mine.keys() == others.keys() and all((mine[name] == others[name]).all() for name in mine)
 
 
 def report(phase: SmallPhase, what: str, seconds: float | None = None) -> None:

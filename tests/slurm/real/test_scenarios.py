@@ -7,42 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.slurm.real.real_cluster import RealCluster, run
-from tests.slurm.real.small_phase import SmallPhase, make_data, report
-
-MakePhase = Callable[..., SmallPhase]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_data(tmp_path_factory.mktemp("it's data"), steps=140)
-
-
-@pytest.fixture
-def phase(slurm_cluster: RealCluster, data: Path, tmp_path: Path) -> Iterator[SmallPhase]:
-    made = SmallPhase(slurm_cluster, data, tmp_path / "results" / "runs" / "r" / "one")
-    yield made
-    made.clean_up()
-
-
-@pytest.fixture(scope="module")
-def whole(slurm_cluster: RealCluster, data: Path, tmp_path_factory: pytest.TempPathFactory) -> SmallPhase:
-    """The phase, trained without interruption."""
-    made = SmallPhase(slurm_cluster, data, tmp_path_factory.mktemp("whole") / "one")
-    made.finish(made.launch())
-    made.check_rows()
-    return made
-
-
-def same_weights(one: SmallPhase, other: SmallPhase) -> bool:
-    mine, others = one.weights(), other.weights()
-    return mine.keys() == others.keys() and all((mine[name] == others[name]).all() for name in mine)
+from tests.slurm.real.small_phase import SmallPhase, make_data, report, same_weights
 
 
 def test_a_phase_that_nobody_watches_outlives_its_walltimes_and_ends_with_the_same_weights(
