@@ -46,7 +46,7 @@ from corpus.rows.store import read_index, read_list
 from model.modernbert import ModernBert, Shape
 from model.training import checkpoint
 from model.training.data import RankBatch, Stream
-from model.training.engine import Engine, describe_place, fresh_tensors, start_process_group
+from model.training.engine import Engine, describe_place, fresh_tensors, leave, start_process_group
 from model.training.metrics import Log, Progress, Tally, memory_bytes
 from model.training.position import Position
 from model.training.verification import FOREGROUND_SECONDS, Verification, files_read, share
@@ -382,4 +382,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_command(main, lasting_status=os.EX_DATAERR)
+    try:
+        run_command(main, lasting_status=os.EX_DATAERR)
+    except SystemExit as ended:
+        leave(ended.code if isinstance(ended.code, int) else 0)
+    leave(0)

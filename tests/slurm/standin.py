@@ -47,6 +47,8 @@ while not (folder / "finish").exists():
 if rank == "0" and behaviour != "forget":
     print("rank 0 is done", flush=True)
     (folder / "done.json").write_text("{}")
+if behaviour == "abort":
+    os.abort()
 """
 
 

@@ -193,6 +193,15 @@ def test_a_second_interrupt_kills_ranks_that_do_not_listen(make_phase: MakePhase
     wait_for(lambda: phase.living() == [])
 
 
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_rank_that_aborts_at_its_exit_does_no_harm_to_a_phase_that_is_done(make_phase, rank):
+    phase = make_phase(**{f"rank{rank}": "abort"})
+    phase.finish()
+    status, output = phase.launch_to_end()
+    assert status == 0, output
+    assert f"{phase.folder / 'done.json'} is there" in output
+
+
 def test_after_everything_was_killed_nothing_trains_on_and_the_next_launch_begins_anew(make_phase: MakePhase) -> None:
     phase = make_phase()
     launch = phase.launch()

@@ -323,6 +323,15 @@ def test_checkpoints_of_an_older_format_are_set_aside_and_not_continued(data, wh
     assert same(weights(folder), weights(whole))
 
 
+@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), ([], 2)])
+def test_what_would_abort_at_its_exit_does_not(arguments, status):
+    program = "import atexit, os, runpy; atexit.register(os.abort); "
+    program += "runpy.run_module('model.training.trainer', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == status
+    assert b"usage:" in (done.stderr if status else done.stdout)
+
+
 def test_two_launches_at_once_train_once(data, whole):
     folder = data / "runs" / "twice"
     processes = [start(data, folder, every=900.0) for _ in range(2)]
