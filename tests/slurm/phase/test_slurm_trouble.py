@@ -6,11 +6,15 @@ import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from common.errors import UserError
+from common.processes import Received
 from common.telling import StoppedError
+from slurm.cluster.description import read_cluster
+from slurm.node.lease import HeldElsewhereError, Lease, acquire
 from slurm.phase import on_slurm
 from slurm.records.job import Job, write_job
 from tests.slurm.fake.lives import MINUTE, Killed, ends, finishes, killed
@@ -129,6 +133,35 @@ def test_a_job_whose_launch_died_before_releasing_it_is_released_by_the_next(
             fake_slurm.launch()
     fake_slurm.launch()
     assert fake_slurm.states() == {"101": "COMPLETED"}
+
+
+def test_a_launch_whose_turn_comes_after_another_has_submitted_follows_that_job(
+    fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def another_is_first(folder: Path) -> Lease:
+        monkeypatch.setattr(on_slurm, "acquire", acquire)
+        on_slurm.SlurmPhase(fake_slurm.request, read_cluster("generic"), Received())._submit()
+        return acquire(folder)
+
+    monkeypatch.setattr(on_slurm, "acquire", another_is_first)
+    fake_slurm.lives = [finishes]
+    fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "COMPLETED"}
+    assert "attached to job 101, submitted" in capsys.readouterr().err
+
+
+def test_a_launch_waits_for_another_that_is_submitting(
+    fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def held(folder: Path) -> Lease:
+        monkeypatch.setattr(on_slurm, "acquire", acquire)
+        raise HeldElsewhereError("pid 7 on uan02")
+
+    monkeypatch.setattr(on_slurm, "acquire", held)
+    fake_slurm.lives = [finishes]
+    fake_slurm.launch()
+    assert fake_slurm.states() == {"101": "COMPLETED"}
+    assert "another launch (pid 7 on uan02) is submitting the job" in capsys.readouterr().err
 
 
 def test_a_job_of_that_name_which_nobody_recorded_is_not_doubled(fake_slurm: FakeSlurm) -> None:

@@ -9,15 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.slurm import both_outcomes
 from tests.slurm.real.real_cluster import SCRIPTS, RealCluster, run
 from tests.slurm.real.small_phase import SmallPhase, make_data
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have both outcomes told of what is run once more."""
+    if not config.pluginmanager.is_registered(both_outcomes):
+        config.pluginmanager.register(both_outcomes)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what is below this directory, unless a Slurm may be started.
 
     Five nodes and a phase share the cores of one machine, so that a scenario may come out of step: one that fails is
-    run once more, and the summary names it as run again.
+    run once more, and the summary tells both outcomes.
     """
     skip = pytest.mark.skip(reason="needs a Slurm of its own: make test-slurm")
     mark = pytest.mark.flaky(reruns=1) if os.environ.get("ALASIN_TEST_SLURM_RUN") == "1" else skip

@@ -94,9 +94,15 @@ class RealCluster:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                nodes = {node: self.node_state(node) for node in NODES}
-                raise AssertionError(f"not within {seconds:g} s: {what}; in the queue {self.jobs()}, nodes {nodes}")
+                raise AssertionError(f"not within {seconds:g} s: {what}; {self._described()}")
             time.sleep(0.2)
+
+    def _described(self) -> str:
+        """Say what is in the queue and how the nodes are, as far as the controller answers."""
+        try:
+            return f"in the queue {self.jobs()}, nodes { {node: self.node_state(node) for node in NODES} }"
+        except AssertionError as silent:
+            return str(silent)
 
     def wait_for_state(self, job_id: str, state: str, seconds: float = 60.0) -> None:
         """Wait until scontrol shows a job in a state, such as RUNNING."""
@@ -128,14 +134,14 @@ class RealCluster:
         """Let a paused slurmd answer again."""
         run(SCRIPTS / "node.sh", "resume", node)
 
-    def restart_controller(self, down_seconds: float) -> None:
-        """Stop slurmctld, wait, and start it; meanwhile sbatch, squeue and scontrol fail."""
+    def restart_controller(self, meanwhile: Callable[[], None]) -> None:
+        """Stop slurmctld, do something `meanwhile`, and start it; sbatch, squeue and scontrol fail until then."""
         pid = int((self.folder / "run/slurmctld.pid").read_text())
         os.kill(pid, signal.SIGTERM)
         # A zombie has a directory in /proc but no program.
         while os.path.lexists(f"/proc/{pid}/exe"):
             time.sleep(0.05)
-        time.sleep(down_seconds)
+        meanwhile()
         run(SCRIPTS / "up.sh")
 
     def set_grace(self, seconds: int) -> None:

@@ -61,7 +61,7 @@ def test_a_node_that_crashes_sends_the_same_job_back_into_the_queue(phase: Small
     phase.wait_for_step(40)
     last, event = phase.steps(), time.time()
     phase.cluster.crash("nid005002")
-    time.sleep(1)
+    phase.cluster.wait_for(lambda: not phase.ranks("nid005002"), "the node's ranks are gone")
     phase.cluster.start("nid005002")
     seconds = phase.seconds_until_trained_on(event, last)
     phase.finish(launch)
@@ -74,8 +74,12 @@ def test_a_node_that_crashes_sends_the_same_job_back_into_the_queue(phase: Small
 def test_a_slurmd_that_dies_alone_does_no_harm(phase: SmallPhase) -> None:
     launch = phase.launch()
     phase.wait_for_step(20)
-    os.kill(int((phase.cluster.folder / "run/slurmd.nid005002.pid").read_text()), signal.SIGKILL)
-    time.sleep(3)
+    slurmd = int((phase.cluster.folder / "run/slurmd.nid005002.pid").read_text())
+    os.kill(slurmd, signal.SIGKILL)
+    last = phase.steps()
+    phase.cluster.wait_for(
+        lambda: phase.steps() > last and not os.path.lexists(f"/proc/{slurmd}/exe"), "steps without it"
+    )
     phase.cluster.start("nid005002")
     phase.finish(launch)
     report(phase, "slurmd killed")
@@ -144,11 +148,17 @@ def test_a_worker_that_is_killed_takes_its_rank_along_and_the_job_is_tried_again
 def test_a_controller_that_restarts_is_waited_for(phase: SmallPhase) -> None:
     launch = phase.launch()
     phase.wait_for_step(20)
-    phase.cluster.restart_controller(down_seconds=20)
-    said = phase.finish(launch)
+    said = phase.outputs[-1]
+    noticed = "Slurm does not answer"
+    phase.cluster.restart_controller(
+        lambda: phase.cluster.wait_for(
+            lambda: noticed in said.read_text() or launch.poll() is not None, "launch notices"
+        )
+    )
+    told = phase.finish(launch)
     report(phase, "controller restarted")
-    assert "Slurm does not answer" in said
-    assert "Slurm answers again" in said
+    assert noticed in told
+    assert "Slurm answers again" in told
     assert [run.outcome for run in phase.history()] == ["finished"]
     phase.check_rows()
 
