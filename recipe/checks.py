@@ -25,6 +25,7 @@ def problems(recipe: Recipe) -> list[Problem]:
         *_phases(recipe),
         *_runs(recipe),
         *_evaluation(recipe),
+        *_retrieval(recipe),
     ]
 
 
@@ -202,6 +203,23 @@ def _evaluation(recipe: Recipe) -> Iterator[Problem]:
                 f"{length} tokens are more than {short[0]} is trained for at its end ({final[short[0]]}); "
                 f"give at most {min(final.values())}.",
             )
+
+
+def _retrieval(recipe: Recipe) -> Iterator[Problem]:
+    retrieval, key = recipe.evaluation.retrieval, "evaluation.retrieval"
+    for index, run in enumerate(retrieval.runs):
+        yield from _absent(f"{key}.runs[{index}]", "run", run, recipe.runs)
+    for name, task in retrieval.tasks.items():
+        if bool(task.folder) == bool(task.mteb):
+            yield f"{key}.tasks.{name}", "give either the folder of local files or the name of a task of mteb."
+        if task.subset and not task.mteb:
+            yield f"{key}.tasks.{name}.subset", "only tasks of mteb have subsets; leave it out."
+    if retrieval.tasks:
+        for field, wanted in (("train", "files of pairs"), ("dev", "a folder"), ("learning_rates", "rates to try")):
+            if not getattr(retrieval, field):
+                yield f"{key}.{field}", f"is empty, but tasks are to be measured; give {wanted}."
+    if len(set(retrieval.learning_rates)) < len(retrieval.learning_rates):
+        yield f"{key}.learning_rates", "names a rate twice; give each once."
 
 
 def _final_length(recipe: Recipe, run: str) -> int | None:

@@ -13,6 +13,8 @@ from recipe.schema import Recipe, lineage
 from recipe.slices.making import evaluation_slice, phase_slice, train_rows_slice
 from recipe.slices.types import EvaluationSlice, RowsSlice
 
+UNTRAINED = ".untrained"
+"""Ends the name of an encoder that has the shape of a run's, and random weights; no run can be called so."""
 OwnedPhase = tuple[str, str]
 """(run that owns the phase, name of the phase)."""
 
@@ -71,6 +73,13 @@ def previous_phase(recipe: Recipe, run: str, phase: str) -> OwnedPhase | None:
 def tokenizer_sources(recipe: Recipe, name: str) -> list[str]:
     """Return the sources that a tokenizer's sample is drawn from, in the mixture's order."""
     return list(recipe.mixtures[recipe.tokenizers[name].mixture].factors)
+
+
+def retrieval_encoders(recipe: Recipe) -> list[str]:
+    """Return the encoders whose retrieval is measured: runs, and an untrained one of each that begins a lineage."""
+    runs = recipe.evaluation.retrieval.runs or list(recipe.runs)
+    first = dict.fromkeys(lineage(recipe, run)[0][0] for run in runs)
+    return [*runs, *(f"{run}{UNTRAINED}" for run in first)]
 
 
 def rows_of(content: RowsSlice) -> list[Rows]:

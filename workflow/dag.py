@@ -15,21 +15,25 @@ from common.files import atomic_file
 from corpus.demo import interface_text
 from corpus.demo.package_text import COLLECTIONS
 from recipe.needs import (
+    UNTRAINED,
     Shards,
     all_phases,
     evaluation_shards,
     previous_phase,
+    retrieval_encoders,
     rows_of,
     shards_of,
     tokenizer_sources,
 )
 from recipe.reading import expand_files, missing_files
-from recipe.schema import Recipe, lineage
+from recipe.schema import Recipe, Strict, lineage
 from recipe.slices.files import to_json
 from recipe.slices.making import (
     evaluation_slice,
     held_out_rows_slice,
     phase_slice,
+    retrieval_slice,
+    retrieval_task_slice,
     sample_name,
     sample_slice,
     source_slice,
@@ -41,6 +45,10 @@ PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS | interface_tex
 """Files that the workflow itself makes from packages."""
 WHEEL = "text/wheels/homeassistant-2024.3.3-py3-none-any.whl"
 """The one that `envs/text.txt` pins."""
+PAIRS = "text/retrieval/interface-fi-sv"
+"""Folder of the demo's retrieval task, made from the wheel."""
+BM25 = "_bm25"
+"""Of the results; no run can be called so."""
 
 
 class Dag:
@@ -71,7 +79,11 @@ class Dag:
         held_out = {f"held_out_rows/{run}": held_out_rows_slice(each) for run, each in self._evaluations.items()}
         phases = {f"phase/{name}": content for name, content in self._phases.items()}
         evaluations = {f"evaluation/{name}": content for name, content in self._evaluations.items()}
-        contents = sources | tokenizers | samples | rows | held_out | phases | evaluations | {"recipe": self.recipe}
+        tasks = self.recipe.evaluation.retrieval.tasks
+        retrieval: dict[str, Strict] = {f"retrieval/{name}": retrieval_task_slice(self.recipe, name) for name in tasks}
+        retrieval |= {"retrieval": retrieval_slice(self.recipe)} if tasks else {}
+        contents: dict[str, Strict] = {**sources, **tokenizers, **samples, **rows, **held_out, **phases, **evaluations}
+        contents |= {**retrieval, "recipe": self.recipe}
         texts = {name: to_json(content) for name, content in contents.items()}
         # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.
         notes = json.dumps({name: source.note for name, source in self.recipe.sources.items()}, indent=1)
@@ -96,8 +108,16 @@ class Dag:
         ]
 
     def missing(self) -> list[str]:
-        """Return a sentence for each source pattern that matches no file."""
-        return missing_files(self.recipe, PACKAGE_TEXT)
+        """Return a sentence for each source pattern that matches no file, and each absent file of a retrieval."""
+        found = missing_files(self.recipe, PACKAGE_TEXT)
+        if tasks := self.recipe.evaluation.retrieval.tasks:
+            files = {*self._training_files(), *(file for name in tasks for file in self._task_files(name))}
+            found += [
+                f"evaluation.retrieval: {file} does not exist; put it there or mend the path."
+                for file in sorted(files)
+                if not Path(file).is_file() and Path(file).parent.as_posix().removesuffix("/qrels") != PAIRS
+            ]
+        return found
 
     def raw_files(self, wildcards: Any) -> list[str]:
         """Return the files of a source that are there or that a rule makes."""
@@ -164,9 +184,53 @@ class Dag:
         """Return the manifests of all shards that a run is measured on, or compared with."""
         return list(map(shards, evaluation_shards(self._evaluations[wildcards.run])))
 
+    def training_files(self, wildcards: Any) -> list[str]:
+        """Return the files that an encoder learns to retrieve from, and those that choose its learning rate."""
+        return self._training_files()
+
+    def task_files(self, wildcards: Any) -> list[str]:
+        """Return the files of a retrieval task; none for one of the hub."""
+        return self._task_files(wildcards.task)
+
+    def candidates(self, wildcards: Any) -> list[str]:
+        """Return the fine-tunings of an encoder, one for each learning rate."""
+        rates = self.recipe.evaluation.retrieval.learning_rates
+        return [f"results/retrieval/{wildcards.encoder}/{rate:g}/result.json" for rate in rates]
+
+    def encoder_model(self, wildcards: Any) -> str:
+        """Return the exported model that an encoder is, or has the shape of."""
+        return f"results/models/{wildcards.encoder.removesuffix(UNTRAINED)}/config.json"
+
+    def untrained_argument(self, wildcards: Any) -> str:
+        """Return the command line option that begins from random weights, or nothing."""
+        return "--untrained" if wildcards.encoder.endswith(UNTRAINED) else ""
+
+    def retrieval_results(self, run: str | None = None) -> list[str]:
+        """Return what is measured on retrieval, of one run or of all encoders and BM25."""
+        encoders = retrieval_encoders(self.recipe)
+        systems = [*encoders, BM25] if run is None else [one for one in encoders if one == run]
+        tasks = self.recipe.evaluation.retrieval.tasks
+        return [f"results/evaluation/retrieval/{task}/{system}.json" for task in tasks for system in systems]
+
+    def run_retrieval(self, wildcards: Any) -> list[str]:
+        """Return what is measured on the retrieval of a run."""
+        return self.retrieval_results(wildcards.run)
+
+    def _training_files(self) -> list[str]:
+        retrieval = self.recipe.evaluation.retrieval
+        return [*retrieval.train, *_task_paths(retrieval.dev, "dev")]
+
+    def _task_files(self, task: str) -> list[str]:
+        folder = self.recipe.evaluation.retrieval.tasks[task].folder
+        return _task_paths(folder, "test") if folder else []
+
     def documents(self, wildcards: Any) -> list[str]:
         """Return the manifests of the sources that a run is trained on."""
         return [manifest(source) for source in self._evaluations[wildcards.run].sources]
+
+
+def _task_paths(folder: str, split: str) -> list[str]:
+    return [f"{folder}/{name}" for name in ("corpus.jsonl", "queries.jsonl", f"qrels/{split}.tsv")]
 
 
 def manifest(source: str) -> str:

@@ -10,6 +10,7 @@ The text is short sentences and labels of one subject: real language, and less t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,9 @@ from common.errors import UserError
 
 LANGUAGES = ("fi", "sv", "en")
 ENGLISH = "en"
+PARTS = {"test": 0.2, "dev": 0.3, "train": 1.0}
+"""Part of the pairs -> where its share of all integrations ends, by a hash of their names."""
+WORDS = 4
 Strings = dict[str, dict[str, str]]
 """Integration -> key -> string; integrations in the order of their names, keys in that of the file."""
 
@@ -77,6 +81,26 @@ def interface(language: str, wheel: Path) -> Iterator[dict[str, Any]]:
                 "text": "\n".join(new),
                 "language": language,
             }
+
+
+def parallel(wheel: Path, language: str, other: str) -> dict[str, list[tuple[str, str]]]:
+    """Return part -> pairs of a string and its translation, for `PARTS`: all strings of an integration in one part.
+
+    Strings of at least `WORDS` words that are translated in both languages, each of the first language once.
+    """
+    english = read_strings(wheel, ENGLISH)
+    here, there = (translated(read_strings(wheel, one), english) for one in (language, other))
+    pairs: dict[str, list[tuple[str, str]]] = {part: [] for part in PARTS}
+    seen: set[str] = set()
+    for name, own in here.items():
+        point = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+        part = next(part for part, end in PARTS.items() if point < end)
+        for key, text in own.items():
+            answer = there.get(name, {}).get(key)
+            if answer and answer != text and text not in seen and len(text.split()) >= WORDS:
+                seen.add(text)
+                pairs[part].append((text, answer))
+    return pairs
 
 
 COLLECTIONS: dict[str, Callable[[Path], Iterator[dict[str, Any]]]] = {

@@ -10,9 +10,8 @@ from pydantic import ValidationError
 
 from common.errors import UserError
 from recipe.schema import Strict
-from recipe.slices.types import EvaluationSlice, PhaseSlice, RowsSlice, SampleSlice, SourceSlice, TokenizerSlice
 
-Slice = TypeVar("Slice", SourceSlice, SampleSlice, TokenizerSlice, RowsSlice, PhaseSlice, EvaluationSlice)
+Slice = TypeVar("Slice", bound=Strict)
 
 
 def to_json(content: Strict) -> str:

@@ -11,6 +11,8 @@ from recipe.slices.types import (
     Component,
     EvaluationSlice,
     PhaseSlice,
+    RetrievalSlice,
+    RetrievalTaskSlice,
     RowsSlice,
     SampleSlice,
     SourceSlice,
@@ -98,6 +100,17 @@ def evaluation_slice(recipe: Recipe, run: str) -> EvaluationSlice:
         components=_stage_slice(recipe, stages[0]).components,
         lineage=way,
     )
+
+
+def retrieval_slice(recipe: Recipe) -> RetrievalSlice:
+    """Return the slice of how encoders learn to retrieve."""
+    fields = {name: value for name, value in recipe.evaluation.retrieval if name in RetrievalSlice.model_fields}
+    return RetrievalSlice(seed=recipe.seed, **fields)
+
+
+def retrieval_task_slice(recipe: Recipe, name: str) -> RetrievalTaskSlice:
+    """Return the slice of a retrieval task; raises `KeyError` if the recipe has none of this name."""
+    return RetrievalTaskSlice(name=name, seed=recipe.seed, **dict(recipe.evaluation.retrieval.tasks[name]))
 
 
 def train_rows_slice(phase: PhaseSlice) -> RowsSlice:

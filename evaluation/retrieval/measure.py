@@ -1,0 +1,108 @@
+"""Stage: nDCG@10 of one system on one retrieval task, with an interval over its queries.
+
+The system is the best of an encoder's fine-tunings by their dev score, or BM25 where none is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.errors import UserError, run_command
+from common.files import read_json, write_json
+from common.intervals import CONFIDENCE, bootstrap_interval
+from evaluation.retrieval.fine_tune import FORMAT, MODEL
+from evaluation.retrieval.tasks import Task, hub_task, read_task
+from recipe.slices.files import read_slice
+from recipe.slices.types import RetrievalTaskSlice
+
+COMMAND = "python -m evaluation.retrieval.measure"
+BM25 = "bm25"
+
+
+def choose(results: list[Path]) -> tuple[Path, dict[str, Any]]:
+    """Return the result of the fine-tuning with the best dev score, of equal ones the lowest learning rate.
+
+    Raises:
+        UserError: a file is no such result.
+    """
+    read = {path: read_json(path) for path in results}
+    for path, content in read.items():
+        if not isinstance(content, dict) or content.get("format") != FORMAT or "dev" not in content:
+            raise UserError(f"{path} is no result of a fine-tuning; delete it and run it again.")
+    best = min(read, key=lambda path: (-read[path]["dev"]["ndcg_at_10"], read[path]["learning_rate"]))
+    return best, read[best]
+
+
+def _task(content: RetrievalTaskSlice) -> Task:
+    if content.mteb:
+        return hub_task(content.mteb, content.subset)
+    assert content.folder is not None, "the recipe's check lets no task pass without one"
+    return read_task(content.name, Path(content.folder), "test")
+
+
+def main() -> None:
+    """Run the stage from the command line."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description="Measure an encoder, or BM25, on a retrieval task.")
+    parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the task, from the recipe")
+    parser.add_argument("--system", required=True, help="name of what is measured, for the result")
+    parser.add_argument(
+        "--candidates", type=Path, nargs="*", default=[], help="result.json of its fine-tunings; none for BM25"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="JSON to write")
+    arguments = parser.parse_args()
+    content = read_slice(arguments.slice, RetrievalTaskSlice)
+    task = _task(content)
+    os.environ["HF_HUB_OFFLINE"] = "1"  # The task is here; the encoder is no matter of the hub.
+    from evaluation.retrieval.ranking import METRIC, grade, rank_by_bm25, rank_by_encoder
+
+    how: dict[str, Any] = {"bm25s": version("bm25s")}
+    if arguments.candidates:
+        from sentence_transformers import SentenceTransformer
+
+        chosen, result = choose(arguments.candidates)
+        how = {
+            **result["how"],
+            "learning_rate": result["learning_rate"],
+            "dev": result["dev"],
+            "mteb": version("mteb"),
+            "sentence_transformers": version("sentence-transformers"),
+        }
+        ranking = rank_by_encoder(SentenceTransformer(str(chosen.parent / MODEL)), task)
+    else:
+        ranking = rank_by_bm25(task)
+    scores = grade(ranking, task.relevant)
+    values = np.array(list(scores.values()))
+    low, high = bootstrap_interval(values, content.seed)
+    write_json(
+        arguments.output,
+        {
+            "format": FORMAT,
+            "system": arguments.system,
+            "task": content.name,
+            "where": content.mteb or content.folder,
+            "split": "test",
+            "metric": METRIC,
+            "value": float(values.mean()),
+            "interval": [low, high],
+            "confidence": CONFIDENCE,
+            "queries": len(task.queries),
+            "documents": len(task.corpus),
+            "seed": content.seed,
+            "how": how,
+            "scores": {query: round(score, 6) for query, score in scores.items()},
+        },
+    )
+    print(
+        f"{arguments.system} on {content.name}: nDCG@10 {values.mean():.4f} ({low:.4f} to {high:.4f}, "
+        f"{len(task.queries):,} queries, {len(task.corpus):,} documents)"
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,129 @@
+"""Fine-tuning and measuring: what is learnt is measured, wrong labels teach nothing, the best rate is taken."""
+
+import json
+import random
+import sys
+from math import log2
+from pathlib import Path
+
+import orjson
+import pytest
+
+from common.errors import UserError
+from common.files import read_json, write_json
+from evaluation.retrieval import fine_tune, measure
+from evaluation.retrieval.fine_tune import build, read_pairs
+from recipe.slices.files import to_json
+from recipe.slices.types import RetrievalSlice, RetrievalTaskSlice
+
+PAIRS = 24
+CHANCE = sum(1 / log2(rank + 1) for rank in range(1, 11)) / PAIRS
+
+
+def word(chance: random.Random) -> str:
+    return "".join(chance.choice("aeioukstnlmprvhj") for _ in range(6))
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A task in a folder with a quote and a space: words that answer other words, to be learnt by heart."""
+    folder = tmp_path_factory.mktemp("it's a task")
+    chance = random.Random(1)
+    pairs = [(f"{word(chance)} {word(chance)}", f"{word(chance)} {word(chance)}") for _ in range(PAIRS)]
+    wrong = [answer for _, answer in pairs[1:] + pairs[:1]]
+    (folder / "qrels").mkdir()
+    (folder / "corpus.jsonl").write_bytes(rows({"_id": f"d{n}", "text": answer} for n, (_, answer) in enumerate(pairs)))
+    (folder / "queries.jsonl").write_bytes(rows({"_id": f"q{n}", "text": query} for n, (query, _) in enumerate(pairs)))
+    for split in ("dev", "test"):
+        (folder / "qrels" / f"{split}.tsv").write_text("".join(f"q{n}\td{n}\t1\n" for n in range(PAIRS)))
+    (folder / "right.jsonl").write_bytes(rows({"query": query, "positive": answer} for query, answer in pairs))
+    mixed = zip(pairs, wrong, strict=True)
+    (folder / "wrong.jsonl").write_bytes(rows({"query": query, "positive": answer} for (query, _), answer in mixed))
+    return folder
+
+
+def rows(content) -> bytes:
+    return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in content)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, command, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+    command.main()
+
+
+def tune(monkeypatch: pytest.MonkeyPatch, model: Path, task: Path, pairs: str, output: Path, *options: str) -> dict:
+    content = RetrievalSlice(
+        seed=1, train=[str(task / pairs)], dev=str(task), epochs=25, batch=24, length=16, warmup=0.1
+    )
+    slice_path = output.parent / "slice.json"
+    slice_path.parent.mkdir(parents=True, exist_ok=True)
+    slice_path.write_text(to_json(content))
+    options = ("--learning-rate", "3e-3", *options)
+    run(monkeypatch, fine_tune, "--slice", slice_path, "--model", model, "--output", output, *options)
+    return read_json(output)
+
+
+def test_right_pairs_are_learnt_wrong_ones_teach_nothing_and_the_best_is_measured(
+    exported_model: Path, task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = tune(monkeypatch, exported_model, task, "right.jsonl", tmp_path / "right" / "result.json")
+    wrong = tune(monkeypatch, exported_model, task, "wrong.jsonl", tmp_path / "wrong" / "result.json", "--untrained")
+    assert right["dev"]["ndcg_at_10"] > 0.8
+    assert wrong["dev"]["ndcg_at_10"] < 2.5 * CHANCE
+    assert (right["how"]["untrained"], wrong["how"]["untrained"]) == (False, True)
+    slice_path = tmp_path / "task.json"
+    slice_path.write_text(to_json(RetrievalTaskSlice(name="by-heart", seed=1, folder=str(task), mteb="", subset="")))
+    candidates = [tmp_path / "wrong" / "result.json", tmp_path / "right" / "result.json"]
+    output = tmp_path / "measured.json"
+    arguments = ["--slice", slice_path, "--system", "one", "--candidates", *candidates, "--output", output]
+    run(monkeypatch, measure, *arguments)
+    measured = read_json(output)
+    assert measured["value"] == pytest.approx(right["dev"]["ndcg_at_10"])
+    assert measured["interval"][0] <= measured["value"] <= measured["interval"][1]
+    assert measured["value"] == pytest.approx(sum(measured["scores"].values()) / PAIRS, abs=1e-5)
+    assert (measured["queries"], measured["documents"], measured["task"]) == (PAIRS, PAIRS, "by-heart")
+    assert measured["how"]["train"] == [str(task / "right.jsonl")]
+    run(monkeypatch, measure, "--slice", slice_path, "--system", "BM25", "--output", output)
+    assert read_json(output)["value"] < 2.5 * CHANCE
+
+
+def test_an_untrained_encoder_has_the_same_shape_and_other_weights_by_its_seed(exported_model: Path) -> None:
+    weights = [
+        build(exported_model, 32, untrained, seed)[0].model.state_dict()
+        for untrained, seed in ((False, 1), (True, 1), (True, 1), (True, 2))
+    ]
+    name = "layers.0.attn.Wqkv.weight"
+    assert len({one[name].shape for one in weights}) == 1
+    assert weights[1][name].equal(weights[2][name])
+    assert not weights[0][name].equal(weights[1][name])
+    assert not weights[1][name].equal(weights[3][name])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"query": "a"}\n', "line 1 has no string 'positive'"),
+        ('{"query": "a", "positive": 3}\n', "line 1 has no string 'positive'"),
+        ('{"positive": "a"}\n', "line 1 is no pair: no text"),
+        ('{"query": "a", "positive": "b", "negative": "c"}\n{"query": "a", "positive": "b"}\n', "all of them one"),
+        ("", "there is no pair"),
+    ],
+)
+def test_what_is_no_pair_is_told(tmp_path: Path, content: str, told: str) -> None:
+    (tmp_path / "pairs.jsonl").write_text(content)
+    with pytest.raises(UserError, match=told):
+        read_pairs([tmp_path / "pairs.jsonl"])
+
+
+def test_triplets_keep_their_negatives(tmp_path: Path) -> None:
+    (tmp_path / "pairs.jsonl").write_text(json.dumps({"query": "a", "positive": "b", "negative": "c"}))
+    assert read_pairs([tmp_path / "pairs.jsonl"]) == {"query": ["a"], "positive": ["b"], "negative": ["c"]}
+
+
+def test_of_equal_scores_the_lowest_rate_is_chosen(tmp_path: Path) -> None:
+    for name, rate, score in (("a", 3e-4, 0.5), ("b", 1e-4, 0.5), ("c", 1e-3, 0.4)):
+        write_json(tmp_path / name, {"format": 1, "learning_rate": rate, "dev": {"ndcg_at_10": score}})
+    assert measure.choose([tmp_path / name for name in "abc"])[0] == tmp_path / "b"
+    write_json(tmp_path / "d", {"format": 0})
+    with pytest.raises(UserError, match="is no result of a fine-tuning"):
+        measure.choose([tmp_path / "d"])

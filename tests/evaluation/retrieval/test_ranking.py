@@ -1,0 +1,47 @@
+"""Rankings: nDCG@10 by hand and as `mteb` computes it, BM25 by words, an encoder through `mteb`."""
+
+from math import log2
+from pathlib import Path
+
+import mteb
+import pytest
+
+from evaluation.retrieval.fine_tune import build
+from evaluation.retrieval.ranking import METRIC, _as_mteb, grade, rank_by_bm25, rank_by_encoder
+from evaluation.retrieval.tasks import Task
+
+ANIMALS = ["kissa naukuu yöllä", "koira haukkuu pihalla", "lehmä ammuu laitumella", "sika röhkii karsinassa"]
+TASK = Task(
+    "animals",
+    {f"d{number}": text for number, text in enumerate(ANIMALS)},
+    {"q0": "kuka naukuu", "q1": "Koira pihalla", "q2": "hevonen"},
+    {"q0": {"d0": 1}, "q1": {"d1": 2, "d2": 1}, "q2": {"d3": 1}},
+)
+
+
+def test_ndcg_is_that_of_a_case_by_hand() -> None:
+    ranking = {"q0": {"d1": 3.0, "d0": 2.0}, "q1": {"d2": 0.5, "d3": 0.4, "d1": 0.3}}
+    graded = grade(ranking, TASK.relevant)
+    assert graded["q0"] == pytest.approx(1 / log2(3))
+    assert graded["q1"] == pytest.approx((1 + 2 / log2(4)) / (2 + 1 / log2(3)))
+    assert graded["q2"] == 0.0, "nothing was found for it"
+
+
+def test_no_more_than_ten_documents_count() -> None:
+    ranking = {"q0": {f"x{number}": 20.0 - number for number in range(10)} | {"d0": 1.0}}
+    assert grade(ranking, {"q0": {"d0": 1}}) == {"q0": 0.0}
+
+
+def test_bm25_finds_documents_that_share_a_word_whatever_its_case() -> None:
+    ranking = rank_by_bm25(TASK)
+    assert list(ranking["q0"]) == ["d0"]
+    assert max(ranking["q1"], key=ranking["q1"].get) == "d1"
+    assert ranking["q2"] == {}
+
+
+def test_an_encoder_is_graded_as_mteb_grades_it(exported_model: Path) -> None:
+    encoder = build(exported_model, 32, untrained=False, seed=1)
+    graded = grade(rank_by_encoder(encoder, TASK), TASK.relevant)
+    result = mteb.evaluate(encoder, [_as_mteb(TASK)], cache=None, show_progress_bar=False, co2_tracker=False)
+    assert sum(graded.values()) / 3 == pytest.approx(result.task_results[0].scores["test"][0][METRIC], abs=1e-5)
+    assert len(set(graded.values())) > 1

@@ -1,0 +1,76 @@
+"""Retrieval in the report and in the cards: read from one JSON per system and task, and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from common.errors import UserError
+from common.files import read_json
+from common.intervals import surely_best
+from recipe.needs import UNTRAINED
+
+RESULT = {"system", "task", "metric", "value", "interval", "confidence", "queries", "documents", "seed", "how"}
+
+
+def read_results(results: Path) -> list[dict[str, Any]]:
+    """Return what was measured on retrieval, tasks by name, of a task the best first.
+
+    Raises:
+        UserError: a file is no such result.
+    """
+    found = []
+    for path in sorted((results / "evaluation" / "retrieval").glob("*/*.json")):
+        content = read_json(path)
+        if not isinstance(content, dict) or not content.keys() >= RESULT | {"scores"}:
+            raise UserError(f"{path} is no result of a retrieval; delete it and run Snakemake again.")
+        found.append(content)
+    return sorted(found, key=lambda one: (one["task"], -one["value"], one["system"]))
+
+
+def tables(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one table a task: its name, size, and a row a system, with whether it is surely the best.
+
+    Bold is only what is better than every other system on these queries, sure by the interval of the difference.
+    """
+    made = []
+    for task in dict.fromkeys(one["task"] for one in found):
+        own = [one for one in found if one["task"] == task]
+        best = surely_best({one["system"]: one["scores"] for one in own}, own[0]["seed"])
+        made.append(
+            {
+                "task": task,
+                "queries": own[0]["queries"],
+                "documents": own[0]["documents"],
+                "rows": [{**one, "name": shown_name(one["system"]), "best": one["system"] == best} for one in own],
+            }
+        )
+    return made
+
+
+def shown_name(system: str) -> str:
+    """Return the name of a system for a reader."""
+    run = system.removesuffix(UNTRAINED)
+    return system if run == system else f"untrained, the shape of {run}"
+
+
+def model_index(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the `model-index` of a run's card, https://github.com/huggingface/hub-docs/blob/main/modelcard.md."""
+    results = [
+        {
+            "task": {"type": "retrieval"},
+            "dataset": {"name": one["task"], "type": one["task"], "split": "test"},
+            "metrics": [
+                {
+                    "type": one["metric"],
+                    "value": round(one["value"], 5),
+                    "name": f"nDCG@10 after fine-tuning, {one['queries']} queries, {one['confidence']:.0%} interval "
+                    f"{one['interval'][0]:.4f} to {one['interval'][1]:.4f}",
+                }
+            ],
+        }
+        for one in found
+        if one["system"] == run
+    ]
+    return [{"name": run, "results": results}] if results else []
