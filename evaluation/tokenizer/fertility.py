@@ -1,24 +1,27 @@
 """How many tokens a tokenizer spends on a word and how many bytes a token carries, per language and per source.
 
-The way of a figure: the validation texts of a source, at most as many as asked for -> words counted by a pattern,
-tokens by the tokenizer -> sums per source -> sums per language. Fertility is tokens / words over the sum, not a mean of
-documents, so a long document counts by its length. Only languages with validation text have a row. How unequally the
-languages are served is the Gini coefficient of their tokens per byte.
+The way of a figure: validation texts of a source, drawn at random where it has more than are asked for, since its first
+ones may all be about one thing -> words counted by a pattern, tokens by the tokenizer -> sums per source -> sums per
+language. Fertility is tokens / words over the sum, not a mean of documents, so a long document counts by its length.
+Only languages with validation text have a row. How unequally the languages are served is the Gini coefficient of their
+tokens per byte.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import regex  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from common.errors import UserError, run_command
-from corpus.sampling.documents import manifests_by_source, split_texts
+from corpus.rows.permutation import Permutation, derive_key
+from corpus.sampling.documents import manifests_by_source, read_manifest, split_texts
 from corpus.tokens.encoding import TextEncoder, read_encoder
 from evaluation.results import write_result
 from recipe.slices.files import read_slice
@@ -81,6 +84,19 @@ def gini(values: Sequence[float]) -> float | None:
     return differences / (2 * len(values) * sum(values))
 
 
+def sampled_texts(manifest: Path, limit: int, seed: int, source: str) -> Iterator[str]:
+    """Yield `limit` of a source's validation texts, drawn by seed and source, in their order; all where it has fewer.
+
+    Raises:
+        UserError: documents are absent or not as they were written.
+    """
+    documents = read_manifest(manifest)["splits"][SPLIT]["documents"]
+    order = Permutation(documents, derive_key(seed, "fertility", source))
+    chosen = np.zeros(documents, dtype=bool)
+    chosen[order(np.arange(min(documents, limit)))] = True
+    yield from compress(split_texts(manifest, SPLIT), chosen.tolist())
+
+
 def measure(
     evaluation: EvaluationSlice, encoder: TextEncoder, manifests: Mapping[str, Path], documents: int
 ) -> dict[str, Any]:
@@ -90,7 +106,7 @@ def measure(
         UserError: documents are not as they were written.
     """
     sources = {
-        source: count(encoder, islice(split_texts(manifests[source], SPLIT), documents))
+        source: count(encoder, sampled_texts(manifests[source], documents, evaluation.seed, source))
         for source in evaluation.sources
     }
     rows = []
@@ -103,6 +119,7 @@ def measure(
         "fingerprint": encoder.fingerprint,
         "split": SPLIT,
         "documents_per_source": documents,
+        "seed": evaluation.seed,
         "gini": gini([row["tokens"] / row["bytes"] for row in rows]),
         "rows": rows,
         "sources": [
@@ -138,7 +155,7 @@ def main() -> None:
         "--documents", type=Path, nargs="+", required=True, metavar="MANIFEST", help="of each source's documents"
     )
     parser.add_argument(
-        "--limit", type=int, default=DOCUMENTS, help=f"documents of each source (default: {DOCUMENTS:,})"
+        "--limit", type=int, default=DOCUMENTS, help=f"documents of each source, at random (default: {DOCUMENTS:,})"
     )
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
     arguments = parser.parse_args()

@@ -15,7 +15,7 @@ from corpus.sampling.documents import split_texts
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make
 from corpus.tokens.encoding import read_encoder
-from evaluation.tokenizer.fertility import count, count_pattern_words, gini, measure
+from evaluation.tokenizer.fertility import count, count_pattern_words, gini, measure, sampled_texts
 from recipe.slices.types import EvaluationSlice, SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
@@ -101,6 +101,16 @@ def test_counts_are_those_of_the_validation_texts(manifests: dict[str, Path], to
         "tokens_per_word": tokens / words,
         "bytes_per_token": size / tokens,
     }
+
+
+def test_a_part_of_the_texts_is_drawn_at_random_and_by_the_seed(manifests: dict[str, Path]) -> None:
+    every = list(split_texts(manifests["sv-wiki"], "validation"))
+    drawn = {seed: list(sampled_texts(manifests["sv-wiki"], 4, seed, "sv-wiki")) for seed in range(6)}
+    assert all(len(texts) == 4 for texts in drawn.values())
+    assert drawn[1] == list(sampled_texts(manifests["sv-wiki"], 4, 1, "sv-wiki"))
+    assert all(sorted(texts, key=every.index) == texts for texts in drawn.values())
+    assert len({text for texts in drawn.values() for text in texts}) > 6
+    assert list(sampled_texts(manifests["sv-wiki"], 1000, 1, "sv-wiki")) == every
 
 
 def test_a_language_is_the_sum_of_its_sources(manifests: dict[str, Path], tokenizer: Path) -> None:
