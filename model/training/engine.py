@@ -54,9 +54,9 @@ def start_process_group() -> torch.device:
 def leave(status: int) -> NoReturn:
     """End this process at once, with what it has said.
 
-    Threads of gloo and of the store by which ranks meet are still there when the process group has been destroyed.
-    Where the interpreter and the libraries were torn down beside them, a rank that had finished died of SIGABRT now and
-    then ("terminate called without an active exception").
+    Threads of gloo and of the store by which ranks meet are still there when the process group has been destroyed. A
+    thread that comes back from torch into an interpreter that is being torn down is unwound through C++, which ends the
+    process by SIGABRT ("terminate called without an active exception"): a rank that had finished died so.
     """
     sys.stdout.flush()
     sys.stderr.flush()
