@@ -1,4 +1,4 @@
-"""Held-out masked-language-modelling loss and accuracy, per language and row length, beside a unigram baseline.
+"""Held-out masked-language-modelling loss and accuracy, by language, length, source, position, beside a baseline.
 
 The way of a measurement: the validation rows of a language's sources at one length -> rows taken from the sources in
 turn, at most as many as the recipe says -> masked, as a function of (seed, source, length, row) -> the exported encoder
@@ -111,7 +111,7 @@ def evaluate(
         elif not sum(len(row.masked.labels) for row in rows):
             yield Unmeasured(language, length, "held-out documents so short that nothing is masked in them")
         else:
-            yield summary(language, length, score_rows(encoder, rows, data.unigram(language), device))
+            yield summary(language, length, rows, score_rows(encoder, rows, data.unigram(language), device))
 
 
 def main() -> None:

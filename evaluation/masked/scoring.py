@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from model.batch import flatten
 from model.masking import MaskedRow, mask_row
 from model.modernbert import ModernBert
 
+FIRST_RANGE = 32
+"""Tokens of the first range of positions."""
 TOKENS_PER_FORWARD = 8192
 """Rows are computed together up to about this many tokens; bounds the memory that logits take."""
 
@@ -29,31 +31,32 @@ TOKENS_PER_FORWARD = 8192
 class HeldOutRow(NamedTuple):
     """A validation row as the encoder sees it."""
 
+    source: str
     masked: MaskedRow
     lengths: NDArray[np.int64]
     """int64[p], tokens of each piece."""
 
 
 class RowScores(NamedTuple):
-    """What an encoder made of rows, one entry a row."""
+    """What an encoder made of r rows, by where in its piece a masked token stood: b ranges of `position_range`."""
 
     tokens: NDArray[np.int64]
+    """int64[r], in the row."""
     masked: NDArray[np.int64]
+    """int64[r, b]."""
     loss: NDArray[np.float64]
-    """Sum over the row's masked tokens, nats."""
+    """float64[r, b], sum over the masked tokens, nats."""
     correct: NDArray[np.int64]
+    """int64[r, b]."""
     unigram_loss: NDArray[np.float64]
-    """Sum over the row's masked tokens, nats."""
+    """float64[r, b], sum over the masked tokens, nats."""
 
 
 @dataclass(frozen=True)
-class Score:
-    """One line of mlm.json."""
+class Measures:
+    """What is measured on some rows, or on a part of their tokens."""
 
-    language: str
-    length: int
     rows: int
-    tokens: int
     masked: int
     loss: float
     """Nats per masked token."""
@@ -61,6 +64,34 @@ class Score:
     """Standard error of `loss` over rows; none for a single row."""
     accuracy: float
     unigram_loss: float
+
+
+@dataclass(frozen=True)
+class SourceMeasures(Measures):
+    """Of the rows of one source."""
+
+    source: str
+
+
+@dataclass(frozen=True)
+class PositionMeasures(Measures):
+    """Of the masked tokens that stand at [begin, end) in their piece, [CLS] at 0."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Score(Measures):
+    """One line of mlm.json."""
+
+    language: str
+    length: int
+    tokens: int
+    sources: list[SourceMeasures]
+    """Those with a masked token, in the order of their names."""
+    positions: list[PositionMeasures]
+    """Those with a masked token, the first ones first."""
 
 
 def held_out_rows(
@@ -85,7 +116,7 @@ def held_out_rows(
     for source, number in taken:
         tokens, lengths = readers[source].row(number)
         key = derive_key(seed, "evaluation", source, length)
-        rows.append(HeldOutRow(mask_row(tokens, number, key, rate, vocabulary), lengths.astype(np.int64)))
+        rows.append(HeldOutRow(source, mask_row(tokens, number, key, rate, vocabulary), lengths.astype(np.int64)))
     return rows
 
 
@@ -113,19 +144,33 @@ def score_rows(
 ) -> RowScores:
     """Measure an encoder, already on `device`, on masked rows; `unigram` as `unigram_losses` returns it."""
     parts = []
+    ranges = _range_of(max(int(row.lengths.max()) for row in rows) - 1) + 1
     for batch in _batches(rows):
         sizes = np.array([len(row.masked.inputs) for row in batch])
-        counts = np.array([len(row.masked.labels) for row in batch])
+        counts = [len(row.masked.labels) for row in batch]
         flat = flatten([row.masked for row in batch], [row.lengths for row in batch])
         baseline = unigram[flat.labels.numpy() - FIRST_ORDINARY]
         here = flat.to(device)
         logits = encoder(here.tokens, here.cu_seqlens, here.positions)
         loss = F.cross_entropy(logits.float(), here.labels, reduction="none").double().cpu().numpy()
         correct = (logits.argmax(-1) == here.labels).cpu().numpy()
-        row_of = np.repeat(np.arange(len(batch)), counts)
-        parts.append((sizes, counts, *(np.bincount(row_of, x, len(batch)) for x in (loss, correct, baseline))))
+        starts, positions = flat.cu_seqlens.numpy(), flat.positions.numpy()
+        offsets = positions - starts[np.searchsorted(starts, positions, side="right") - 1]
+        cell = np.repeat(np.arange(len(batch)), counts) * ranges + _range_of(offsets)
+        sums = (np.bincount(cell, x, len(batch) * ranges) for x in (np.ones(len(cell)), loss, correct, baseline))
+        parts.append((sizes, *(one.reshape(len(batch), ranges) for one in sums)))
     tokens_, masked, loss, correct, baseline = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return RowScores(tokens_, masked, loss, correct.astype(np.int64), baseline)
+    return RowScores(tokens_, masked.astype(np.int64), loss, correct.astype(np.int64), baseline)
+
+
+def _range_of(offsets: Any) -> Any:
+    """Return the number of the range in which each offset in a piece lies, int64[n]: 0, then one for each doubling."""
+    return np.ceil(np.log2(offsets // FIRST_RANGE + 1)).astype(np.int64)
+
+
+def position_range(number: int) -> tuple[int, int]:
+    """Return [begin, end) of a range of positions: `FIRST_RANGE` tokens, and from there on to the double of each."""
+    return FIRST_RANGE << number - 1 if number else 0, FIRST_RANGE << number
 
 
 def ratio_stderr(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> float | None:
@@ -139,20 +184,43 @@ def ratio_stderr(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> float 
     return float(np.sqrt(len(sums) / (len(sums) - 1) * (residuals**2).sum()) / counts.sum())
 
 
-def summary(language: str, length: int, scores: RowScores) -> Score:
-    """Return the score of a language at one length; at least one token must be masked."""
-    masked = int(scores.masked.sum())
+def summary(language: str, length: int, rows: Sequence[HeldOutRow], scores: RowScores) -> Score:
+    """Return the score of a language at one length, whole and by source and position; a token must be masked."""
+    own = np.array([row.source for row in rows])
+    every = np.ones_like(scores.masked, dtype=bool)
+    sources = {source: every & (own == source)[:, None] for source in sorted(set(own.tolist()))}
+    numbers = range(every.shape[1])
+    ranges = {position_range(number): every & (np.array(numbers) == number) for number in numbers}
     return Score(
         language=language,
         length=length,
-        rows=len(scores.masked),
         tokens=int(scores.tokens.sum()),
-        masked=masked,
-        loss=float(scores.loss.sum() / masked),
-        loss_stderr=ratio_stderr(scores.loss, scores.masked),
-        accuracy=float(scores.correct.sum() / masked),
-        unigram_loss=float(scores.unigram_loss.sum() / masked),
+        sources=[
+            SourceMeasures(source=source, **_measures(scores, chosen))
+            for source, chosen in sources.items()
+            if scores.masked[chosen].any()
+        ],
+        positions=[
+            PositionMeasures(**_measures(scores, chosen), begin=begin, end=end)
+            for (begin, end), chosen in ranges.items()
+            if scores.masked[chosen].any()
+        ],
+        **(_measures(scores, every) | {"rows": len(rows)}),
     )
+
+
+def _measures(scores: RowScores, chosen: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the fields of `Measures` for the cells bool[r, b] that are chosen, over rows with a masked token there."""
+    masked, loss = (np.where(chosen, one, 0).sum(axis=1) for one in (scores.masked, scores.loss))
+    count = int(masked.sum())
+    return {
+        "rows": int((masked > 0).sum()),
+        "masked": count,
+        "loss": float(loss.sum() / count),
+        "loss_stderr": ratio_stderr(loss[masked > 0], masked[masked > 0]),
+        "accuracy": float(scores.correct[chosen].sum() / count),
+        "unigram_loss": float(scores.unigram_loss[chosen].sum() / count),
+    }
 
 
 def _batches(rows: Sequence[HeldOutRow]) -> Iterator[list[HeldOutRow]]:

@@ -224,7 +224,7 @@ def test_parameters_are_counted_in_the_weights(finished: Path) -> None:
     [(5.0, 0.1, "yes"), (5.9, 0.1, "unclear"), (6.1, 0.1, "unclear"), (6.3, 0.1, "no"), (5.0, None, "unclear")],
 )
 def test_verdict_allows_for_the_standard_error(loss: float, stderr: float | None, verdict: str) -> None:
-    assert HeldOut("fi", 128, 10, 100, loss, stderr, 0.1, 6.0).verdict == verdict
+    assert HeldOut("fi", 128, 10, 100, loss, stderr, 0.1, 6.0, [], []).verdict == verdict
 
 
 def test_ends_are_means_of_the_first_and_last_steps(finished: Path) -> None:
@@ -366,3 +366,8 @@ def test_a_damaged_result_of_retrieval_is_named(results: Path) -> None:
     (results / "evaluation" / "retrieval" / "interface-fi-sv" / "small.json").write_text("{}")
     with pytest.raises(UserError, match=r"small\.json is no result of a retrieval"):
         render(Results(results), "t", RUNS)
+
+
+def test_held_out_loss_is_told_by_source_and_by_position(page: str) -> None:
+    assert '<td class="t">tokens 32 to 63</td><td>10</td><td>300</td><td>4.5000</td>' in page
+    assert '<td class="t">udhr-fi</td><td>10</td><td>300</td><td>4.7500</td>' in page

@@ -131,6 +131,10 @@ class HeldOut:
     loss_stderr: float | None
     accuracy: float
     unigram_loss: float
+    sources: list[dict[str, Any]]
+    """The same for each source, by `source`."""
+    positions: list[dict[str, Any]]
+    """The same for the masked tokens at `begin` to `end` of their piece."""
 
     @property
     def interval(self) -> tuple[float, float]:

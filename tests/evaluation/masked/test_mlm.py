@@ -124,6 +124,42 @@ def test_the_measurement_does_not_depend_on_how_rows_are_batched(
     assert (alone.masked, alone.accuracy) == (together.masked, together.accuracy)
 
 
+def test_sources_and_positions_part_the_masked_tokens(exported_model: Path, data: Data) -> None:
+    shards = [data.source("alpha", "fi", train=3, validation=6), data.source("betas", "fi", validation=3)]
+    both = slice_of({"fi": ["alpha", "betas"]})
+    (score,) = measure(exported_model, data.rows("alpha", "betas"), shards, both)
+    for parts in (score.sources, score.positions):
+        assert sum(part.masked for part in parts) == score.masked
+        for field in ("loss", "accuracy", "unigram_loss"):
+            whole = sum(getattr(part, field) * part.masked for part in parts) / score.masked
+            assert whole == pytest.approx(getattr(score, field))
+    assert [(part.source, part.rows) for part in score.sources] == [("alpha", 6), ("betas", 3)]
+    (alone,) = measure(exported_model, data.rows("alpha"), shards[:1], slice_of({"fi": ["alpha"]}))
+    assert score.sources[0].loss == pytest.approx(alone.loss)
+    assert score.sources[0].loss_stderr == pytest.approx(alone.loss_stderr)
+    places = [
+        place
+        for row in held_out_rows({"alpha": data.reader("alpha")}, 6, LENGTH, SEED, RATE, ENTRIES)
+        for place in offsets(row)
+    ]
+    counted = {(part.begin, part.end): part.masked for part in alone.positions}
+    assert counted == {(0, 32): sum(place < 32 for place in places), (32, 64): sum(place >= 32 for place in places)}
+
+
+def offsets(row: Any) -> list[int]:
+    """Where in their piece the masked tokens of a row stand."""
+    starts = np.cumsum([0, *row.lengths])
+    return [int(place - starts[starts <= place][-1]) for place in row.masked.positions]
+
+
+@pytest.mark.parametrize(
+    ("offset", "expected"),
+    [(0, (0, 32)), (31, (0, 32)), (32, (32, 64)), (64, (64, 128)), (127, (64, 128)), (8191, (4096, 8192))],
+)
+def test_ranges_of_positions_double(offset: int, expected: tuple[int, int]) -> None:
+    assert scoring.position_range(int(scoring._range_of(np.array([offset]))[0])) == expected
+
+
 def test_rows_are_taken_from_the_sources_in_turn(data: Data) -> None:
     for name, rows in (("b", 1), ("a", 5), ("c", 0)):
         data.source(name, "fi", validation=rows)
@@ -235,6 +271,8 @@ def test_the_command_writes_the_results(exported_model: Path, data: Data, tmp_pa
     assert done.stdout.startswith(f"fi at {LENGTH} tokens: loss ")
     result = json.loads((tmp_path / "mlm.json").read_text())
     assert (result["format"], result["run"]) == (1, "small")
-    assert {"language", "length", "rows", "tokens", "masked", "loss", "loss_stderr", "accuracy", "unigram_loss"} == set(
-        result["rows"][0]
-    )
+    measures = {"rows", "masked", "loss", "loss_stderr", "accuracy", "unigram_loss"}
+    (row,) = result["rows"]
+    assert set(row) == measures | {"language", "length", "tokens", "sources", "positions"}
+    assert [set(part) for part in row["sources"]] == [measures | {"source"}]
+    assert all(set(part) == measures | {"begin", "end"} for part in row["positions"])
