@@ -63,7 +63,9 @@ Beta = Annotated[float, Field(ge=0.0, lt=1.0), BeforeValidator(_number)]
 class Strict(BaseModel):
     """A part of the recipe: unknown keys are errors, and it does not change once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Filters(Strict):

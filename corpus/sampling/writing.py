@@ -58,7 +58,7 @@ class DocumentWriter:
         if self._texts:
             columns = {
                 "id": _strings([identifier.encode() for identifier in self._identifiers]),
-                "words": pa.array(np.concatenate(self._words)),
+                "words": _numbers(np.concatenate(self._words)),
                 "fields": _strings(self._fields)
                 if any(self._fields)
                 else pa.nulls(len(self._fields), pa.large_string()),
@@ -81,8 +81,13 @@ class DocumentWriter:
         self._size = 0
 
 
+def _numbers(values: NDArray[np.uint32]) -> pa.Array:
+    """Return an array of numbers. `pa.array` would import pandas where there is one: 0.25 s."""
+    return pa.Array.from_buffers(pa.uint32(), len(values), [None, pa.py_buffer(values)])
+
+
 def _strings(utf8: Sequence[bytes | None]) -> pa.Array:
-    """Return an array of strings, unchecked. `pa.array` of a list would import pandas where there is one."""
+    """Return an array of strings, unchecked; see `_numbers`."""
     ends = np.zeros(len(utf8) + 1, np.int64)
     np.cumsum([len(value or b"") for value in utf8], out=ends[1:])
     there = np.packbits([value is not None for value in utf8], bitorder="little")

@@ -1,5 +1,7 @@
 """Manifests of documents are found by their source, and told from other files."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from common.errors import UserError
 from common.files import write_json
 from corpus.sampling.documents import FORMAT, manifests_by_source, split_texts
+from recipe.slices.files import to_json
+from recipe.slices.types import SourceSlice
 
 
 def manifest(directory: Path, source: str) -> Path:
@@ -42,3 +46,31 @@ def test_a_manifest_of_another_format_gives_no_text(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"format": 1, "vocabulary": 300}')
     with pytest.raises(UserError, match="not a manifest of documents"):
         next(split_texts(tmp_path / "manifest.json", "train"))
+
+
+def test_no_stage_of_the_corpus_imports_pandas_which_takes_longer_than_a_small_part(tmp_path: Path) -> None:
+    raw = tmp_path / "raw.jsonl"
+    raw.write_text('{"id": "1", "text": "one text", "score": 1}\n{"text": "another"}\n', encoding="utf-8")
+    source = SourceSlice(name="s", seed=1, language="fi", files=[str(raw)], held_out=0)
+    (tmp_path / "slice.json").write_text(to_json(source), encoding="utf-8")
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "import corpus.rows.index, corpus.tokens.shards\n"
+        "from corpus.sampling.__main__ import main\n"
+        "from corpus.sampling.documents import split_texts\n"
+        "main()\n"
+        "assert len(list(split_texts(Path(sys.argv[4]), 'train'))) == 2\n"
+        "assert 'pandas' not in sys.modules\n"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        "--slice",
+        tmp_path / "slice.json",
+        "--output",
+        tmp_path / "manifest.json",
+    ]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
