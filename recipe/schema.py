@@ -64,7 +64,11 @@ class Strict(BaseModel):
     """A part of the recipe: unknown keys are errors, and it does not change once read."""
 
     model_config = ConfigDict(
-        defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        defer_build=True,  # a stage reads one slice, and need not build what the others hold
     )
 
 

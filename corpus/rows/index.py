@@ -138,10 +138,13 @@ def _row_set(rows: Rows, shards: Path, folder: Path) -> RowSet:
 
 
 def _write(one: RowSet, results: Iterable[Result]) -> None:
-    """Write a set of rows from its packed shards, in order; one of them is in memory at a time."""
+    """Write a set of rows from its packed shards, in order; one of them is in memory at a time.
+
+    Jobs of several phases may make the same set at once: each file is replaced by an equal one, and none is ever absent
+    that was there. An index of other shards is told from this one by their checksum.
+    """
     manifest = read_shards(one.shards)
     length, least, most = parse_rowset(one.rows.rowset)
-    one.index.unlink(missing_ok=True)
     total, parts = _write_rows(one.folder, results)
     index = {
         "format": FORMAT,

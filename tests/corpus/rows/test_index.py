@@ -11,11 +11,13 @@ import weakref
 from collections import Counter
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import corpus.rows.index
+from common.columns import write_columns
 from common.errors import UserError
 from common.files import read_json, sha256_of, write_json
 from corpus.rows.index import Result, Task, make, pack_shard
@@ -235,6 +237,32 @@ def test_one_packed_shard_is_in_memory_at_a_time(house: House, tmp_path: Path, m
     monkeypatch.setattr(corpus.rows.index, "pack_shard", watched)
     make([Rows("t", "one", "train", "64")], house.folder / "shards", tmp_path, workers=1)
     assert len(made) == 4
+
+
+def test_jobs_that_make_the_same_set_at_once_do_not_take_it_from_each_other(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, shards = [Rows("t", "one", "train", "64")], house.folder / "shards"
+    index = tmp_path / "t" / "one" / "train" / "64" / "index.json"
+    there: list[bool] = []
+
+    def packs_while_another_finishes(task: Task) -> Result:
+        if not there:
+            with monkeypatch.context() as undisturbed:
+                undisturbed.setattr(corpus.rows.index, "pack_shard", pack_shard)
+                make(wanted, shards, tmp_path, workers=1)
+        there.append(index.exists())
+        return pack_shard(task)
+
+    def write_and_look(*arguments: Any) -> None:
+        write_columns(*arguments)
+        there.append(index.exists())
+
+    monkeypatch.setattr(corpus.rows.index, "pack_shard", packs_while_another_finishes)
+    monkeypatch.setattr(corpus.rows.index, "write_columns", write_and_look)
+    make(wanted, shards, tmp_path, workers=1)
+    assert there == [False] + [True] * 5, "the other's own rows are written first, then ours over them"
+    verify(index)
 
 
 def test_killed_at_any_moment_it_makes_the_same_rows_in_the_end(house: House, tmp_path: Path) -> None:

@@ -63,14 +63,7 @@ def test_no_stage_of_the_corpus_imports_pandas_which_takes_longer_than_a_small_p
         "assert len(list(split_texts(Path(sys.argv[4]), 'train'))) == 2\n"
         "assert 'pandas' not in sys.modules\n"
     )
-    command = [
-        sys.executable,
-        "-c",
-        program,
-        "--slice",
-        tmp_path / "slice.json",
-        "--output",
-        tmp_path / "manifest.json",
-    ]
+    output = tmp_path / "documents" / "manifest.json"
+    command = [sys.executable, "-c", program, "--slice", tmp_path / "slice.json", "--output", output]
     done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
