@@ -24,7 +24,7 @@ FORMAT = 1
 FIELDS = ("query", "positive", "negative")
 MODEL = "model"
 COMPUTED_TOGETHER = 64
-"""Pairs whose activations are held at a time; changes no result."""
+"""Pairs whose activations are held at a time; changes the result by rounding only."""
 
 
 def read_pairs(paths: list[Path]) -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from common.errors import UserError
-from common.files import read_json
+from common.files import read_json, write_json
 from tests.workflow.finished import PARAMETERS, RUNS, STEPS, change, finish
 from workflow.report.figures import POINTS, thinned
 from workflow.report.html import fill_rows, mixture_rows, render
@@ -353,8 +353,16 @@ def test_retrieval_has_a_table_a_task_and_bold_where_a_system_is_surely_best(pag
     assert '<td class="t">untrained, the shape of small</td><td>0.4125</td>' in table
     assert '<td class="t">BM25</td><td>0.2375</td><td>0.2000 to 0.3000</td><td>-</td>' in table
     folder = results / "evaluation" / "retrieval" / "interface-fi-sv"
-    change(folder / "BM25.json", value=0.8125, scores=read_json(folder / "small.json")["scores"])
+    change(folder / "_bm25.json", value=0.8125, scores=read_json(folder / "small.json")["scores"])
     assert "<b>0.8125</b>" not in render(Results(results), "t", RUNS)
+
+
+def test_what_an_earlier_recipe_left_of_retrieval_is_not_shown(results: Path) -> None:
+    folder = results / "evaluation" / "retrieval"
+    old = read_json(folder / "interface-fi-sv" / "small.json")
+    write_json(folder / "interface-fi-sv" / "gone.json", old | {"system": "gone", "scores": {"other": 1.0}})
+    write_json(folder / "gone-task" / "small.json", old | {"task": "gone-task"})
+    assert "gone" not in render(Results(results), "t", RUNS)
 
 
 def test_a_report_without_retrieval_has_no_section_of_it(results: Path) -> None:

@@ -10,18 +10,23 @@ from common.errors import UserError
 from common.files import read_json
 from common.intervals import surely_best
 from recipe.needs import UNTRAINED
+from recipe.reading import read_recipe
+from workflow.dag import Dag
 
 RESULT = {"system", "task", "metric", "value", "interval", "confidence", "queries", "documents", "seed", "how"}
 
 
 def read_results(results: Path) -> list[dict[str, Any]]:
-    """Return what was measured on retrieval, tasks by name, of a task the best first.
+    """Return what was measured on retrieval for the recipe that is there, tasks by name, of a task the best first.
+
+    What an earlier recipe left of other tasks and systems is not read.
 
     Raises:
         UserError: a file is no such result.
     """
     found = []
-    for path in sorted((results / "evaluation" / "retrieval").glob("*/*.json")):
+    asked = Dag(read_recipe(results / "recipe" / "recipe.json")).retrieval_results()
+    for path in filter(Path.is_file, (results / file.removeprefix("results/") for file in asked)):
         content = read_json(path)
         if not isinstance(content, dict) or not content.keys() >= RESULT | {"scores"}:
             raise UserError(f"{path} is no result of a retrieval; delete it and run Snakemake again.")
