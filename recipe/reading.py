@@ -23,7 +23,8 @@ from pydantic_core import ErrorDetails
 from common.errors import UserError
 from common.files import matching_files
 from recipe.checks import problems, suggestion
-from recipe.schema import LANGUAGE, NAME, Recipe, Source
+from recipe.schema import Recipe, Source
+from recipe.types import LANGUAGE, NAME
 
 Location = tuple[int | str, ...]
 

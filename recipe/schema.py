@@ -7,69 +7,28 @@ stands below a key also describes it in the JSON Schema that editors read.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-
-def _number(value: Any) -> Any:
-    """Let a number be written in any way a person would: YAML 1.1 reads `3e-4` and `350e9` as text.
-
-    Raises:
-        ValueError: for true and false, which would otherwise count as 1 and 0.
-    """
-    if isinstance(value, bool):
-        raise ValueError("needs a number, not true or false")
-    if not isinstance(value, str):
-        return value
-    try:
-        number = Decimal(value.replace("_", ""))
-    except InvalidOperation:
-        return value
-    whole = number.is_finite() and number == number.to_integral_value() and abs(number) < 2**63
-    return int(number) if whole else float(number)
-
-
-def _text(value: Any) -> Any:
-    """Explain YAML 1.1's best-known trap: `no`, the code of Norwegian, is read as false.
-
-    Raises:
-        ValueError: for true and false.
-    """
-    if isinstance(value, bool):
-        raise ValueError("needs text; YAML reads on, off, yes and no as true and false, so put the word in quotes")
-    return value
-
-
-NAME = r"^[a-z0-9][a-z0-9-]*$"
-LANGUAGE = r"^[a-z]{2,3}(-[a-z]{2,3})?$|^code$"
-
-Engine = Literal["tokie", "tokenizers"]
-Objective = Literal["classical", "parity"]
-Text = Annotated[str, BeforeValidator(_text)]
-Name = Annotated[str, Field(pattern=NAME), BeforeValidator(_text)]
-Language = Annotated[str, Field(pattern=LANGUAGE), BeforeValidator(_text)]
-Count = Annotated[int, Field(gt=0, lt=2**63), BeforeValidator(_number)]
-Size = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_number)]
-Positive = Annotated[float, Field(gt=0.0), BeforeValidator(_number)]
-NotNegative = Annotated[float, Field(ge=0.0), BeforeValidator(_number)]
-Share = Annotated[float, Field(ge=0.0, le=1.0), BeforeValidator(_number)]
-PositiveShare = Annotated[float, Field(gt=0.0, le=1.0), BeforeValidator(_number)]
-Rate = Annotated[float, Field(gt=0.0, lt=1.0), BeforeValidator(_number)]
-Beta = Annotated[float, Field(ge=0.0, lt=1.0), BeforeValidator(_number)]
-
-
-class Strict(BaseModel):
-    """A part of the recipe: unknown keys are errors, and it does not change once read."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        defer_build=True,  # a stage reads one slice, and need not build what the others hold
-    )
+from recipe.evaluation import Evaluation
+from recipe.types import (
+    Beta,
+    Count,
+    Engine,
+    Language,
+    Name,
+    NotNegative,
+    Objective,
+    Positive,
+    PositiveShare,
+    Rate,
+    Share,
+    Size,
+    Strict,
+    Text,
+    number,
+)
 
 
 class Filters(Strict):
@@ -83,7 +42,7 @@ class Filters(Strict):
     """The shortest in words between spaces."""
     max_words: Count | None = None
     """The longest in words between spaces."""
-    min_scores: dict[str, Annotated[float, BeforeValidator(_number)]] = Field(default_factory=dict)
+    min_scores: dict[str, Annotated[float, BeforeValidator(number)]] = Field(default_factory=dict)
     """Score field -> smallest value kept. A document without the field is dropped and counted."""
 
 
@@ -98,7 +57,7 @@ class Documents(Strict):
     """Name of the field that holds the text."""
     fraction: PositiveShare = 1.0
     """Share of the documents kept, by a hash of the document."""
-    held_out: Annotated[float, Field(ge=0.0, lt=0.5), BeforeValidator(_number)] = 0.01
+    held_out: Annotated[float, Field(ge=0.0, lt=0.5), BeforeValidator(number)] = 0.01
     """Share of the documents kept for validation, and again the same for test, by a hash of the document."""
     filters: Filters = Filters()
     """Which documents are dropped."""
@@ -116,13 +75,13 @@ class Source(Documents):
 class Tokenizer(Strict):
     """A byte-level BPE and the sample it is trained on."""
 
-    vocabulary: Annotated[int, Field(ge=300, lt=2**31), BeforeValidator(_number)]
+    vocabulary: Annotated[int, Field(ge=300, lt=2**31), BeforeValidator(number)]
     """Entries to train, the five special tokens and the runs of spaces among them."""
     multiple: Count = 64
     """The model's embedding has `vocabulary` rows, rounded up to a multiple of this."""
     sample_bytes: Count
     """Bytes of UTF-8 text it is trained on."""
-    word_bytes: Annotated[int, Field(gt=0, lt=2**30), BeforeValidator(_number)] = 100_000_000
+    word_bytes: Annotated[int, Field(gt=0, lt=2**30), BeforeValidator(number)] = 100_000_000
     """Bytes of distinct words held at most, each some 30 bytes of memory; beyond, the rarest are left out and told."""
     mixture: Text
     """Mixture the sample is drawn by, factor x bytes of each source."""
@@ -207,7 +166,7 @@ class LearningRate(Strict):
 class Stage(Strict):
     """A stretch of training at one row length."""
 
-    length: Annotated[int, Field(ge=8, le=65_535), BeforeValidator(_number)]
+    length: Annotated[int, Field(ge=8, le=65_535), BeforeValidator(number)]
     """Slots in a packed row; longer documents are cut."""
     tokens: Count
     """How long the stage is, in slots."""
@@ -256,55 +215,6 @@ class Optimizer(Strict):
     """Not applied to one-dimensional parameters."""
     gradient_clip: Positive = 1.0
     """Largest norm of the gradient over all parameters."""
-
-
-class RetrievalTask(Strict):
-    """Documents, queries and judgements: a folder of local files, or a task of the package `mteb`."""
-
-    folder: Text = ""
-    """Folder of corpus.jsonl, queries.jsonl and qrels/test.tsv, as BEIR's."""
-    mteb: Text = ""
-    """Name of a task that `mteb` fetches from the hub."""
-    subset: Text = ""
-    """Which part of that task, where it has several."""
-
-
-class Retrieval(Strict):
-    """How encoders learn to retrieve, and on what they are measured then; nothing where no task is named."""
-
-    train: list[Text] = Field(default_factory=list)
-    """Files of pairs, in any format of sources: fields `query`, `positive` and, in all or none, `negative`."""
-    dev: Text = ""
-    """Folder of a task with qrels/dev.tsv, whose score chooses the learning rate."""
-    learning_rates: list[Positive] = Field(default_factory=lambda: [2e-5, 5e-5, 1e-4])
-    """Peaks that are tried, each in a job of its own."""
-    epochs: Count = 1
-    """Times that all pairs are shown."""
-    batch: Count = 128
-    """Pairs of a step; all answers but its own are wrong for a query."""
-    length: Count = 512
-    """Tokens of a text that are read; the rest is cut off."""
-    warmup: Share = 0.05
-    """Share of the steps in which the rate rises."""
-    runs: list[Name] = Field(default_factory=list)
-    """Runs that are measured; all where none is named."""
-    tasks: dict[Name, RetrievalTask] = Field(default_factory=dict)
-    """Name -> task."""
-
-
-class Evaluation(Strict):
-    """What is measured on each finished model."""
-
-    lengths: Annotated[list[Count], Field(min_length=1)]
-    """Row lengths in tokens at which held-out loss and accuracy are measured."""
-    rows: Count = 1000
-    """At most so many held-out rows per language and length."""
-    masking_rate: Rate = 0.3
-    """Share of the held-out tokens to be predicted, whatever the runs were trained with."""
-    prompts: dict[Text, Text] = Field(default_factory=dict)
-    """Language -> a sentence with one [MASK], filled in by each model for the report."""
-    retrieval: Retrieval = Retrieval()
-    """What retrieval is measured on."""
 
 
 class Recipe(Strict):

@@ -26,7 +26,7 @@ from recipe.needs import (
     tokenizer_sources,
 )
 from recipe.reading import expand_files, missing_files
-from recipe.schema import Recipe, Strict, lineage
+from recipe.schema import Recipe, lineage
 from recipe.slices.files import to_json
 from recipe.slices.making import (
     evaluation_slice,
@@ -40,6 +40,7 @@ from recipe.slices.making import (
     tokenizer_slice,
     train_rows_slice,
 )
+from recipe.types import Strict
 
 PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS | interface_text.COLLECTIONS}
 """Files that the workflow itself makes from packages."""

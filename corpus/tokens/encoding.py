@@ -24,7 +24,7 @@ from common.listed import refuse_changed
 from corpus.tokens.engines import Encode, Flat, open_engine
 
 if TYPE_CHECKING:
-    from recipe.schema import Engine
+    from recipe.types import Engine
 
 FORMAT = 1
 MANIFEST, TOKENIZER = "manifest.json", "tokenizer.json"

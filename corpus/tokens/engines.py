@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 if TYPE_CHECKING:  # at run time it costs as much as all other imports
-    from recipe.schema import Engine
+    from recipe.types import Engine
 
 Flat = tuple[NDArray[np.uint32], NDArray[np.int64]]
 """uint32[n], ids of texts one after the other, and int64[t], how many each text has."""

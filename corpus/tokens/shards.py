@@ -32,7 +32,7 @@ from corpus.tokens.engines import ENGINES, REFERENCE
 from corpus.tokens.ids import COMMAND, FORMAT
 
 if TYPE_CHECKING:
-    from recipe.schema import Engine
+    from recipe.types import Engine
 
 CALLS = 2
 """Of an engine with threads at once: while one waits for the last of its threads, the other keeps the cores busy."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from common.errors import UserError, run_command
 from common.files import atomic_file
 from recipe.reading import read_recipe
-from recipe.schema import Strict
 from recipe.slices.files import to_json
 from recipe.slices.making import (
     evaluation_slice,
@@ -19,6 +18,7 @@ from recipe.slices.making import (
     tokenizer_slice,
     train_rows_slice,
 )
+from recipe.types import Strict
 
 
 def main() -> None:

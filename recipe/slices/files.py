@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from common.errors import UserError
-from recipe.schema import Strict
+from recipe.types import Strict
 
 Slice = TypeVar("Slice", bound=Strict)
 

@@ -12,7 +12,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recipe.schema import Batch, Documents, LearningRate, ModelShape, Objective, Optimizer, Strict
+from recipe.schema import Batch, Documents, LearningRate, ModelShape, Optimizer
+from recipe.types import Objective, Strict
 
 
 class SourceSlice(Documents):

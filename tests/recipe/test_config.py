@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel
 from snakemake.common.configfile import load_configfile
 
+import recipe.evaluation
 import recipe.schema
 from common.errors import UserError
 from recipe.reading import load_recipe, read_recipe
@@ -59,8 +60,7 @@ def test_the_readme_explains_every_key():
     readme = (CONFIG / "README.md").read_text()
     explained = set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| (.*?) \|", readme, re.MULTILINE))))
     explained |= set(re.findall(r"^`(\w+)`", readme, re.MULTILINE)) | {"stages"} & set(re.findall(r"`(\w+)`", readme))
-    parts = [part for part in vars(recipe.schema).values() if isinstance(part, type) and issubclass(part, BaseModel)]
-    keys = {field.alias or name for part in parts for name, field in part.model_fields.items()}
+    keys = _keys()
     assert keys
     assert keys - explained == set()
 
@@ -68,8 +68,13 @@ def test_the_readme_explains_every_key():
 def test_the_readme_names_no_key_that_is_not_there():
     readme = (CONFIG / "README.md").read_text()
     named = set(itertools.chain(*(re.findall(r"`(\w+)`", cell) for cell in re.findall(r"^\| (`.*?) \|", readme, re.M))))
-    parts = [part for part in vars(recipe.schema).values() if isinstance(part, type) and issubclass(part, BaseModel)]
-    assert named - {field.alias or name for part in parts for name, field in part.model_fields.items()} == set()
+    assert named - _keys() == set()
+
+
+def _keys() -> set[str]:
+    types = {**vars(recipe.schema), **vars(recipe.evaluation)}.values()
+    parts = [part for part in types if isinstance(part, type) and issubclass(part, BaseModel)]
+    return {field.alias or name for part in parts for name, field in part.model_fields.items()}
 
 
 def test_the_smallest_recipe_of_the_readme_is_a_recipe():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.files import atomic_file, matching_files
-from recipe.schema import LANGUAGE
+from recipe.types import LANGUAGE
 from workflow.cli.parser import Parser
 from workflow.cli.place import program
 from workflow.cli.schema import recipe_schema

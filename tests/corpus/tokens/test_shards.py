@@ -25,8 +25,8 @@ from corpus.tokens.bpe import make as make_tokenizer
 from corpus.tokens.encoding import read_encoder
 from corpus.tokens.ids import count_unigrams, open_shard, read_shards
 from corpus.tokens.shards import make, share_out
-from recipe.schema import Engine
 from recipe.slices.types import SourceSlice, TokenizerSlice
+from recipe.types import Engine
 from tests.texts import WORDS
 
 ROOT = Path(__file__).parents[3]

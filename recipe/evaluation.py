@@ -1,0 +1,58 @@
+"""What a recipe may say of evaluation: types only, as in `recipe.schema`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from recipe.types import Count, Name, Positive, Rate, Share, Strict, Text
+
+
+class RetrievalTask(Strict):
+    """Documents, queries and judgements: a folder of local files, or a task of the package `mteb`."""
+
+    folder: Text = ""
+    """Folder of corpus.jsonl, queries.jsonl and qrels/test.tsv, as BEIR's."""
+    mteb: Text = ""
+    """Name of a task that `mteb` fetches from the hub."""
+    subset: Text = ""
+    """Which part of that task, where it has several."""
+
+
+class Retrieval(Strict):
+    """How encoders learn to retrieve, and on what they are measured then; nothing where no task is named."""
+
+    train: list[Text] = Field(default_factory=list)
+    """Files of pairs, in any format of sources: fields `query`, `positive` and, in all or none, `negative`."""
+    dev: Text = ""
+    """Folder of a task with qrels/dev.tsv, whose score chooses the learning rate."""
+    learning_rates: list[Positive] = Field(default_factory=lambda: [2e-5, 5e-5, 1e-4])
+    """Peaks that are tried, each in a job of its own."""
+    epochs: Count = 1
+    """Times that all pairs are shown."""
+    batch: Count = 128
+    """Pairs of a step; all answers but its own are wrong for a query."""
+    length: Count = 512
+    """Tokens of a text that are read; the rest is cut off."""
+    warmup: Share = 0.05
+    """Share of the steps in which the rate rises."""
+    runs: list[Name] = Field(default_factory=list)
+    """Runs that are measured; all where none is named."""
+    tasks: dict[Name, RetrievalTask] = Field(default_factory=dict)
+    """Name -> task."""
+
+
+class Evaluation(Strict):
+    """What is measured on each finished model."""
+
+    lengths: Annotated[list[Count], Field(min_length=1)]
+    """Row lengths in tokens at which held-out loss and accuracy are measured."""
+    rows: Count = 1000
+    """At most so many held-out rows per language and length."""
+    masking_rate: Rate = 0.3
+    """Share of the held-out tokens to be predicted, whatever the runs were trained with."""
+    prompts: dict[Text, Text] = Field(default_factory=dict)
+    """Language -> a sentence with one [MASK], filled in by each model for the report."""
+    retrieval: Retrieval = Retrieval()
+    """What retrieval is measured on."""
