@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from itertools import pairwise
+from math import ceil
 
 from recipe.schema import Mixture, Recipe, Stage, WordBin, ancestry, lineage
 
 Problem = tuple[str, str]
+VALIDATION_SHARE = 0.01
+"""Of the training's time, at most."""
 
 
 def problems(recipe: Recipe) -> list[Problem]:
@@ -194,6 +197,7 @@ def _evaluation(recipe: Recipe) -> Iterator[Problem]:
             yield key, f"no source is in {language}{suggestion(language, spoken)}"
         if (count := prompt.count("[MASK]")) != 1:
             yield key, f"has {count} times [MASK]; put it once, in place of the word to be filled in."
+    yield from _validation(recipe, len(spoken))
     final = {run: length for run in recipe.runs if (length := _final_length(recipe, run)) is not None}
     for index, length in enumerate(recipe.evaluation.lengths):
         short = [run for run in final if final[run] < length]
@@ -203,6 +207,20 @@ def _evaluation(recipe: Recipe) -> Iterator[Problem]:
                 f"{length} tokens are more than {short[0]} is trained for at its end ({final[short[0]]}); "
                 f"give at most {min(final.values())}.",
             )
+
+
+def _validation(recipe: Recipe, languages: int) -> Iterator[Problem]:
+    """Hold validation to a share of the training's time; a forward pass takes a third of a step's."""
+    if (asked := recipe.evaluation.validation) is None:
+        return
+    tokens = asked.rows * languages * min(recipe.evaluation.lengths)
+    if tokens > 3 * VALIDATION_SHARE * asked.every_tokens:
+        yield (
+            "evaluation.validation.every_tokens",
+            f"{asked.rows} rows in each of {languages} languages would take about "
+            f"{tokens / asked.every_tokens / 3:.1%} of the training's time; for at most {VALIDATION_SHARE:.0%} give at "
+            f"least {ceil(tokens / 3 / VALIDATION_SHARE)}, or fewer rows.",
+        )
 
 
 def _retrieval(recipe: Recipe) -> Iterator[Problem]:

@@ -43,6 +43,15 @@ class Retrieval(Strict):
     """Name -> task."""
 
 
+class Validation(Strict):
+    """Held-out loss while training, at the shortest of the row lengths."""
+
+    every_tokens: Count
+    """Slots of training between two measurements."""
+    rows: Count = 100
+    """At most so many held-out rows per language."""
+
+
 class Evaluation(Strict):
     """What is measured on each finished model."""
 
@@ -52,6 +61,8 @@ class Evaluation(Strict):
     """At most so many held-out rows per language and length."""
     masking_rate: Rate = 0.3
     """Share of the held-out tokens to be predicted, whatever the runs were trained with."""
+    validation: Validation | None = None
+    """Held-out loss while training; none unless asked for."""
     prompts: dict[Text, Text] = Field(default_factory=dict)
     """Language -> a sentence with one [MASK], filled in by each model for the report."""
     retrieval: Retrieval = Retrieval()

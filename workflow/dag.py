@@ -39,6 +39,7 @@ from recipe.slices.making import (
     source_slice,
     tokenizer_slice,
     train_rows_slice,
+    validation_slice,
 )
 from recipe.types import Strict
 
@@ -84,6 +85,9 @@ class Dag:
         retrieval: dict[str, Strict] = {f"retrieval/{name}": retrieval_task_slice(self.recipe, name) for name in tasks}
         retrieval |= {"retrieval": retrieval_slice(self.recipe)} if tasks else {}
         contents: dict[str, Strict] = {**sources, **tokenizers, **samples, **rows, **held_out, **phases, **evaluations}
+        contents |= {
+            f"validation/{run}": validation_slice(self.recipe, each) for run, each in self._evaluations.items()
+        }
         contents |= {**retrieval, "recipe": self.recipe}
         texts = {name: to_json(content) for name, content in contents.items()}
         # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.

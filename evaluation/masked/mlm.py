@@ -26,9 +26,10 @@ from common.errors import UserError, run_command
 from common.files import sha256_of
 from corpus.rows.store import RowReader, read_index, read_list, verify
 from corpus.tokens.ids import count_unigrams, read_shards
-from evaluation.masked.scoring import Score, held_out_rows, score_rows, summary, unigram_losses
+from evaluation.masked.scoring import Score, score_rows, summary, unigram_losses
 from evaluation.results import write_result
 from model.export import load_encoder
+from model.held_out import held_out_rows
 from model.modernbert import ModernBert
 from recipe.slices.files import read_slice
 from recipe.slices.types import EvaluationSlice

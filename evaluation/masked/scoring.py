@@ -1,40 +1,24 @@
-"""Held-out rows, masked, and what an encoder makes of them: loss and accuracy beside guessing by frequency.
+"""What an encoder makes of held-out rows: loss and accuracy beside guessing by frequency.
 
 Losses are in nats per masked token, every masked token counting the same.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from corpus.rows.permutation import Permutation, derive_key
-from corpus.rows.store import RowReader
 from corpus.tokens.special import FIRST_ORDINARY
-from model.batch import flatten
-from model.masking import MaskedRow, mask_row
+from model.held_out import HeldOutRow, guess
 from model.modernbert import ModernBert
 
 FIRST_RANGE = 32
 """Tokens of the first range of positions."""
-TOKENS_PER_FORWARD = 8192
-"""Rows are computed together up to about this many tokens; bounds the memory that logits take."""
-
-
-class HeldOutRow(NamedTuple):
-    """A validation row as the encoder sees it."""
-
-    source: str
-    masked: MaskedRow
-    lengths: NDArray[np.int64]
-    """int64[p], tokens of each piece."""
 
 
 class RowScores(NamedTuple):
@@ -94,39 +78,6 @@ class Score(Measures):
     """Those with a masked token, the first ones first."""
 
 
-def held_out_rows(
-    readers: Mapping[str, RowReader], limit: int, length: int, seed: int, rate: float, vocabulary: int
-) -> list[HeldOutRow]:
-    """Take random rows from the sources in turn, sources in the order of their names, and mask them.
-
-    Rows lie on disk in the order of their documents, of which the first may all be about one thing.
-
-    Args:
-        readers: source -> its validation rows.
-        limit: at most so many rows in all.
-        length: slots of the rows; with seed and source it chooses rows and masks.
-        seed: of the recipe.
-        rate: share of ordinary tokens to mask.
-        vocabulary: entries of the tokenizer.
-    """
-    orders = {source: row_order(readers[source].rows, limit, seed, source, length) for source in sorted(readers)}
-    turns = itertools.zip_longest(*([(source, row) for row in order] for source, order in orders.items()))
-    taken = itertools.islice((place for turn in turns for place in turn if place), limit)
-    rows = []
-    for source, number in taken:
-        tokens, lengths = readers[source].row(number)
-        key = derive_key(seed, "evaluation", source, length)
-        rows.append(HeldOutRow(source, mask_row(tokens, number, key, rate, vocabulary), lengths.astype(np.int64)))
-    return rows
-
-
-def row_order(rows: int, limit: int, seed: int, source: str, length: int) -> list[int]:
-    """Return which of a source's `rows` held-out rows are taken first, at most `limit` of them."""
-    order = Permutation(rows, derive_key(seed, "evaluation order", source, length))
-    chosen: list[int] = order(np.arange(min(rows, limit))).tolist()
-    return chosen
-
-
 def unigram_losses(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return -log p of each ordinary token, float64[vocabulary - FIRST_ORDINARY], by add-one-smoothed frequency.
 
@@ -138,29 +89,23 @@ def unigram_losses(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return losses
 
 
-@torch.inference_mode()
 def score_rows(
     encoder: ModernBert, rows: Sequence[HeldOutRow], unigram: NDArray[np.float64], device: torch.device
 ) -> RowScores:
     """Measure an encoder, already on `device`, on masked rows; `unigram` as `unigram_losses` returns it."""
     parts = []
     ranges = _range_of(max(int(row.lengths.max()) for row in rows) - 1) + 1
-    for batch in _batches(rows):
-        sizes = np.array([len(row.masked.inputs) for row in batch])
-        counts = [len(row.masked.labels) for row in batch]
-        flat = flatten([row.masked for row in batch], [row.lengths for row in batch])
+    for guesses in guess(encoder, rows, device):
+        flat, count = guesses.batch, len(guesses.rows)
+        sizes = np.array([len(row.masked.inputs) for row in guesses.rows])
         baseline = unigram[flat.labels.numpy() - FIRST_ORDINARY]
-        here = flat.to(device)
-        logits = encoder(here.tokens, here.cu_seqlens, here.positions)
-        loss = F.cross_entropy(logits.float(), here.labels, reduction="none").double().cpu().numpy()
-        correct = (logits.argmax(-1) == here.labels).cpu().numpy()
         starts, positions = flat.cu_seqlens.numpy(), flat.positions.numpy()
         offsets = positions - starts[np.searchsorted(starts, positions, side="right") - 1]
-        cell = np.repeat(np.arange(len(batch)), counts) * ranges + _range_of(offsets)
-        sums = (np.bincount(cell, x, len(batch) * ranges) for x in (np.ones(len(cell)), loss, correct, baseline))
-        parts.append((sizes, *(one.reshape(len(batch), ranges) for one in sums)))
-    tokens_, masked, loss, correct, baseline = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return RowScores(tokens_, masked.astype(np.int64), loss, correct.astype(np.int64), baseline)
+        cell = guesses.row * ranges + _range_of(offsets)
+        weights = (np.ones(len(cell)), guesses.loss, guesses.correct, baseline)
+        parts.append((sizes, *(np.bincount(cell, one, count * ranges).reshape(count, ranges) for one in weights)))
+    tokens, masked, loss, correct, unigrams = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return RowScores(tokens, masked.astype(np.int64), loss, correct.astype(np.int64), unigrams)
 
 
 def _range_of(offsets: Any) -> Any:
@@ -221,16 +166,3 @@ def _measures(scores: RowScores, chosen: NDArray[np.bool_]) -> dict[str, Any]:
         "accuracy": float(scores.correct[chosen].sum() / count),
         "unigram_loss": float(scores.unigram_loss[chosen].sum() / count),
     }
-
-
-def _batches(rows: Sequence[HeldOutRow]) -> Iterator[list[HeldOutRow]]:
-    batch: list[HeldOutRow] = []
-    tokens = 0
-    for row in rows:
-        batch.append(row)
-        tokens += len(row.masked.inputs)
-        if tokens >= TOKENS_PER_FORWARD:
-            yield batch
-            batch, tokens = [], 0
-    if batch:
-        yield batch

@@ -100,8 +100,11 @@ class Log:
         for name, value in metrics.items():
             if isinstance(value, float):
                 self._board.add_scalar(name, value, step)
-        for language, loss in metrics["language_loss"].items():
-            self._board.add_scalar(f"language_loss/{language}", loss, step)
+        for prefix, measured in (("", metrics), ("validation/", metrics.get("validation", {"language_loss": {}}))):
+            for language, loss in measured["language_loss"].items():
+                self._board.add_scalar(f"{prefix}language_loss/{language}", loss, step)
+        for name in ("loss", "accuracy") if "validation" in metrics else ():
+            self._board.add_scalar(f"validation/{name}", metrics["validation"][name], step)
 
     def close(self) -> None:
         """Flush everything to disk."""

@@ -40,7 +40,6 @@ import torch.nn.functional as F
 
 from common.errors import UserError, run_command
 from common.files import digest_of, read_json
-from common.finished import FINISHED
 from common.quantities import amount
 from corpus.rows.store import read_index, read_list
 from model.modernbert import ModernBert, Shape
@@ -49,10 +48,12 @@ from model.training.data import RankBatch, Stream
 from model.training.engine import Engine, describe_place, fresh_tensors, leave, start_process_group
 from model.training.metrics import Log, Progress, Tally, memory_bytes
 from model.training.position import Position
+from model.training.superseded import set_aside, superseded
+from model.training.validation import Validation
 from model.training.verification import FOREGROUND_SECONDS, Verification, files_read, share
 from recipe.schedule import phase_slots, stage_rows, steps
 from recipe.slices.files import read_slice
-from recipe.slices.types import PhaseSlice
+from recipe.slices.types import PhaseSlice, ValidationSlice
 
 STOPPED = os.EX_TEMPFAIL
 """Exit status after a checkpoint that was asked for: run the same command again to go on."""
@@ -89,6 +90,7 @@ class Phase:
         self.engine = self._load(arguments.previous)
         self.streams = self._open_streams()
         self.verification = self._check_rows()
+        self.validation = self._open_validation(arguments.validation, arguments.validation_rows)
 
     def _ask_to_stop(self, number: int, _: Any) -> None:
         self.stop_asked = True
@@ -117,6 +119,11 @@ class Phase:
             self.say("training begins while the rest of them is verified")
         return verification
 
+    def _open_validation(self, content: Path | None, rows: Path | None) -> Validation:
+        """Return what is measured while training; it decides nothing of the result and is no part of the inputs."""
+        wanted = read_slice(content, ValidationSlice) if content else ValidationSlice()
+        return Validation(wanted, read_list(rows) if rows else {}, self.tokenizer["vocabulary"], self.device)
+
     def _open_streams(self) -> dict[int, Stream]:
         """Return the data of each stage that is not trained yet, by its number."""
         streams: dict[int, Stream] = {}
@@ -135,8 +142,8 @@ class Phase:
         folder = self.folder / "checkpoints"
         if self.rank == 0:
             newest = checkpoint.newest_whole(folder, self.say)
-            if newest and (superseded := self._superseded(newest)):
-                self._set_aside(*superseded)
+            if newest and (why := superseded(newest, self.inputs)):
+                set_aside(self.folder, *why, self.say)
                 newest = None
             if newest is None and previous:
                 checkpoint.open_checkpoint(previous)
@@ -170,24 +177,6 @@ class Phase:
             global_rope_theta=self.slice.stages[0].rope_theta,
             **fields,
         )
-
-    def _superseded(self, newest: Path) -> tuple[str, str] | None:
-        """Return what to call what is in this folder, and why it is not continued; None if it is."""
-        if problem := checkpoint.other_format(newest):
-            return f"format-{checkpoint.format_of(newest)}", problem
-        inputs = checkpoint.load_state(newest)["inputs"]
-        if inputs != self.inputs:
-            return inputs[:12], f"the recipe or the data has changed since {newest.name} was written"
-        return None
-
-    def _set_aside(self, name: str, reason: str) -> None:
-        """Move what another recipe or format, other rows or another beginning left in this folder out of the way."""
-        aside = self.folder / "superseded" / name
-        aside.mkdir(parents=True, exist_ok=True)
-        for name in ("checkpoints", "metrics.jsonl", "tensorboard", FINISHED):
-            if (self.folder / name).exists():
-                (self.folder / name).rename(aside / f"{name}-{time.time_ns()}")
-        self.say(f"{reason}; moved what was here to {aside}")
 
     def train(self) -> None:
         """Train what is left of every stage, and write the artifact."""
@@ -234,9 +223,12 @@ class Phase:
             self.verification.wait(0)
             tally, norm = self._step(batch, stream)
             now = time.monotonic()
+            slots = position.slots
             self._advance(batch, stream, tally)
-            timing = {"step_seconds": now - waiting, "data_wait_seconds": began - waiting}
-            self._report(tally, norm, batch, timing)
+            due = self.validation.due(slots, position.slots)
+            facts: dict[str, Any] = {"validation": self.validation.measure(self.model)} if due else {}
+            facts |= {"step_seconds": now - waiting, "data_wait_seconds": began - waiting}
+            self._report(tally, norm, batch, facts)
             self._maybe_checkpoint(tally, stream)
             waiting = time.monotonic()
 
@@ -271,7 +263,7 @@ class Phase:
         for part, tokens in zip(stream.components, tally.drawn, strict=True):
             position.drawn[part.source] = position.drawn.get(part.source, 0) + tokens
 
-    def _report(self, tally: Tally, norm: float, batch: RankBatch, timing: dict[str, float]) -> None:
+    def _report(self, tally: Tally, norm: float, batch: RankBatch, facts: dict[str, Any]) -> None:
         summary = tally.summary(self.languages)
         if not (math.isfinite(summary["loss"]) and math.isfinite(norm)):
             first, last = batch.step.first_row, batch.step.first_row + batch.step.rows - 1
@@ -283,7 +275,7 @@ class Phase:
         if not self.log:
             return
         position = self.position
-        tokens_per_second = sum(tally.drawn) / timing["step_seconds"]
+        tokens_per_second = sum(tally.drawn) / facts["step_seconds"]
         self.log.write(
             {
                 "step": position.step,
@@ -299,7 +291,7 @@ class Phase:
                 "tokens_per_second": tokens_per_second,
                 "memory_bytes": memory_bytes(self.device),
                 "save_seconds": self.save_seconds,
-                **timing,
+                **facts,
                 **summary,
             }
         )
@@ -354,6 +346,10 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, required=True, help="the phase's rows.json")
     parser.add_argument("--tokenizer", type=Path, required=True, help="the tokenizer's manifest.json")
     parser.add_argument("--folder", type=Path, required=True, help="where checkpoints and metrics go")
+    parser.add_argument(
+        "--validation", type=Path, help="JSON slice: what is measured while training (default: nothing)"
+    )
+    parser.add_argument("--validation-rows", type=Path, help="rows.json of the held-out rows that are measured")
     parser.add_argument("--previous", type=Path, help="checkpoint.json to begin from (default: fresh weights)")
     parser.add_argument(
         "--micro-batch-slots",

@@ -18,6 +18,7 @@ from recipe.slices.types import (
     SourceSlice,
     StageSlice,
     TokenizerSlice,
+    ValidationSlice,
 )
 
 
@@ -99,6 +100,20 @@ def evaluation_slice(recipe: Recipe, run: str) -> EvaluationSlice:
         prompts=recipe.evaluation.prompts,
         components=_stage_slice(recipe, stages[0]).components,
         lineage=way,
+    )
+
+
+def validation_slice(recipe: Recipe, evaluation: EvaluationSlice) -> ValidationSlice:
+    """Return the slice of what is measured while a run trains, by the slice of its evaluation."""
+    if (asked := recipe.evaluation.validation) is None:
+        return ValidationSlice()
+    return ValidationSlice(
+        every_tokens=asked.every_tokens,
+        rows=asked.rows,
+        length=min(evaluation.lengths),
+        seed=evaluation.seed,
+        masking_rate=evaluation.masking_rate,
+        languages=evaluation.languages,
     )
 
 

@@ -2,8 +2,8 @@
 
 A rule writes each slice anew whenever the recipe changes, and a stage depends on its slice, not on the recipe. So what
 was made stays valid for as long as its own slice stays the same: a new run, another mixture or a reworded title leaves
-a finished phase alone. Seven kinds: of a source, a sample of sources, a tokenizer trained on one, rows, a phase of a
-run, the evaluation of a run, and retrieval.
+a finished phase alone. Eight kinds: of a source, a sample of sources, a tokenizer trained on one, rows, a phase of a
+run, validation while a run trains, the evaluation of a run, and retrieval.
 """
 
 from __future__ import annotations
@@ -112,6 +112,21 @@ class EvaluationSlice(Strict):
     """Components of the first stage, for the unigram baseline."""
     lineage: list[tuple[str, str]]
     """(run that owns the phase, phase), from the first phase on."""
+
+
+class ValidationSlice(Strict):
+    """What is measured while a run trains. It decides nothing of the result; a change of it trains nothing again."""
+
+    every_tokens: int | None = None
+    """Slots of training between two measurements; none for never."""
+    rows: int = 0
+    """At most so many rows of each language."""
+    length: int = 0
+    """Slots of a row."""
+    seed: int = 0
+    masking_rate: float = 0.0
+    languages: dict[str, list[str]] = Field(default_factory=dict)
+    """Language -> sources of the run."""
 
 
 class RetrievalSlice(Strict):

@@ -12,6 +12,9 @@ rule train:
         tokenizer=dag.tokenizer,
         rows="results/runs/{run}/{phase}/rows.json",
         previous=dag.previous,
+        # What is measured on the way decides nothing of the result: another interval trains nothing again.
+        validation=ancient("results/recipe/validation/{run}.json"),
+        held_out=ancient("results/evaluation/{run}/rows.json"),
     output:
         checkpoint="results/runs/{run}/{phase}/checkpoint.json",
     log:
@@ -51,6 +54,7 @@ rule train:
         " --folder {params.folder:q} --done {output.checkpoint:q} --"
         " python -m model.training.trainer --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
         " --rows {input.rows:q} --folder {params.folder:q} {params.previous}"
+        " --validation {input.validation:q} --validation-rows {input.held_out:q}"
         " --micro-batch-slots {resources.micro_batch_slots}"
         " --checkpoint-seconds {resources.checkpoint_seconds} 2>&1 >&3"
         " | tee -ai {log:q} >&2; }} 3>&1"

@@ -20,8 +20,10 @@ from corpus.rows.permutation import derive_key
 from corpus.rows.store import RowReader
 from evaluation.masked import scoring
 from evaluation.masked.mlm import EvaluationRows, Unmeasured, evaluate
-from evaluation.masked.scoring import Score, held_out_rows, ratio_stderr, row_order, unigram_losses
+from evaluation.masked.scoring import Score, ratio_stderr, unigram_losses
+from model import held_out
 from model.export import load_encoder
+from model.held_out import held_out_rows, row_order
 from model.masking import mask_row
 from model.modernbert import ModernBert, Shape
 from recipe.slices.types import EvaluationSlice
@@ -117,7 +119,7 @@ def test_the_measurement_does_not_depend_on_how_rows_are_batched(
     shards = data.source("alpha", "fi", train=3, validation=6)
     paths = data.rows("alpha"), [shards]
     (together,) = measure(exported_model, *paths, slice_of({"fi": ["alpha"]}))
-    monkeypatch.setattr(scoring, "TOKENS_PER_FORWARD", 1)
+    monkeypatch.setattr(held_out, "TOKENS_PER_FORWARD", 1)
     (alone,) = measure(exported_model, *paths, slice_of({"fi": ["alpha"]}))
     assert alone.loss == pytest.approx(together.loss, rel=1e-6)
     assert alone.loss_stderr == pytest.approx(together.loss_stderr, rel=1e-4)

@@ -10,7 +10,9 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from common.files import write_json
@@ -18,25 +20,31 @@ from common.listed import describe
 from corpus.demo.made_text import made_documents
 from corpus.rows.index import make as make_rows
 from corpus.rows.index import write_list
+from corpus.rows.store import RowReader
 from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make as make_tokenizer
 from corpus.tokens.shards import make as make_shards
-from recipe.needs import all_phases, rows_of
+from model.held_out import guess, held_out_rows
+from model.modernbert import ModernBert, Shape
+from recipe.needs import Rows, all_phases, rows_of
 from recipe.reading import load_recipe
 from recipe.slices.files import to_json
 from recipe.slices.making import phase_slice, source_slice, tokenizer_slice, train_rows_slice
+from recipe.slices.types import ValidationSlice
 
 ROOT = Path(__file__).parents[3]
 COMMON = ["the", "of", "and", "everyone", "has", "right", "to", "in"]
-MODEL = {"tokenizer": "t", "layers": 4, "hidden": 32, "heads": 2, "intermediate": 48, "local_attention": 16}
+SHAPE = {"layers": 4, "hidden": 32, "heads": 2, "intermediate": 48, "local_attention": 16}
+MODEL = {"tokenizer": "t", **SHAPE}
 BATCH = {"tokens": 480, "start_tokens": 96, "warmup_tokens": 2000}
 FIRST = {"length": 32, "tokens": 8000, "batch": BATCH, "learning_rate": {"peak": 3e-3, "warmup_tokens": 1000}}
 SECOND = {"length": 48, "tokens": 6000, "batch": {"tokens": 490}, "learning_rate": {"peak": 3e-3, "shape": "1-sqrt"}}
 PLAIN = {"length": 32, "tokens": 2400, "batch": {"tokens": 480}, "learning_rate": {"peak": 3e-3}}
 PLAIN |= {"rope_theta": 10_000, "mixture": "m"}
+LANGUAGES = {"en": ["en"], "la": ["la"]}
 RECIPE = {
     "title": "test",
-    "sources": {name: {"language": name, "files": [f"{name}.jsonl"]} for name in ("en", "la")},
+    "sources": {name: {"language": name, "files": [f"{name}.jsonl"], "held_out": 0.1} for name in ("en", "la")},
     "tokenizers": {"t": {"vocabulary": 600, "sample_bytes": 200_000, "mixture": "m"}},
     "models": {"m": MODEL},
     "mixtures": {"m": {"factors": {"en": 1, "la": 0.3}}},
@@ -85,10 +93,14 @@ def data(tmp_path_factory):
         (folder / f"{phase}.json").write_text(to_json(content), encoding="utf-8")
         wanted = rows_of(train_rows_slice(content))
         write_list(make_rows(wanted, folder / "shards", folder / "rows", 1), folder / f"{phase}-rows.json")
+    content = ValidationSlice(every_tokens=1200, rows=3, length=32, seed=1, masking_rate=0.3, languages=LANGUAGES)
+    (folder / "validation.json").write_text(to_json(content), encoding="utf-8")
+    held_out = [Rows("t", language, "validation", "32") for language in LANGUAGES]
+    write_list(make_rows(held_out, folder / "shards", folder / "rows", 1), folder / "held-out-rows.json")
     return folder
 
 
-def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=96):
+def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=96, validation=False):
     trainer = [
         sys.executable,
         "-m",
@@ -101,6 +113,8 @@ def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=
     trainer += ["--tokenizer", data / "tokenizers" / "t" / "manifest.json", "--folder", folder]
     trainer += ["--checkpoint-seconds", every, "--micro-batch-slots", micro]
     trainer += ["--previous", previous] if previous else []
+    held_out = ["--validation", data / "validation.json", "--validation-rows", data / "held-out-rows.json"]
+    trainer += held_out if validation else []
     launch = [sys.executable, "-m", "slurm.launch", "--cluster", "local", "--processes-per-node", ranks]
     launch += ["--inputs", data / f"{phase}.json", data / f"{phase}-rows.json", *([previous] if previous else [])]
     launch += ["--folder", folder, "--done", folder / "checkpoint.json", "--", *trainer]
@@ -189,6 +203,42 @@ PLACES = [
     "open run/.checkpoint.json.HOST.#.part 1",
     "os.rename run/.checkpoint.json.HOST.#.part 1",
 ]
+
+
+def test_validation_changes_no_bit_and_is_that_of_the_weights_then(data):
+    finish(data, data / "alone", phase="half", ranks=1)
+    finish(data, data / "validated", phase="half", ranks=1, validation=True)
+    assert same(weights(data / "alone"), weights(data / "validated"))
+    lines = metrics(data / "validated")
+    assert [line["slots"] // 1200 for line in lines if "validation" in line] == [1, 2]
+    assert not [line for line in metrics(data / "alone") if "validation" in line]
+    vocabulary = json.loads((data / "tokenizers" / "t" / "manifest.json").read_text())
+    shape = Shape(padded_vocabulary=vocabulary["padded_vocabulary"], global_rope_theta=10_000.0, **SHAPE)
+    encoder = ModernBert(shape, None)
+    encoder.load_state_dict({name: torch.from_numpy(one) for name, one in weights(data / "validated").items()})
+    for language in LANGUAGES:
+        reader = RowReader(data / "rows" / "t" / language / "validation" / "32" / "index.json")
+        rows = held_out_rows({language: reader}, 3, 32, 1, 0.3, vocabulary["vocabulary"])
+        losses = np.concatenate([guesses.loss for guesses in guess(encoder, rows, torch.device("cpu"))])
+        assert lines[-1]["validation"]["language_loss"][language] == pytest.approx(losses.mean(), rel=1e-6)
+
+
+def test_validation_is_the_same_on_any_number_of_ranks_and_after_a_restart(data):
+    finish(data, data / "one rank", phase="whole", ranks=1, validation=True)
+    process = start(data, data / "stopped", phase="whole", ranks=2, validation=True)
+    for line in process.stdout:
+        if "slots" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=180)
+    finish(data, data / "stopped", phase="whole", ranks=2, validation=True)
+    one, other = ([line for line in metrics(data / name) if "validation" in line] for name in ("one rank", "stopped"))
+    assert [line["step"] for line in one] == [line["step"] for line in other]
+    assert len(one) == 4
+    for line, again in zip(one, other, strict=True):
+        assert line["validation"]["loss"] == pytest.approx(again["validation"]["loss"], rel=1e-4)
+        assert line["validation"]["language_loss"] == pytest.approx(again["validation"]["language_loss"], rel=1e-4)
+        assert line["validation"]["masked"] == again["validation"]["masked"] > 0
 
 
 def live(module, ranks, folder, places, *arguments):
