@@ -19,8 +19,9 @@ from common.errors import UserError
 from common.files import read_json, write_json
 from tests.workflow.finished import PARAMETERS, RUNS, STEPS, change, finish
 from workflow.report.figures import POINTS, thinned
-from workflow.report.html import fill_rows, mixture_rows, render
-from workflow.report.results import HeldOut, Results, read_metrics, shown, unique_phases
+from workflow.report.html import fill_rows, mixture_rows, render, validation_rows
+from workflow.report.metrics import read_metrics
+from workflow.report.results import HeldOut, Results, shown, unique_phases
 
 ROOT = Path(__file__).parents[2]
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -379,3 +380,16 @@ def test_a_damaged_result_of_retrieval_is_named(results: Path) -> None:
 def test_held_out_loss_is_told_by_source_and_by_position(page: str) -> None:
     assert '<td class="t">tokens 32 to 63</td><td>10</td><td>300</td><td>4.5000</td>' in page
     assert '<td class="t">udhr-fi</td><td>10</td><td>300</td><td>4.7500</td>' in page
+
+
+def test_held_out_loss_while_training_is_told_with_its_lowest_its_last_and_its_cost(finished: Path) -> None:
+    (row, *_) = validation_rows({"small": Results(finished).phases("small")})
+    assert (row["times"], row["lowest"].loss, row["last"].loss) == (12, 6.009, 6.039)
+    assert row["share"] == pytest.approx(12 * 0.125 / (3 * STEPS * 0.5 + 12 * 0.125))
+
+
+def test_a_run_without_validation_has_no_row(results: Path) -> None:
+    path = results / "runs" / "small" / "stable" / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({**line, "validation": None}) + "\n" for line in lines))
+    assert validation_rows({"small": Results(results).phases("small")[:1]}) == []

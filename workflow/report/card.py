@@ -17,7 +17,8 @@ import yaml
 from common.errors import run_command
 from common.files import atomic_file
 from workflow.report.html import environment
-from workflow.report.results import ENDS, FillMask, PhaseResult, Results
+from workflow.report.metrics import ENDS
+from workflow.report.results import FillMask, PhaseResult, Results
 from workflow.report.retrieval import model_index, read_results
 
 

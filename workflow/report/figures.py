@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from common.quantities import amount
-from workflow.report.results import Columns, HeldOut, PhaseResult
+from workflow.report.metrics import Columns
+from workflow.report.results import HeldOut, PhaseResult
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1.2)))
@@ -58,7 +59,7 @@ def line_style(number: int) -> dict[str, Any]:
 
 
 def loss_curve(phases: Sequence[PhaseResult], limits: tuple[float, float]) -> str:
-    """Draw the training loss along a run's lineage, its phases as numbered bands.
+    """Draw the training loss along a run's lineage, its phases as numbered bands, and validation as dots.
 
     Args:
         phases: the lineage.
@@ -70,6 +71,8 @@ def loss_curve(phases: Sequence[PhaseResult], limits: tuple[float, float]) -> st
             slots, loss = phase.metrics["slots"], phase.metrics["loss"]
             axes.plot(*thinned(slots, loss, 4 * POINTS), color=PALETTE[0], linewidth=0.7, alpha=0.35)
             axes.plot(*thinned(slots, loss), color=PALETTE[0])
+            measured = phase.metrics.validations
+            axes.plot([one.slots for one in measured], [one.loss for one in measured], ".", color=PALETTE[1])
         axes.set_ylim(*limits)
         _over_slots(axes, "loss, nats per masked token")
     return done[0]

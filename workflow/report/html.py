@@ -21,7 +21,8 @@ from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
 from recipe.slices.rowsets import parse_rowset
 from workflow.report import figures, retrieval
-from workflow.report.results import CLEAR, ENDS, FREQUENT, HeldOut, PhaseResult, Results, shown, unique_phases
+from workflow.report.metrics import ENDS, FREQUENT
+from workflow.report.results import CLEAR, HeldOut, PhaseResult, Results, shown, unique_phases
 
 Table = list[dict[str, Any]]
 
@@ -76,6 +77,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "retrieval": retrieval.tables(retrieval.read_results(results.folder)),
         "blanks": (blanks := blank_rows(results, runs)),
         "prompt": blanks[0]["prompt"] if blanks else "[MASK]",
+        "validation": validation_rows(lineages),
         "panels": panels(lineages, phases, held_out, languages, runs),
         "swatches": figures.swatches,
     }
@@ -169,6 +171,21 @@ def mixture_rows(results: Results, phase: PhaseResult) -> Table:
     return sorted(rows, key=lambda row: -row["asked"])
 
 
+def validation_rows(lineages: Mapping[str, Sequence[PhaseResult]]) -> Table:
+    """Return, for each run that was validated while it trained, its lowest and its last loss and what it cost."""
+    rows = []
+    for run, phases in lineages.items():
+        measured = [one for phase in phases for one in phase.metrics.validations]
+        if measured:
+            spent = sum(one.seconds for one in measured)
+            time = spent + sum(phase.metrics.seconds() for phase in phases)
+            lowest = min(measured, key=lambda one: one.loss)
+            rows.append(
+                {"run": run, "times": len(measured), "lowest": lowest, "last": measured[-1], "share": spent / time}
+            )
+    return rows
+
+
 def fill_rows(results: Results, phases: Sequence[PhaseResult]) -> Table:
     """Return how full the training rows are, one entry for a tokenizer and set of rows, all its sources together."""
     places = {
@@ -240,7 +257,8 @@ def panels(
     runs: Sequence[str],
 ) -> dict[str, Any]:
     """Draw every figure, axes of one kind alike for all runs."""
-    losses = figures.loss_limits([phase.metrics["loss"] for phase in phases])
+    validated = np.array([one.loss for phase in phases for one in phase.metrics.validations])
+    losses = figures.loss_limits([*(phase.metrics["loss"] for phase in phases), validated])
     by_language = figures.loss_limits([loss for phase in phases for loss in phase.metrics.frequent().values()])
     measured = figures.loss_limits(
         [np.array([*row.interval, row.unigram_loss]) for rows in held_out.values() for row in rows]

@@ -11,15 +11,13 @@ is named in the error. Reading needs neither torch nor matplotlib.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
@@ -27,63 +25,10 @@ from common.errors import UserError
 from common.files import read_json
 from recipe.slices.files import read_slice
 from recipe.slices.types import EvaluationSlice, PhaseSlice
+from workflow.report.metrics import Metrics, read_metrics
 
-Columns = NDArray[np.float64]
-
-COLUMNS = (
-    "step",
-    "slots",
-    "batch_tokens",
-    "learning_rate",
-    "gradient_norm",
-    "tokens_per_second",
-    "step_seconds",
-    "data_wait_seconds",
-    "memory_bytes",
-    "loss",
-)
-ENDS = 0.05
-"""Share of a phase's steps that its first and its last loss are means of."""
 CLEAR = 2.0
 """Standard errors by which a loss must lie below the baseline to be clearly below it."""
-FREQUENT = 0.5
-"""Share of the steps that must hold a language for its loss to be a curve."""
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """metrics.jsonl by columns, one entry a step."""
-
-    columns: dict[str, Columns]
-    """Name of `COLUMNS` -> float64[steps]."""
-    language_loss: dict[str, Columns]
-    """Language -> float64[steps], nats per masked token; NaN where a batch held none of it."""
-
-    def __getitem__(self, name: str) -> Columns:
-        """Return a column of `COLUMNS`."""
-        return self.columns[name]
-
-    def ends(self) -> tuple[float, float]:
-        """Return the mean loss of the first and of the last `ENDS` of the steps, nats per masked token."""
-        loss = self["loss"]
-        steps = max(1, round(ENDS * len(loss)))
-        return float(loss[:steps].mean()), float(loss[-steps:].mean())
-
-    def frequent(self) -> dict[str, Columns]:
-        """Return the losses of the languages that at least `FREQUENT` of the steps hold; the others are mere noise."""
-        return {name: loss for name, loss in self.language_loss.items() if np.isnan(loss).mean() <= 1 - FREQUENT}
-
-    def seconds(self) -> float:
-        """Return how long the steps took together, waiting for data included."""
-        return float(self["step_seconds"].sum())
-
-    def median(self, name: str) -> float:
-        """Return the median of a column over the steps."""
-        return float(np.median(self[name]))
-
-    def wait_share(self) -> float:
-        """Return the share of that time in which training waited for data."""
-        return float(self["data_wait_seconds"].sum()) / self.seconds()
 
 
 @dataclass(frozen=True)
@@ -356,31 +301,6 @@ class Results:
             weights_sha256=next(file["sha256"] for file in files if file["name"] == "weights.safetensors"),
             manifest_sha256=pointer["manifest_sha256"],
         )
-
-
-def read_metrics(path: Path) -> Metrics:
-    """Read the metrics of a phase. Raises `UserError` naming the file, and the line that is no step."""
-    columns: dict[str, list[float]] = {name: [] for name in COLUMNS}
-    languages: list[Mapping[str, float]] = []
-    try:
-        with open(path, encoding="utf-8") as stream:
-            for line in stream:
-                row = json.loads(line)
-                for name, column in columns.items():
-                    column.append(float(row[name]))
-                languages.append(row["language_loss"])
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; the phase has not been trained here.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        number = len(languages) + 1
-        raise UserError(f"{path} line {number} is not a step of training ({error}); train the phase again.") from None
-    if not languages:
-        raise UserError(f"{path} holds no step; delete its directory and train the phase again.")
-    names = sorted({name for row in languages for name in row})
-    return Metrics(
-        {name: np.array(column) for name, column in columns.items()},
-        {name: np.array([row.get(name, np.nan) for row in languages]) for name in names},
-    )
 
 
 def unique_phases(lineages: Iterable[Sequence[PhaseResult]]) -> list[PhaseResult]:
