@@ -57,6 +57,10 @@ def run_to_the_end(request: Request, received: Received) -> None:
         phase.run_job()
 
 
+def _absolute(text: str) -> Path:
+    return Path(text).absolute()
+
+
 def parse_arguments() -> Request:
     """Read the command line. Raises `UserError` where it asks for the impossible."""
     parser = argparse.ArgumentParser(
@@ -65,64 +69,31 @@ def parse_arguments() -> Request:
         "Run again, it attaches to the job that still runs. Ctrl-C lets a job on this machine checkpoint and stop; a "
         "Slurm job goes on, and scancel ends it.",
     )
-    parser.add_argument(
-        "--cluster", default="local", help="where: a name in slurm/cluster, or a .yaml file (default: local)"
-    )
-    parser.add_argument("--nodes", type=int, default=1, help="number of machines (default: 1)")
-    parser.add_argument("--processes-per-node", type=int, default=1, help="ranks on each machine (default: 1)")
-    parser.add_argument("--partition", default="", help="Slurm's partition (default: the scheduler's own)")
-    parser.add_argument(
-        "--devices", type=int, default=0, help="GPUs of each machine (default: what the cluster's description says)"
-    )
-    parser.add_argument("--memory-gib", type=int, default=0, help="memory of each machine (default: likewise)")
-    parser.add_argument("--minutes", type=int, default=60, help="time limit of each Slurm job (default: 60)")
-    parser.add_argument(
-        "--start-seconds",
-        type=float,
-        default=0.0,
-        help="kill a job whose metrics.jsonl does not change for so long after its start (default: 0, never)",
-    )
-    parser.add_argument(
-        "--step-seconds", type=float, default=0.0, help="or for so long between steps (default: 0, never)"
-    )
-    parser.add_argument(
-        "--inputs",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="files that decide what COMMAND makes: a job that reads others is not attached to, and DONE is made again "
-        "from the word of a COMMAND that finished with these",
-    )
-    parser.add_argument("--folder", type=Path, required=True, help="the phase's folder, for logs and records of jobs")
-    parser.add_argument("--done", type=Path, required=True, help="the file that COMMAND makes when all is done")
-    parser.add_argument(
-        "command",
-        metavar="COMMAND",
-        nargs="+",
-        help="after --, what each process runs; it finds RANK, WORLD_SIZE, MASTER_ADDR and so on in its environment. "
-        "At SIGTERM it should checkpoint and exit with status 75; 65 says that another try is useless",
-    )
+    add = parser.add_argument
+    add("--cluster", default="local", help="where: a name in slurm/cluster, or a .yaml file (default: local)")
+    add("--nodes", type=int, default=1, help="number of machines (default: 1)")
+    add("--processes-per-node", type=int, default=1, help="ranks on each machine (default: 1)")
+    add("--partition", default="", help="Slurm's partition (default: the scheduler's own)")
+    add("--devices", type=int, default=0, help="GPUs of each machine (default: as the cluster's description says)")
+    add("--memory-gib", type=int, default=0, help="memory of each machine (default: likewise)")
+    add("--minutes", type=int, default=60, help="time limit of each Slurm job (default: 60)")
+    start = "kill a job whose metrics.jsonl does not change for so long after its start (default: 0, never)"
+    add("--start-seconds", type=float, default=0.0, help=start)
+    add("--step-seconds", type=float, default=0.0, help="or for so long between steps (default: 0, never)")
+    inputs = "files that decide what COMMAND makes: a job that reads others is not attached to, and DONE is made again "
+    inputs += "from the word of a COMMAND that finished with these"
+    add("--inputs", type=_absolute, nargs="+", default=[], metavar="FILE", help=inputs)
+    add("--folder", type=_absolute, required=True, help="the phase's folder, for logs and records of jobs")
+    add("--done", type=_absolute, required=True, help="the file that COMMAND makes when all is done")
+    command = "after --, what each process runs; it finds RANK, WORLD_SIZE, MASTER_ADDR and so on in its environment. "
+    command += "At SIGTERM it should checkpoint and exit with status 75; 65 says that another try is useless"
+    add("command", metavar="COMMAND", nargs="+", help=command)
     given = parser.parse_args()
     for option, least in {"nodes": 1, "processes_per_node": 1, "minutes": 1, "devices": 0, "memory_gib": 0}.items():
         if getattr(given, option) < least:
             name = option.replace("_", "-")
             raise UserError(f"--{name} is {getattr(given, option)}; it must be at least {least}.")
-    return Request(
-        given.cluster,
-        given.partition,
-        given.nodes,
-        given.processes_per_node,
-        given.minutes,
-        given.start_seconds,
-        given.step_seconds,
-        given.folder.absolute(),
-        given.done.absolute(),
-        tuple(given.command),
-        tuple(path.absolute() for path in given.inputs),
-        given.devices,
-        given.memory_gib,
-    )
+    return Request(**vars(given) | {"command": tuple(given.command), "inputs": tuple(given.inputs)})
 
 
 def main() -> None:

@@ -115,34 +115,34 @@ def _broken(cluster: Cluster, request: Resources, name: str) -> list[str]:
     node = cluster.nodes[limits.node]
     most_minutes = limits.max_hours * 60
     memory_mb = node.memory_gib * _MIB_IN_GIB
-    broken = []
-    if request.minutes > most_minutes:
-        broken.append(
-            f"{name} runs at most {duration(60 * most_minutes)} ({most_minutes:g} minutes) a job, but runtime is "
-            f"{duration(60 * request.minutes)}; set a smaller runtime in the profile"
-        )
-    if request.nodes > limits.max_nodes:
-        broken.append(
-            f"{name} gives a job at most {_count(limits.max_nodes, 'node')}, but {request.nodes} are asked for; "
-            "set fewer nodes in the profile"
-        )
-    if request.devices > node.devices:
-        has = _count(node.devices, node.device or "GPU")
-        broken.append(
-            f"{name} has {has} on a node, but {request.devices} are asked for, one for each process; "
-            "set fewer processes_per_node in the profile"
-        )
-    if request.cores > node.cores:
-        broken.append(
-            f"{name} has {_count(node.cores, 'core')} on a node, but {request.cores} are asked for; "
-            "set fewer processes or cores in the profile"
-        )
-    if request.memory_mb > memory_mb:
-        broken.append(
-            f"{name} has {node.memory_gib} GiB ({memory_mb} MB) of memory on a node, but mem_mb is "
-            f"{request.memory_mb}; set less in the profile"
-        )
-    return broken
+    checks = [
+        (
+            request.minutes > most_minutes,
+            f"runs at most {duration(60 * most_minutes)} ({most_minutes:g} minutes) a job, but runtime is "
+            f"{duration(60 * request.minutes)}; set a smaller runtime in the profile",
+        ),
+        (
+            request.nodes > limits.max_nodes,
+            f"gives a job at most {_count(limits.max_nodes, 'node')}, but {request.nodes} are asked for; "
+            "set fewer nodes in the profile",
+        ),
+        (
+            request.devices > node.devices,
+            f"has {_count(node.devices, node.device or 'GPU')} on a node, but {request.devices} are asked for, one for "
+            "each process; set fewer processes_per_node in the profile",
+        ),
+        (
+            request.cores > node.cores,
+            f"has {_count(node.cores, 'core')} on a node, but {request.cores} are asked for; "
+            "set fewer processes or cores in the profile",
+        ),
+        (
+            request.memory_mb > memory_mb,
+            f"has {node.memory_gib} GiB ({memory_mb} MB) of memory on a node, but mem_mb is {request.memory_mb}; "
+            "set less in the profile",
+        ),
+    ]
+    return [f"{name} {sentence}" for broken, sentence in checks if broken]
 
 
 def _count(number: int, what: str) -> str:

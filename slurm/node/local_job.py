@@ -1,63 +1,31 @@
-"""Jobs on this machine, through submitit's local executor.
+"""Jobs on this machine: `python -m slurm.node.local_job`, a process of its own that starts the ranks and watches them.
 
-Submission has two steps, so that no job ever runs unrecorded: `submit` starts a supervisor that waits, and once its
-`Job` is written down, `release` lets it start the ranks. Of submitit's executor this keeps the pickled worker and the
-names of files, and replaces its controller, which shares the terminal's signals, hides every GPU it was not asked for,
-ends after a time limit, and lets ranks wait for ever for one that died.
+It is in a session of its own, so that neither the end of launch nor Ctrl-C in its terminal ends the job, and its ranks
+die with it. Submission has two steps, so that no job ever runs unrecorded: `submit` starts the process, which reads
+what to run from its standard input, and `release` writes that once the job's `Job` is on disk. If launch dies before,
+nothing has started. SIGTERM asks the ranks to checkpoint and end.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import shlex
 import signal
 import socket
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import submitit
-
 from common.errors import UserError
-from common.locks import now
 from common.processes import start_ticks
 from slurm.node.lease import holder
-from slurm.node.worker import Worker
-from slurm.records.job import Job, forget_namesake, supervisor_log
+from slurm.node.worker import Place, Worker
+from slurm.records.job import Job, forget_namesake, log_path, supervisor_log
+from slurm.records.request import Request
 
 _ROOT = Path(__file__).parents[2]
-
-
-class _HeldExecutor(submitit.LocalExecutor):  # type: ignore[misc]
-    """Submits a job whose supervisor waits for a byte on its standard input."""
-
-    supervisor: subprocess.Popen[bytes]
-
-    def _submit_command(self, command: str) -> submitit.LocalJob[None]:
-        processes = int(self.parameters["tasks_per_node"])
-        python_path = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        with open(supervisor_log(self.folder), "ab") as log:
-            self.supervisor = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "slurm.node.supervisor",
-                    str(self.folder),
-                    str(processes),
-                    *shlex.split(command),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                # A request to stop that comes before the supervisor can handle it waits instead of killing it.
-                preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]),
-                # The ranks are started from any directory; what they import of submitit should not tell of itself.
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(python_path), "SUBMITIT_LOG_LEVEL": "ERROR"},
-            )
-        return submitit.LocalJob(self.folder, str(self.supervisor.pid), tasks=range(processes))
 
 
 @dataclass(frozen=True)
@@ -65,30 +33,42 @@ class HeldJob:
     """A job that waits to be recorded and released."""
 
     job: Job
-    supervisor: subprocess.Popen[bytes]
+    worker: Worker
+    process: subprocess.Popen[bytes]
 
     def release(self) -> None:
         """Let the ranks start. Nothing happens if the job was killed in the meantime."""
-        assert self.supervisor.stdin is not None
-        with suppress(BrokenPipeError), self.supervisor.stdin as gate:
-            gate.write(b"g")
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError), self.process.stdin as gate:
+            gate.write(json.dumps({"processes": self.job.processes, "worker": asdict(self.worker)}).encode())
 
 
-def submit(cluster: str, worker: Worker, nodes: int, processes_per_node: int) -> HeldJob:
-    """Submit `worker` as a job of that many processes, held. Raises `UserError` where this machine cannot run it."""
-    if nodes != 1:
-        raise UserError(f"cluster {cluster!r} is this machine alone, but --nodes is {nodes}; set it to 1.")
-    jobs = worker.folder / "jobs"
-    executor = _HeldExecutor(jobs)
-    executor.update_parameters(nodes=1, tasks_per_node=processes_per_node)
-    job_id = str(executor.submit(worker).job_id)
-    forget_namesake(jobs, job_id, processes_per_node)
-    pid = executor.supervisor.pid
-    started = start_ticks(pid)
+def submit(request: Request) -> HeldJob:
+    """Submit a job of `request`, held. Raises `UserError` where this machine cannot run it."""
+    if request.nodes != 1:
+        raise UserError(
+            f"cluster {request.cluster!r} is this machine alone, but --nodes is {request.nodes}; set it to 1."
+        )
+    jobs = request.folder / "jobs"
+    jobs.mkdir(parents=True, exist_ok=True)
+    python_path = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with open(supervisor_log(jobs), "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "slurm.node.local_job"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            # A request to stop that comes before the process can handle it waits instead of killing it.
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(python_path)},
+        )
+    job_id = str(process.pid)
+    forget_namesake(jobs, job_id, request.processes_per_node)
+    started = start_ticks(process.pid)
     if started is None:
         raise UserError(f"the job ended before it began; {supervisor_log(jobs)} says why.")
-    job = Job(cluster, job_id, processes_per_node, socket.gethostname(), now(), list(worker.command), pid, started)
-    return HeldJob(job, executor.supervisor)
+    return HeldJob(Job.of(request, job_id, process.pid, started), Worker.of(request), process)
 
 
 def alive(job: Job, folder: Path) -> bool:
@@ -103,16 +83,42 @@ def alive(job: Job, folder: Path) -> bool:
     return False
 
 
-def stop(job: Job) -> None:
-    """Ask a job of this host to checkpoint and end."""
-    _signal(job, signal.SIGTERM)
-
-
-def kill(job: Job) -> None:
-    """End a job of this host at once; its ranks die with its supervisor."""
-    _signal(job, signal.SIGKILL)
-
-
-def _signal(job: Job, number: signal.Signals) -> None:
+def send(job: Job, number: signal.Signals) -> None:
+    """Send a job of this host a signal: SIGTERM asks it to checkpoint and end, SIGKILL ends it with its ranks."""
     if start_ticks(job.pid) == job.start_ticks:
         os.kill(job.pid, number)
+
+
+def main() -> None:
+    """Wait until the job is recorded, then run its ranks to their ends."""
+    if not (words := sys.stdin.read()):
+        return
+    given = json.loads(words)
+    worker, processes, job_id = Worker(**given["worker"]), given["processes"], str(os.getpid())
+    for stream in (sys.stdout, sys.stderr):
+        # What goes wrong with the whole job is told where a person looks first.
+        path = log_path(worker.folder / "jobs", job_id, 0, "out" if stream is sys.stdout else "err")
+        with path.open("ab") as log:
+            os.dup2(log.fileno(), stream.fileno())
+    # Snakemake gives every library all threads of its rule; here the ranks share them.
+    threads = str(max(1, len(os.sched_getaffinity(0)) // processes))
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+    with _reserved_port() as port:
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port.getsockname()[1])}
+        worker.run([Place(job_id, 0, rank, rank, processes, processes, False) for rank in range(processes)])
+
+
+def _reserved_port() -> socket.socket:
+    """Return a socket bound to a free port and not listening, for rank 0.
+
+    While it is open the kernel gives the port to nobody who asks for any free one, yet a server that sets SO_REUSEADDR,
+    as torch's TCPStore does, can still bind it by number and listen (socket(7)).
+    """
+    reservation = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation.bind(("", 0))
+    return reservation
+
+
+if __name__ == "__main__":
+    main()

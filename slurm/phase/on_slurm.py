@@ -10,27 +10,21 @@ lets go: the job goes on.
 
 from __future__ import annotations
 
-import socket
 import time
 from contextlib import suppress
 
 from common.errors import UserError
-from common.locks import now
 from common.processes import Received
 from common.telling import StoppedError, say
 from slurm.cluster.cost import broken_limits
 from slurm.cluster.description import Cluster
 from slurm.node.lease import HeldElsewhereError, acquire
-from slurm.phase.result import made
-from slurm.phase.words import check_attachable, say_submitted, without_result
+from slurm.phase.shared import check_attachable, made, mirror, say_submitted, without_result
 from slurm.queue.batch import job_name, resources, submit_held
 from slurm.queue.commands import SlurmError, ask, wait_out
-from slurm.queue.jobs import jobs_named, look, who_cancelled
-from slurm.queue.notice import signal_seconds
-from slurm.queue.states import FAILED_TO_LAUNCH, MAY_RETURN, STUCK, Shown
-from slurm.records.follow import Mirror
+from slurm.queue.jobs import FAILED_TO_LAUNCH, MAY_RETURN, STUCK, Seen, jobs_named, look, who_cancelled
 from slurm.records.history import append_run, read_history
-from slurm.records.job import Job, last_restart, log_path, read_job, write_job
+from slurm.records.job import Job, last_restart, read_job, write_job
 from slurm.records.outcome import describe_run
 from slurm.records.policy import decide
 from slurm.records.request import Request
@@ -132,17 +126,7 @@ class SlurmPhase:
             return self._told_if_not_taken()
 
         job_id = wait_out(attempt, self._pause)
-        job = Job(
-            request.cluster,
-            job_id,
-            request.nodes * request.processes_per_node,
-            socket.gethostname(),
-            now(),
-            list(request.command),
-            partition=request.partition,
-            nodes=request.nodes,
-            minutes=request.minutes,
-        )
+        job = Job.of(request, job_id)
         write_job(request.folder, job)
         self._release(job)
         say_submitted(request, job)
@@ -163,14 +147,14 @@ class SlurmPhase:
     def _release(self, job: Job) -> None:
         ask(["scontrol", "release", job.job_id], self._pause)
 
-    def _follow(self, job: Job) -> Shown:
+    def _follow(self, job: Job) -> Seen:
         """Watch a job until it has ended for good, telling whenever its state changes."""
-        mirror = Mirror(log_path(self._jobs, job.job_id, 0, "out"))
+        output = mirror(self._request, job)
         told = ""
         ended_at: float | None = None
         while True:
             seen = look(job.job_id, self._pause)
-            mirror.copy()
+            output.copy()
             if seen.live:
                 ended_at = None
             elif ended_at is None:
@@ -185,7 +169,7 @@ class SlurmPhase:
                 return seen
             self._pause(self._cluster.poll_seconds)
 
-    def _unstick(self, job: Job, seen: Shown) -> None:
+    def _unstick(self, job: Job, seen: Seen) -> None:
         """Release a job that its nodes could not start, now and then; raise `UserError` if it waits for a person."""
         if not seen.waiting:
             return
@@ -206,19 +190,16 @@ class SlurmPhase:
                 "the same command then goes on."
             )
 
-    def _record(self, job: Job, seen: Shown) -> None:
+    def _record(self, job: Job, seen: Seen) -> None:
         """Write into the history what became of a job that has ended, if the job has not done so itself."""
         if seen.state in MAY_RETURN:
             with suppress(SlurmError):  # the controller may have forgotten it
                 ask(["scancel", job.job_id], self._pause)  # it must not come back beside the next one
         detail = who_cancelled(job.job_id) if seen.state == "CANCELLED" else seen.reason
         restart = max(seen.restarts, last_restart(self._jobs, job.job_id))
-        signal_at = signal_seconds(self._request.folder, job.minutes)
-        append_run(
-            self._request.folder, describe_run(self._request.folder, job, restart, seen.state, detail, signal_at)
-        )
+        append_run(self._request.folder, describe_run(self._request.folder, job, restart, seen.state, detail))
 
-    def _conclude(self, job: Job, seen: Shown) -> None:
+    def _conclude(self, job: Job, seen: Seen) -> None:
         """Settle a job that has ended. Raises `UserError` if no other is to follow."""
         self._record(job, seen)
         if made(self._request):
@@ -232,7 +213,7 @@ class SlurmPhase:
         say(f"{verdict.text}; submitting another")
 
 
-def _told(seen: Shown) -> str:
+def _told(seen: Seen) -> str:
     words = seen.state.lower().replace("_", " ")
     if seen.restarts:
         words += f", restart {seen.restarts}"

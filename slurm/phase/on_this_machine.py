@@ -6,18 +6,17 @@ asked to checkpoint and end; a second one kills it.
 
 from __future__ import annotations
 
+import signal
 import time
 
 from common.errors import UserError
 from common.processes import Received
 from common.telling import StoppedError, say
 from slurm.node import local_job
-from slurm.phase.result import made
-from slurm.phase.words import check_attachable, say_submitted, without_result
-from slurm.queue.batch import worker
+from slurm.phase.shared import check_attachable, made, mirror, say_submitted, without_result
 from slurm.records.follow import Mirror
 from slurm.records.history import Run, append_run
-from slurm.records.job import Job, log_path, read_job, supervisor_log, write_job
+from slurm.records.job import Job, read_job, supervisor_log, write_job
 from slurm.records.outcome import describe_run
 from slurm.records.request import Request
 
@@ -34,7 +33,6 @@ class LocalPhase:
     def __init__(self, request: Request, received: Received) -> None:
         """Run `request`, listening to the signals in `received`."""
         self._request, self._received = request, received
-        self._jobs = request.folder / "jobs"
         self._short = 0
 
     def run_job(self) -> None:
@@ -43,11 +41,16 @@ class LocalPhase:
         Raises `UserError` if going on is useless, `StoppedError` at a signal.
         """
         began = time.monotonic()
-        job = self._running()
-        if job is None and made(self._request):
+        job = read_job(self._request.folder)
+        if job is not None and local_job.alive(job, self._request.folder):
+            check_attachable(self._request, job, 0, f"kill {job.pid}")
+            say(f"attached to job {job.job_id}, which has been running since {job.submitted}")
+            output = mirror(self._request, job)
+        elif made(self._request):
             return
-        job, mirror = self._attached(job) if job else self._submit()
-        self._follow(job, mirror)
+        else:
+            job, output = self._submit()
+        self._follow(job, output)
         run = describe_run(self._request.folder, job, 0)
         append_run(self._request.folder, run)
         if len(self._received.signals) > 1:
@@ -60,31 +63,16 @@ class LocalPhase:
         self._check_short(time.monotonic() - began)
         say(f"job {job.job_id} was stopped before the end; continuing it with another")
 
-    def _running(self) -> Job | None:
-        """Return the phase's job if it still runs."""
-        job = read_job(self._request.folder)
-        return job if job is not None and local_job.alive(job, self._request.folder) else None
-
-    def _attached(self, job: Job) -> tuple[Job, Mirror]:
-        """Return the job that runs, and what copies rank 0's output from here on.
-
-        Raises `UserError` if it has another command or other inputs.
-        """
-        check_attachable(self._request, job, 0, f"kill {job.pid}")
-        say(f"attached to job {job.job_id}, which has been running since {job.submitted}")
-        return job, Mirror(log_path(self._jobs, job.job_id, 0, "out"))
-
     def _submit(self) -> tuple[Job, Mirror]:
         """Submit a job, record it, and only then let it start; return it, and what copies rank 0's output."""
-        request, jobs = self._request, self._jobs
-        held = local_job.submit(request.cluster, worker(request), request.nodes, request.processes_per_node)
-        write_job(request.folder, held.job)
-        say_submitted(request, held.job)
-        mirror = Mirror(log_path(jobs, held.job.job_id, 0, "out"))
+        held = local_job.submit(self._request)
+        write_job(self._request.folder, held.job)
+        say_submitted(self._request, held.job)
+        output = mirror(self._request, held.job)
         held.release()
-        return held.job, mirror
+        return held.job, output
 
-    def _follow(self, job: Job, mirror: Mirror) -> None:
+    def _follow(self, job: Job, output: Mirror) -> None:
         """Copy rank 0's output until the job has ended, passing a request to stop on to it."""
         heard = 0
         while local_job.alive(job, self._request.folder):
@@ -92,30 +80,29 @@ class LocalPhase:
                 heard = len(self._received.signals)
                 if heard == 1:
                     say("asking the job to checkpoint and stop; once more kills it")
-                    local_job.stop(job)
-                else:
-                    local_job.kill(job)
+                local_job.send(job, signal.SIGTERM if heard == 1 else signal.SIGKILL)
             time.sleep(_POLL)
-            mirror.copy()
-        mirror.copy()
+            output.copy()
+        output.copy()
 
     def _check_ended(self, run: Run) -> None:
         """Raise `UserError` about the rank that failed first, or if the job left no result and no wish to go on."""
+        jobs = self._request.folder / "jobs"
         if run.outcome == "unknown":
             raise UserError(
                 f"job {run.job_id} was killed from outside, or its disk is full; the same command continues from the "
-                f"last complete checkpoint. Its logs are in {self._jobs}, its last words in "
-                f"{supervisor_log(self._jobs)}."
+                f"last complete checkpoint. Its logs are in {jobs}, its last words in {supervisor_log(jobs)}."
             )
         if run.outcome == "finished":
             raise without_result(self._request, run.job_id)
-        if run.outcome not in ("finished", "stopped"):
+        if run.outcome != "stopped":
             raise UserError(f"job {run.job_id}: {run.reason}")
 
     def _check_short(self, seconds: float) -> None:
         self._short = self._short + 1 if seconds < _SHORT else 0
         if self._short == _MAX_SHORT:
             raise UserError(
-                f"{self._short} jobs in a row were stopped within {_SHORT:.0f} s of their start; {self._jobs} holds "
-                "their logs. The same command continues from the last checkpoint."
+                f"{self._short} jobs in a row were stopped within {_SHORT:.0f} s of their start; "
+                f"{self._request.folder / 'jobs'} holds their logs. The same command continues from the last "
+                "checkpoint."
             )

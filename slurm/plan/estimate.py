@@ -20,7 +20,7 @@ START_UP_MINUTES = 10.0
 """Of each job's walltime: the container starts, shards are verified, the checkpoint is read."""
 SAVE_MINUTES = 5.0
 """Of each job's walltime: kept free at its end for finishing a step and the checkpoint."""
-_BYTES_PER_PARAMETER = 12
+BYTES_PER_PARAMETER = 12
 """Of a checkpoint: float32 weight and two moments."""
 
 
@@ -87,21 +87,6 @@ def jobs_needed(training_hours: float, walltime_minutes: float) -> int:
     return max(1, ceil(training_hours * 60 / usable))
 
 
-def occupied_hours(training_hours: float, jobs: int) -> float:
-    """Return for how long nodes are held: the training, and the start of each job."""
-    return training_hours + jobs * START_UP_MINUTES / 60
-
-
-def checkpoint_bytes(count: int) -> int:
-    """Return the size of one checkpoint of a model with `count` parameters."""
-    return _BYTES_PER_PARAMETER * count
-
-
 def saves(training_hours: float, checkpoint_seconds: float, stages: int, jobs: int) -> int:
     """Return how many checkpoints a phase writes: at intervals, after each stage, at the end of jobs but the last."""
     return int(training_hours * 3600 / checkpoint_seconds) + stages + jobs - 1
-
-
-def kept(stages: int) -> int:
-    """Return how many checkpoints a phase may hold at once: the newest two and those at the ends of stages."""
-    return stages + 2

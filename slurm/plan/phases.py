@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
 
 from common.errors import UserError
 from recipe.needs import all_phases
-from recipe.schema import Recipe, ancestry, lineage
+from recipe.schema import Recipe
 from recipe.slices.making import phase_slice
 from recipe.slices.types import PhaseSlice
-from slurm.cluster.cost import Resources, billed_per_hour, broken_limits, node_of, training_request, watts
+from slurm.cluster.cost import billed_per_hour, broken_limits, node_of, training_request, watts
 from slurm.cluster.description import Cluster
 from slurm.cluster.profile import Profile
 from slurm.plan.estimate import (
-    ASSUMED_UTILISATION,
-    checkpoint_bytes,
+    BYTES_PER_PARAMETER,
+    START_UP_MINUTES,
     jobs_needed,
-    kept,
-    occupied_hours,
     parameters,
     saves,
     stage_work,
     training_flops,
 )
-from slurm.plan.throughput import Measured, Speed, nearest
-
-MeasurePhase = Callable[[str, str], Measured | None]
-"""Gives what was measured of a run's phase."""
+from slurm.plan.throughput import Speed, Speeds
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ class Nodes:
         self.minutes = profile.minutes("train")
         self.processes = profile.count("train", "processes_per_node", 1)
         self.checkpoint_seconds = profile.count("train", "checkpoint_seconds", 900)
-        self.request: Resources = training_request(
+        self.request = training_request(
             cluster,
             partition or profile.text("train", "partition", ""),
             nodes or profile.count("train", "nodes", 1),
@@ -92,84 +86,28 @@ class Nodes:
             broken.append("no runtime is given; set the minutes of a job in the profile.")
         return [f"train: {sentence}" for sentence in broken]
 
-    def cost(self, training: Training, hours: float, stages: int, checkpoint: int, possible: bool) -> Training:
-        """Return the phase with what `hours` of training cost; `checkpoint` is the size of one.
-
-        Without a walltime, or where no job is `possible`, nothing is known of jobs and their starts.
-        """
-        jobs = jobs_needed(hours, self.minutes) if possible and self.minutes else None
-        held = occupied_hours(hours, jobs or 0)
-        known = self.node is not None
-        return replace(
-            training,
-            hours=held,
-            jobs=jobs,
-            billed=held * billed_per_hour(self.cluster, self.request) if known else None,
-            written_bytes=checkpoint * saves(hours, self.checkpoint_seconds, stages, jobs or 1),
-            kilowatt_hours=held * watts(self.cluster, self.request) / 1000 if known else None,
-        )
-
-
-class Speeds:
-    """How fast a device is with the models of a recipe."""
-
-    def __init__(self, recipe: Recipe, nodes: Nodes, given: dict[str, float], measure_phase: MeasurePhase) -> None:
-        """Keep what is given, by run or model, and measure each phase."""
-        self._recipe, self._given, self._node = recipe, given, nodes.node
-        self._measured: dict[str, list[Measured]] = {}
-        for run, phase in all_phases(recipe):
-            if measured := measure_phase(run, phase):
-                self._measured.setdefault(model_of(recipe, run), []).append(measured)
-
-    def speed(self, run: str, length: int, flops: Callable[[int], float]) -> Speed | None:
-        """Return the speed of a device at a row length; None if nothing tells it.
-
-        `flops` gives the operations of one token at a row length. What is given counts at the length that the run
-        begins with.
-        """
-        model = model_of(self._recipe, run)
-        name = run if run in self._given else model
-        if name in self._given:
-            _, first = lineage(self._recipe, run)[0]
-            begins = self._recipe.phases[first].stages[0].length
-            return Speed(self._given[name] * flops(begins), "given", f"{name}: {self._given[name]:,.0f} at {begins}")
-        if measured := nearest(self._measured.get(model, []), length):
-            return Speed(measured.slots_per_second * flops(measured.length), "measured", measured.source)
-        if self._node is None or not self._node.device_tflops:
-            return None
-        source = f"{ASSUMED_UTILISATION * 100:.0f} % of its peak of {self._node.device_tflops:g} TFLOP/s"
-        return Speed(self._node.device_tflops * 1e12 * ASSUMED_UTILISATION, "assumed", source)
-
-
-def model_of(recipe: Recipe, run: str) -> str:
-    """Return the name of a run's model: that of its first ancestor."""
-    return recipe.runs[ancestry(recipe, run)[0]].model or ""
-
-
-def padded_vocabulary(recipe: Recipe, tokenizer: str) -> int:
-    """Return the rows of the embedding: the tokenizer's entries, rounded up to its multiple."""
-    wanted = recipe.tokenizers[tokenizer]
-    return ceil(wanted.vocabulary / wanted.multiple) * wanted.multiple
-
 
 def plan_phases(recipe: Recipe, nodes: Nodes, speeds: Speeds) -> list[Training]:
     """Return every phase of every run, each once, planned."""
     possible = not nodes.impossible()
-    contents = (phase_slice(recipe, run, phase) for run, phase in all_phases(recipe))
-    return [
-        _plan_phase(content, padded_vocabulary(recipe, content.tokenizer), nodes, speeds, possible)
-        for content in contents
-    ]
+    planned = []
+    for run, phase in all_phases(recipe):
+        content = phase_slice(recipe, run, phase)
+        tokenizer = recipe.tokenizers[content.tokenizer]
+        embeddings = ceil(tokenizer.vocabulary / tokenizer.multiple) * tokenizer.multiple
+        planned.append(_plan_phase(content, embeddings, nodes, speeds, possible))
+    return planned
 
 
-def _plan_phase(content: PhaseSlice, padded_vocabulary: int, nodes: Nodes, speeds: Speeds, possible: bool) -> Training:
+def _plan_phase(content: PhaseSlice, embeddings: int, nodes: Nodes, speeds: Speeds, possible: bool) -> Training:
+    """Return a phase, planned; without a walltime, or where no job is `possible`, nothing is known of jobs' starts."""
     slots = steps = busiest = 0
     operations = seconds = 0.0
     speed: Speed | None = None
     for stage in content.stages:
 
         def flops(length: int, masking_rate: float = stage.masking_rate) -> float:
-            return training_flops(content.model, padded_vocabulary, length, masking_rate)
+            return training_flops(content.model, embeddings, length, masking_rate)
 
         work = stage_work(stage, nodes.ranks)
         slots, steps, busiest = slots + work.slots, steps + work.steps, busiest + work.slots_of_a_rank
@@ -177,8 +115,7 @@ def _plan_phase(content: PhaseSlice, padded_vocabulary: int, nodes: Nodes, speed
         speed = speeds.speed(content.run, stage.length, flops)
         if speed:
             seconds += work.slots_of_a_rank * flops(stage.length) / speed.flops
-    checkpoint = checkpoint_bytes(parameters(content.model, padded_vocabulary))
-    stages = len(content.stages)
+    checkpoint, stages = BYTES_PER_PARAMETER * parameters(content.model, embeddings), len(content.stages)
     training = Training(
         run=content.run,
         phase=content.phase,
@@ -186,9 +123,22 @@ def _plan_phase(content: PhaseSlice, padded_vocabulary: int, nodes: Nodes, speed
         steps=steps,
         gigaflops=operations / slots / 1e9,
         idle=1 - slots / (nodes.ranks * busiest),
-        kept_bytes=kept(stages) * checkpoint,
+        # The newest two, and those at the ends of stages.
+        kept_bytes=(stages + 2) * checkpoint,
     )
     if speed is None:
         return training
-    training = replace(training, slots_per_second=busiest / seconds, how=speed.how, source=speed.source)
-    return nodes.cost(training, seconds / 3600, stages, checkpoint, possible)
+    hours = seconds / 3600
+    jobs = jobs_needed(hours, nodes.minutes) if possible and nodes.minutes else None
+    held, described = hours + (jobs or 0) * START_UP_MINUTES / 60, nodes.node is not None
+    return replace(
+        training,
+        slots_per_second=busiest / seconds,
+        how=speed.how,
+        source=speed.source,
+        hours=held,
+        jobs=jobs,
+        billed=held * billed_per_hour(nodes.cluster, nodes.request) if described else None,
+        written_bytes=checkpoint * saves(hours, nodes.checkpoint_seconds, stages, jobs or 1),
+        kilowatt_hours=held * watts(nodes.cluster, nodes.request) / 1000 if described else None,
+    )

@@ -15,21 +15,16 @@ from slurm.cluster.profile import Profile
 
 @dataclass(frozen=True)
 class StageJobs:
-    """The jobs of one rule. None is what cannot be known."""
+    """The jobs of one rule."""
 
     rule: str
     jobs: int
-    partition: str
-    """Empty if the cluster's description has no such partition."""
-    cores: int
-    memory_mb: int
-    """0 if nothing is said about memory."""
-    devices: int
-    minutes: float | None
-    """Most that each may take."""
-    billed: float | None
-    """If each takes that long, in `unit`."""
-    unit: str
+    asked: Resources
+    """By each; no minutes if they are not limited."""
+    unit: str = ""
+    """What they are billed in; empty if they are no jobs of a partition that the cluster's description has."""
+    billed: float | None = None
+    """If each takes all its time."""
 
 
 def count_jobs(recipe: Recipe) -> dict[str, int]:
@@ -60,7 +55,7 @@ def plan_stages(recipe: Recipe, cluster: Cluster, profile: Profile) -> tuple[lis
     """
     stages, impossible = [], []
     for rule, jobs in count_jobs(recipe).items():
-        request = Resources(
+        asked = Resources(
             partition=profile.text(rule, "slurm_partition", ""),
             nodes=1,
             cores=profile.cores(rule),
@@ -68,32 +63,20 @@ def plan_stages(recipe: Recipe, cluster: Cluster, profile: Profile) -> tuple[lis
             memory_mb=profile.memory_mb(rule),
             devices=profile.devices(rule),
         )
+        unit, billed = "", None
         if profile.submits:
-            impossible += [f"{rule}: {sentence}" for sentence in broken_limits(cluster, request)]
-        stages.append(_stage(rule, jobs, cluster, request, profile.submits))
+            impossible += [f"{rule}: {sentence}" for sentence in broken_limits(cluster, asked)]
+            if unit := billing_unit(cluster, asked.partition):
+                billed = jobs * asked.minutes / 60 * billed_per_hour(cluster, asked)
+        stages.append(StageJobs(rule, jobs, asked, unit, billed))
     return stages, impossible + _too_many(stages, cluster, profile)
-
-
-def _stage(rule: str, jobs: int, cluster: Cluster, request: Resources, submitted: bool) -> StageJobs:
-    known = submitted and request.partition in cluster.partitions
-    return StageJobs(
-        rule=rule,
-        jobs=jobs,
-        partition=request.partition if known else "",
-        cores=request.cores,
-        memory_mb=request.memory_mb,
-        devices=request.devices,
-        minutes=request.minutes or None,
-        billed=jobs * request.minutes / 60 * billed_per_hour(cluster, request) if known else None,
-        unit=billing_unit(cluster, request.partition) if known else "",
-    )
 
 
 def _too_many(stages: list[StageJobs], cluster: Cluster, profile: Profile) -> list[str]:
     """Return a sentence for each partition that would get more jobs at once than a user may have in it."""
     in_partition: Counter[str] = Counter()
     for stage in stages:
-        in_partition[stage.partition] += stage.jobs
+        in_partition[stage.asked.partition if stage.unit else ""] += stage.jobs
     told = []
     for partition, jobs in in_partition.items():
         limits = cluster.partitions.get(partition)

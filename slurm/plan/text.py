@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from common.quantities import amount, duration
 from common.tables import aligned
 from slurm.plan.estimate import SAVE_MINUTES, START_UP_MINUTES
-
-if TYPE_CHECKING:
-    from slurm.plan.phases import Training
-    from slurm.plan.stages import StageJobs
-    from slurm.plan.whole import Plan
+from slurm.plan.phases import Training
+from slurm.plan.stages import StageJobs
+from slurm.plan.whole import Plan
 
 _WIDTH = 100
 _IDLE = 0.05
@@ -31,39 +28,28 @@ def _phases(plan: Plan) -> str:
     rows: list[list[str]] = []
     for run, phases in groupby(plan.phases, key=lambda phase: phase.run):
         rows.append([run])
-        rows += [["  " + phase.phase, *_cells(phase)] for phase in phases]
-    rows.append(["all", *_totals(plan.phases)])
+        rows += [["  " + phase.phase, *_cells([phase])] for phase in phases]
+    rows.append(["all", *_cells(plan.phases)])
     where = f" in {plan.partition}" if plan.partition else ""
     walltime = f", {duration(60 * plan.minutes)} a job" if plan.minutes else ""
     return f"Phases: {plan.nodes} x {plan.processes_per_node} x {plan.device}{where}{walltime}\n{_table(header, rows)}"
 
 
-def _cells(phase: Training) -> list[str]:
-    return [
-        amount(phase.slots),
-        f"{phase.steps:,}",
-        # With hours known, operations are of no further use.
-        f"{phase.gigaflops:.3f}" if phase.hours is None else _UNKNOWN,
-        _figure(phase.slots_per_second) + (f" {phase.how[0]}" if phase.how else ""),
-        _figure(phase.hours),
-        _figure(phase.jobs),
-        _figure(phase.billed),
-        _bytes(phase.written_bytes),
-        _figure(phase.kilowatt_hours),
-    ]
+def _cells(phases: list[Training]) -> list[str]:
+    """Return the sums over `phases`; operations and speed are those of a single one."""
 
-
-def _totals(phases: list[Training]) -> list[str]:
     def total(field: str) -> float | None:
         known = [value for phase in phases if (value := getattr(phase, field)) is not None]
         return sum(known) if len(known) == len(phases) else None
 
+    hours, alone = total("hours"), phases[0] if len(phases) == 1 else None
     return [
         amount(sum(phase.slots for phase in phases)),
         f"{sum(phase.steps for phase in phases):,}",
-        _UNKNOWN,
-        _UNKNOWN,
-        _figure(total("hours")),
+        # With hours known, operations are of no further use.
+        f"{alone.gigaflops:.3f}" if alone and hours is None else _UNKNOWN,
+        _figure(alone.slots_per_second) + (f" {alone.how[0]}" if alone.how else "") if alone else _UNKNOWN,
+        _figure(hours),
         _figure(total("jobs")),
         _figure(total("billed")),
         _bytes(total("written_bytes")),
@@ -142,14 +128,15 @@ def _stages(plan: Plan) -> str:
 
 
 def _stage(stage: StageJobs) -> list[str]:
+    asked = stage.asked
     return [
         stage.rule,
         f"{stage.jobs:,}",
-        stage.partition or _UNKNOWN,
-        str(stage.cores),
-        str(stage.devices) if stage.devices else _UNKNOWN,
-        _bytes(stage.memory_mb * 10**6) if stage.memory_mb else _UNKNOWN,
-        duration(60 * stage.minutes) if stage.minutes else _UNKNOWN,
+        asked.partition if stage.unit else _UNKNOWN,
+        str(asked.cores),
+        str(asked.devices) if asked.devices else _UNKNOWN,
+        _bytes(asked.memory_mb * 10**6) if asked.memory_mb else _UNKNOWN,
+        duration(60 * asked.minutes) if asked.minutes else _UNKNOWN,
         f"{stage.billed:,.0f} {stage.unit}" if stage.billed is not None else _UNKNOWN,
     ]
 

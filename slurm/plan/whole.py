@@ -13,9 +13,9 @@ from recipe.schema import Recipe, lineage
 from slurm.cluster.cost import billing_unit
 from slurm.cluster.description import read_cluster
 from slurm.cluster.profile import Profile
-from slurm.plan.phases import Nodes, Speeds, Training, plan_phases
+from slurm.plan.phases import Nodes, Training, plan_phases
 from slurm.plan.stages import StageJobs, plan_stages
-from slurm.plan.throughput import Measured, measure
+from slurm.plan.throughput import Speeds
 
 
 @dataclass(frozen=True)
@@ -50,27 +50,17 @@ def make_plan(
     partition: str | None = None,
     nodes: int | None = None,
 ) -> Plan:
-    """Return what a recipe takes.
+    """Return what a recipe takes on the cluster that the profile names.
 
-    Args:
-        recipe: the recipe.
-        profile: the profile, which names the cluster.
-        given: run or model -> slots a second of one device.
-        directory: Snakemake's working directory, where earlier metrics are looked for.
-        partition: phases run there, instead of where the profile says.
-        nodes: nodes of a phase's jobs, instead of what the profile says.
-
-    Raises:
-        UserError: if the profile or the cluster's description cannot be read. What they cannot run is in `impossible`.
+    `given` are slots a second of one device, by run or model; `directory` is Snakemake's, where earlier metrics are
+    looked for; `partition` and `nodes` of phases come before the profile's. Raises `UserError` if the profile or the
+    cluster's description cannot be read. What they cannot run is in `impossible`.
     """
     name = profile.text("train", "cluster", "local")
     cluster = read_cluster(name)
     given_nodes = Nodes(cluster, profile, partition, nodes)
-
-    def measure_phase(run: str, phase: str) -> Measured | None:
-        return measure(directory / "results" / "runs" / run / phase, name)
-
-    phases = plan_phases(recipe, given_nodes, Speeds(recipe, given_nodes, given, measure_phase))
+    speeds = Speeds(recipe, given, directory / "results" / "runs", name, given_nodes.node)
+    phases = plan_phases(recipe, given_nodes, speeds)
     stages, impossible = plan_stages(recipe, cluster, profile)
     node, request = given_nodes.node, given_nodes.request
     return Plan(
@@ -90,9 +80,8 @@ def make_plan(
 
 
 def _longest(recipe: Recipe, phases: list[Training]) -> tuple[str, float] | None:
-    hours = {(phase.run, phase.phase): phase.hours for phase in phases}
-    known = {step: one for step, one in hours.items() if one is not None}
-    if len(known) < len(hours):
+    hours = {(phase.run, phase.phase): phase.hours for phase in phases if phase.hours is not None}
+    if len(hours) < len(phases):
         return None
-    runs = {run: sum(known[step] for step in lineage(recipe, run)) for run in recipe.runs}
+    runs = {run: sum(hours[step] for step in lineage(recipe, run)) for run in recipe.runs}
     return max(runs.items(), key=lambda pair: pair[1])

@@ -25,7 +25,7 @@ from slurm.cluster.cost import Resources, training_request
 from slurm.cluster.description import Cluster, Container
 from slurm.node.worker import Worker
 from slurm.queue.commands import AbsentError, options_hidden, refusal
-from slurm.queue.notice import signal_seconds
+from slurm.records.progress import signal_seconds
 from slurm.records.request import Request
 
 _ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def submit_held(request: Request, cluster: Cluster) -> str:
     try:
         # submitit would print what it raises.
         with options_hidden(), redirect_stderr(io.StringIO()):
-            return str(executor.submit(worker(request)).job_id)
+            return str(executor.submit(Worker.of(request)).job_id)
     except submitit.core.utils.FailedJobError as error:
         raise refusal(str(error)) from None
     except FileNotFoundError:
@@ -61,17 +61,6 @@ def submit_held(request: Request, cluster: Cluster) -> str:
     finally:
         for left in (*executor.folder.glob(".submission_file_*"), *executor.folder.glob(f"{'?' * 32}.pkl")):
             left.unlink()
-
-
-def worker(request: Request) -> Worker:
-    """Return what every rank of the job runs."""
-    return Worker(
-        request.command,
-        str(request.folder),
-        request.start_seconds,
-        request.step_seconds,
-        tuple(map(str, request.inputs)),
-    )
 
 
 _RESTARTS = r"""scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null | sed -n 's/.* Restarts=\([0-9]*\).*/\1/p'"""

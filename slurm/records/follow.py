@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import sys
 from pathlib import Path
 
@@ -12,21 +11,19 @@ class Mirror:
 
     def __init__(self, path: Path) -> None:
         """Begin at the present end of `path`, which need not exist yet."""
-        self.path = path
-        self.offset = path.stat().st_size if path.exists() else 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._path = path
+        self._copied = path.stat().st_size if path.exists() else 0
 
     def copy(self) -> None:
-        """Copy what has come since the last call; bytes that are not UTF-8 are replaced."""
-        if not self.path.exists():
+        """Copy what has come since the last call, byte for byte."""
+        if not self._path.exists():
             return
-        with open(self.path, "rb") as stream:
-            stream.seek(self.offset)
+        with open(self._path, "rb") as stream:
+            stream.seek(self._copied)
             added = stream.read()
-        self.offset += len(added)
-        if added:
-            sys.stdout.write(self._decoder.decode(added))
-            sys.stdout.flush()
+        self._copied += len(added)
+        sys.stdout.buffer.write(added)
+        sys.stdout.buffer.flush()
 
 
 def last_lines(path: Path, count: int = 15, limit: int = 16_384) -> str:

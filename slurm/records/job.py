@@ -1,16 +1,4 @@
-"""What is on disk about a phase's jobs, in the phase's folder:
-
-    launch.lock                            held while a launch works on this phase
-    RUNNING.{n}                            lease of the job that trains (slurm/node/lease.py)
-    submission/RUNNING.{n}                 lease of the launch that submits a job
-    job.json                               the job submitted last
-    jobs.jsonl                             what became of each (slurm/records/history.py)
-    jobs/{job_id}_submission.sh            the batch script
-    jobs/{job_id}_submitted.pkl            submitit's pickle of the worker
-    jobs/{job_id}_{rank}_log.out           the rank's standard output; .err its standard error
-    jobs/{job_id}-{restart}_start.json     when a run of the job started, and at which step
-    jobs/{job_id}-{restart}_{rank}.json    how a rank ended
-    jobs/supervisor.log                    what the processes that stood for local jobs said
+"""What is on disk about a phase's jobs: `job.json` and `jobs/` in the phase's folder (docs/formats.md, Jobs).
 
 A rank's status is its command's: 0 it finished, 75 it checkpointed and can be continued, 65 and 71 going on is useless,
 negative a signal ended it. 124 says that it made no step for too long and was killed, 69 that another run held the
@@ -30,6 +18,8 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import read_json, write_json
+from common.locks import now
+from slurm.records.request import Request
 
 RESUMABLE = os.EX_TEMPFAIL
 """Exit status of a command that was told to stop, wrote a checkpoint and wants to be run again: 75."""
@@ -41,6 +31,12 @@ HELD = os.EX_UNAVAILABLE
 """Status of a rank that did not come to train, for another run still held the phase: 69."""
 HUNG = 124
 """Status of a command that was killed because it made no step for too long; that of timeout(1)."""
+_MEANINGS = {
+    HUNG: "saw no step for too long",
+    HELD: "found the phase held by another run",
+    OUT_OF_MEMORY: "ran out of memory, of its device or of its machine",
+    -signal.SIGKILL: "was killed (signal 9)",
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,15 @@ class Job:
     nodes: int = 1
     minutes: int = 0
     """Time limit; 0 if there is none."""
+
+    @classmethod
+    def of(cls, request: Request, job_id: str, pid: int = 0, start_ticks: int = 0) -> Job:
+        """Return the record of a job of `request`, submitted now from here; one without `pid` is Slurm's."""
+        ranks, host, minutes = request.nodes * request.processes_per_node, socket.gethostname(), request.minutes
+        return cls(
+            *(request.cluster, job_id, ranks, host, now(), list(request.command), pid, start_ticks),
+            *(request.partition, request.nodes, 0 if pid else minutes),
+        )
 
 
 @dataclass(frozen=True)
@@ -93,17 +98,13 @@ class Ended:
     def __str__(self) -> str:
         """Say it in words."""
         name = f"rank {self.rank} on {self.host}" if self.host else f"rank {self.rank}"
-        if self.status == HUNG:
-            return f"{name} saw no step for too long"
-        if self.status == HELD:
-            return f"{name} found the phase held by another run"
-        if self.status == OUT_OF_MEMORY:
-            return f"{name} ran out of memory, of its device or of its machine"
-        if self.status == -signal.SIGKILL:
-            return f"{name} was killed (signal 9)"
-        if self.status < 0:
-            return f"{name} was ended by signal {-self.status}"
-        return f"{name} ended with status {self.status}"
+        if self.status in _MEANINGS:
+            return f"{name} {_MEANINGS[self.status]}"
+        return (
+            f"{name} was ended by signal {-self.status}"
+            if self.status < 0
+            else f"{name} ended with status {self.status}"
+        )
 
 
 def write_job(folder: Path, job: Job) -> None:

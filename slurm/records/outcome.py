@@ -67,7 +67,7 @@ def describe_run(folder: Path, job: Job, restart: int, state: str = "", detail: 
     submitted = datetime.fromisoformat(job.submitted).timestamp()
     started = start.started if start else submitted
     ended = read_statuses(jobs, job.job_id, restart, job.processes)
-    outcome, reason = _from_state(state, detail) or _from_ranks(jobs, job, ended, started)
+    outcome, reason = (BY_STATE[state], detail) if state in BY_STATE else _from_ranks(jobs, job, ended, started)
     if outcome == "time limit" and not state:
         outcome, reason = _why_signalled(job, started, signal_at)
     step = newest_step(folder)
@@ -97,10 +97,6 @@ def record_requeue(folder: Path, job_id: str, restart: int) -> None:
     state = os.environ.get("ALASIN_ENDED_AS", "")
     run = describe_run(folder, job, restart - 1, state)
     append_run(folder, run if state in BY_STATE else replace(run, outcome="requeued", reason=""))
-
-
-def _from_state(state: str, detail: str) -> tuple[Outcome, str] | None:
-    return (BY_STATE[state], detail) if state in BY_STATE else None
 
 
 def _from_ranks(jobs: Path, job: Job, ended: list[Ended], started: float) -> tuple[Outcome, str]:

@@ -1,24 +1,32 @@
-"""How far a phase has come and how fast, from the end of its metrics, however long they are."""
+"""How far a phase has come, how fast, and how soon it can save, from the end of its metrics, however long they are."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 _TAIL = 64 * 1024
 """Bytes read of metrics.jsonl, which may hold millions of lines."""
 _RECENT = 20
 """Steps that the speed is the median of: a checkpoint or a slow disk then counts for little."""
+_FIRST_SAVE = 300
+"""Seconds for the first checkpoint of a phase, whose time nobody has measured yet."""
+_MARGIN = 60
+"""Slurm looks at its time limits every half minute, and ranks need some seconds to end."""
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
-class _Step:
-    """A step in metrics.jsonl."""
+class Pace:
+    """The last step in metrics.jsonl, with the speed of the last `_RECENT`."""
 
     step: int
     """Over the lineage."""
@@ -30,20 +38,15 @@ class _Step:
     """Real tokens, all ranks together."""
     slots_per_second: float
     """The same with the empty slots of rows; this is what a phase is counted in."""
-
-
-@dataclass(frozen=True)
-class Pace(_Step):
-    """The last step in metrics.jsonl, with the speed of the last `_RECENT`."""
-
     written: float
     """When the last line was written, in seconds since the epoch."""
 
 
-def last_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Return the last steps that metrics.jsonl in a phase's folder tells of, oldest first; none if there is none.
+def read_steps(folder: Path, read: Callable[[dict[str, Any]], Read]) -> list[Read]:
+    """Return what `read` makes of the last steps that metrics.jsonl in a phase's folder tells of, oldest first.
 
-    Lines that are no objects are passed over: the last may be cut off, or be half written at this moment.
+    Lines that are no objects, or in which `read` misses something, are passed over: the last may be cut off, or be half
+    written at this moment.
     """
     try:
         with open(folder / "metrics.jsonl", "rb") as stream:
@@ -52,34 +55,41 @@ def last_metrics(folder: Path) -> list[dict[str, Any]]:
             lines = stream.read().splitlines()
     except FileNotFoundError:
         return []
-    rows = []
+    steps = []
     for line in lines[1 if begin else 0 :]:
-        with suppress(ValueError):
-            row = json.loads(line)
-            if isinstance(row, dict):
-                rows.append(row)
-    return rows
+        with suppress(ValueError, KeyError, TypeError, ZeroDivisionError):
+            steps.append(read(json.loads(line)))
+    return steps
 
 
 def read_pace(folder: Path) -> Pace | None:
-    """Return the last steps of a phase, or None if there are none; lines that are no steps are passed over."""
-    steps: list[_Step] = []
-    for row in last_metrics(folder):
-        with suppress(KeyError, TypeError, ZeroDivisionError):
-            steps.append(_step(row))
-    if not steps:
+    """Return how the last steps of a phase went, or None if there are none."""
+
+    def read(row: dict[str, Any]) -> Pace:
+        slots_per_second = row["batch_rows"] * row["length"] / row["step_seconds"]
+        return Pace(row["step"], row["phase_slots"], row["loss"], row["tokens_per_second"], slots_per_second, written)
+
+    try:
+        written = (folder / "metrics.jsonl").stat().st_mtime
+    except FileNotFoundError:
         return None
-    recent, last = steps[-_RECENT:], steps[-1]
-    return Pace(
-        last.step,
-        last.phase_slots,
-        last.loss,
-        median(step.tokens_per_second for step in recent),
-        median(step.slots_per_second for step in recent),
-        (folder / "metrics.jsonl").stat().st_mtime,
+    recent = read_steps(folder, read)[-_RECENT:]
+    if not recent:
+        return None
+    return replace(
+        recent[-1],
+        tokens_per_second=median(step.tokens_per_second for step in recent),
+        slots_per_second=median(step.slots_per_second for step in recent),
     )
 
 
-def _step(row: dict[str, Any]) -> _Step:
-    slots_per_second = row["batch_rows"] * row["length"] / row["step_seconds"]
-    return _Step(row["step"], row["phase_slots"], row["loss"], row["tokens_per_second"], slots_per_second)
+def signal_seconds(folder: Path, minutes: int) -> int:
+    """Return how long before its time limit of `minutes` a job of this phase must hear of it, to write a checkpoint.
+
+    Long enough for the step in progress, three times the longest measured save, and Slurm's own half-minute grid; at
+    most a quarter of the time limit.
+    """
+    save = max(read_steps(folder, lambda row: row["save_seconds"]), default=0)
+    step = max(read_steps(folder, lambda row: row["step_seconds"]), default=0)
+    wanted = _MARGIN + ceil(2 * step + 3 * save) if save else _FIRST_SAVE
+    return min(wanted, minutes * 60 // 4)

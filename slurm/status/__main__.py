@@ -6,7 +6,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -39,23 +40,22 @@ each job. The exit status is 0 whatever the phases' states.
 """
 
 
-def screens(results: Path, runs: Sequence[str]) -> Iterator[str]:
-    """Yield what a person is shown, as of each moment that it is asked for."""
-    while True:
-        statuses, problem = look(results, runs)
-        table = render(statuses) if statuses else f"No phase has begun: snakemake has read no recipe in {results} yet."
-        yield f"{problem}\n{table}" if problem else table
+def screen(results: Path, runs: Sequence[str]) -> str:
+    """Return what a person is shown now."""
+    statuses, problem = look(results, runs)
+    table = render(statuses) if statuses else f"No phase has begun: snakemake has read no recipe in {results} yet."
+    return f"{problem}\n{table}" if problem else table
 
 
 def watch(results: Path, runs: Sequence[str], seconds: float) -> None:
     """Show the table anew every so many seconds, until Ctrl-C."""
     clear = "\033[H\033[2J\033[3J" if sys.stdout.isatty() else ""
-    try:
-        for screen in screens(results, runs):
-            print(f"{clear}{datetime.now():%Y-%m-%d %H:%M:%S}, every {seconds:g} s until Ctrl-C\n{screen}", flush=True)
+    with suppress(KeyboardInterrupt):
+        while True:
+            heading = f"{datetime.now():%Y-%m-%d %H:%M:%S}, every {seconds:g} s until Ctrl-C"
+            print(f"{clear}{heading}\n{screen(results, runs)}", flush=True)
             time.sleep(seconds)
-    except KeyboardInterrupt:
-        print()
+    print()
 
 
 def _seconds(text: str) -> float:
@@ -97,7 +97,7 @@ def main() -> None:
         if problem:
             print(problem, file=sys.stderr)
     else:
-        print(next(screens(results, given.runs)))
+        print(screen(results, given.runs))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from common.locks import is_held
 from recipe.schedule import phase_slots
 from recipe.slices.types import PhaseSlice
 from slurm.node import local_job
-from slurm.queue.states import Queued
+from slurm.queue.jobs import Seen
 from slurm.records.checkpoints import Saved, read_newest
 from slurm.records.history import Run, read_history
 from slurm.records.job import Job, read_job
@@ -112,7 +112,7 @@ def read_files(run: str, phase: str, folder: Path, content: PhaseSlice | None, w
         return replace(files, problem=str(error))
 
 
-def judge(files: PhaseFiles, slurm: Mapping[str, Queued] | None, now: float) -> PhaseStatus:
+def judge(files: PhaseFiles, slurm: Mapping[str, Seen] | None, now: float) -> PhaseStatus:
     """Say where a phase stands at `now`, seconds since the epoch; `slurm` is None if Slurm did not answer."""
     job, pace, saved = files.job, files.pace, files.saved
     queued = slurm.get(job.job_id) if slurm is not None and job and files.slurm_job else None
@@ -146,7 +146,7 @@ def judge(files: PhaseFiles, slurm: Mapping[str, Queued] | None, now: float) -> 
     return status
 
 
-def _state(files: PhaseFiles, queued: Queued | None, answered: bool) -> tuple[State, str]:
+def _state(files: PhaseFiles, queued: Seen | None, answered: bool) -> tuple[State, str]:
     """Return the state of a phase and, in a sentence, why it is in it where that needs saying."""
     job = files.job
     if files.done:
@@ -154,7 +154,8 @@ def _state(files: PhaseFiles, queued: Queued | None, answered: bool) -> tuple[St
     if files.problem:
         return "unknown", files.problem
     if job is None:
-        return "not begun", _why_not_begun(files)
+        submitting = "its job is being submitted." if files.launched else "waits for its data, or for snakemake."
+        return "not begun", f"waits for {files.waits_for}." if files.waits_for else submitting
     if job.pid:
         try:
             if local_job.alive(job, files.folder):
@@ -162,56 +163,34 @@ def _state(files: PhaseFiles, queued: Queued | None, answered: bool) -> tuple[St
         except UserError as elsewhere:
             return "running", str(elsewhere)
     elif not answered:
-        return _without_slurm(files, job)
+        ended = files.history and files.history[-1].job_id == job.job_id
+        if not ended or decide(files.history).go_on:
+            return "unknown", f"job {job.job_id} was submitted {job.submitted}; what became of it, Slurm knows."
     elif queued and queued.live:
         if not queued.waiting:
             return "running", "" if queued.state == "RUNNING" else f"Slurm says {queued.state}."
-        return "pending", _why_pending(queued.reason)
+        meaning = _REASONS.get(queued.reason)
+        why = f"{queued.reason}: {meaning}" if meaning else queued.reason
+        return "pending", f"{why}." if why else ""  # Slurm may not have looked at the job yet
     return _ended(files, job, queued)
 
 
-def _why_pending(reason: str) -> str:
-    if not reason:  # Slurm has not looked at the job yet
-        return ""
-    return f"{reason}: {_REASONS[reason]}." if reason in _REASONS else f"{reason}."
-
-
-def _why_not_begun(files: PhaseFiles) -> str:
-    if files.waits_for:
-        return f"waits for {files.waits_for}."
-    if files.launched:
-        return "its job is being submitted."
-    return "waits for its data, or for snakemake."
-
-
-def _ended(files: PhaseFiles, job: Job, queued: Queued | None) -> tuple[State, str]:
+def _ended(files: PhaseFiles, job: Job, queued: Seen | None) -> tuple[State, str]:
     """Judge a phase whose last job has ended without its result being there."""
     last = files.history[-1] if files.history else None
     # The last run that is recorded may be an earlier one, where the job ended while it waited to run again.
     told = BY_STATE.get(queued.state) if queued else None
     if last is None or last.job_id != job.job_id or told not in (None, last.outcome):
         slurm = f" ({queued.state} to Slurm)" if queued else ""
-        why = f"job {job.job_id} has ended{slurm}, and nothing is recorded of how."
-        go_on = True
+        why, go_on = f"job {job.job_id} has ended{slurm}, and nothing is recorded of how.", True
     else:
-        verdict = decide([replace(run, reason=_first_line(run.reason)) for run in files.history])
+        # The end of a log that a reason may carry is left out; the path of the log is in its first line.
+        short = [run.reason.partition("\n")[0].removesuffix(" ends with:") for run in files.history]
+        verdict = decide([replace(run, reason=reason) for run, reason in zip(files.history, short, strict=True)])
         why, go_on = verdict.text.rstrip(".") + ".", verdict.go_on
     if files.launched:
         return "continuing", why
     return "stopped", f"{why} The same snakemake command continues it." if go_on else why
-
-
-def _first_line(reason: str) -> str:
-    """Leave out the end of a log that a reason may carry; the path of the log is in its first line."""
-    return reason.partition("\n")[0].removesuffix(" ends with:")
-
-
-def _without_slurm(files: PhaseFiles, job: Job) -> tuple[State, str]:
-    """Judge by the files alone a phase whose last job Slurm alone knows about."""
-    ended = files.history and files.history[-1].job_id == job.job_id
-    if ended and not decide(files.history).go_on:
-        return _ended(files, job, None)
-    return "unknown", f"job {job.job_id} was submitted {job.submitted}; what became of it, Slurm knows."
 
 
 def _slots_done(files: PhaseFiles, state: State, total: int | None) -> int:
@@ -228,7 +207,7 @@ def _interruptions(history: list[Run], state: State) -> list[Run]:
     return broken[:-1] if state == "stopped" and history and broken[-1:] == history[-1:] else broken
 
 
-def _remarks(files: PhaseFiles, status: PhaseStatus, queued: Queued | None, now: float) -> list[str]:
+def _remarks(files: PhaseFiles, status: PhaseStatus, queued: Seen | None, now: float) -> list[str]:
     """Return what else a person should know, a sentence each."""
     remarks = []
     if status.state == "pending" and queued and queued.starts:
@@ -249,7 +228,7 @@ def _remarks(files: PhaseFiles, status: PhaseStatus, queued: Queued | None, now:
     return remarks
 
 
-def _silence(files: PhaseFiles, queued: Queued | None, now: float) -> float:
+def _silence(files: PhaseFiles, queued: Seen | None, now: float) -> float:
     """Return for how many seconds a running job has shown no sign of life; 0 if that is not known."""
     job = files.job
     started = queued.starts if queued else datetime.fromisoformat(job.submitted).timestamp() if job else None

@@ -13,44 +13,34 @@ from common.errors import UserError
 from recipe.slices.files import read_slice
 from recipe.slices.types import EvaluationSlice, PhaseSlice
 from slurm.queue.commands import AbsentError, AwayError, SlurmError
-from slurm.queue.jobs import queued
-from slurm.queue.states import Queued
+from slurm.queue.jobs import Seen, queued
 from slurm.status.phases import PhaseFiles, PhaseStatus, judge, read_files
 
 Phase = tuple[str, str]
 """(run that owns the phase, name of the phase)."""
 
 
-def read_lineages(results: Path) -> dict[str, list[Phase]]:
-    """Return run -> its phases in order, those it shares with other runs among them; empty if no recipe was read."""
-    paths = sorted((results / "recipe" / "evaluation").glob("*.json"))
-    return {path.stem: read_slice(path, EvaluationSlice).lineage for path in paths}
-
-
-def leftovers(results: Path, known: set[Phase]) -> list[Phase]:
-    """Return phases that have a job but are in no recipe any more, unless they are done."""
-    folders = sorted(path.parent for path in results.glob("runs/*/*/job.json"))
-    phases = [(folder.parent.name, folder.name) for folder in folders if not (folder / "checkpoint.json").exists()]
-    return [phase for phase in phases if phase not in known]
-
-
 def read_phases(results: Path, runs: Sequence[str]) -> list[PhaseFiles]:
     """Read the files of every phase of `runs`, or of all if there are none, by run and in order.
 
-    Raises `UserError` if there is no such run, or a slice of the recipe cannot be read.
+    Phases that have a job but are in no recipe any more are among them, unless they are done. Raises `UserError` if
+    there is no such run, or a slice of the recipe cannot be read.
     """
-    lineages = read_lineages(results)
-    others = leftovers(results, {phase for way in lineages.values() for phase in way})
-    for phase in others:
-        lineages.setdefault(phase[0], []).append(phase)
-    if unknown := [run for run in runs if run not in lineages]:
-        known = ", ".join(sorted(lineages)) or "none yet"
-        raise UserError(f"there is no run {unknown[0]!r} in {results}; the runs there are: {known}.")
+    slices = sorted((results / "recipe" / "evaluation").glob("*.json"))
+    lineages: dict[str, list[Phase]] = {path.stem: read_slice(path, EvaluationSlice).lineage for path in slices}
     before = {way[place]: way[place - 1] for way in lineages.values() for place in range(1, len(way))}
+    known = {phase for way in lineages.values() for phase in way}
+    for folder in sorted(path.parent for path in results.glob("runs/*/*/job.json")):
+        run, name = folder.parent.name, folder.name
+        if (run, name) not in known and not (folder / "checkpoint.json").exists():
+            lineages.setdefault(run, []).append((run, name))
+    if unknown := [run for run in runs if run not in lineages]:
+        there = ", ".join(sorted(lineages)) or "none yet"
+        raise UserError(f"there is no run {unknown[0]!r} in {results}; the runs there are: {there}.")
     places = {phase: place for way in lineages.values() for place, phase in enumerate(way)}
     chosen = {phase for run in runs or lineages for phase in lineages[run]}
     return [
-        _read_phase(results, phase, None if phase in others else before.get(phase), phase not in others)
+        _read_phase(results, phase, before.get(phase), phase in known)
         for phase in sorted(chosen, key=lambda phase: (phase[0], places[phase]))
     ]
 
@@ -74,7 +64,7 @@ def look(results: Path, runs: Sequence[str]) -> tuple[list[PhaseStatus], str]:
     return [judge(phase, slurm, time.time()) for phase in phases], problem
 
 
-def _ask(jobs: Sequence[str]) -> tuple[dict[str, Queued] | None, str]:
+def _ask(jobs: Sequence[str]) -> tuple[dict[str, Seen] | None, str]:
     """Return what Slurm says of these jobs, or None and, in sentences, why there is no answer."""
     try:
         return queued(jobs), ""

@@ -109,11 +109,6 @@ class Phase:
         content: dict[str, Any] = json.loads((self.folder / "job.json").read_text())
         return content
 
-    def workers(self) -> list[int]:
-        """The processes of the job's ranks, by rank."""
-        supervisor = self.job()["pid"]
-        return [int(pid) for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()]
-
     def clean_up(self) -> None:
         """Kill whatever of it still runs."""
         for process in self.launches:

@@ -78,13 +78,12 @@ def test_a_failing_rank_ends_the_others_and_is_shown_with_its_last_words(make_ph
     assert len(phase.starts()) == 2
 
 
-@pytest.mark.parametrize("victim", ["command", "worker"])
-def test_a_killed_rank_is_named_and_ends_the_others(make_phase: MakePhase, victim: str) -> None:
+def test_a_killed_rank_is_named_and_ends_the_others(make_phase: MakePhase) -> None:
     phase = make_phase(all="deaf")
     launch = phase.launch()
     wait_for(lambda: len(phase.living()) == 2)
     rank_1 = next(start["pid"] for start in phase.starts() if start["RANK"] == "1")
-    os.kill(rank_1 if victim == "command" else phase.workers()[1], signal.SIGKILL)
+    os.kill(rank_1, signal.SIGKILL)
     status, output = end_of(launch)
     assert status == 1
     assert f"rank 1 on {socket.gethostname()} was killed (signal 9" in output
@@ -261,12 +260,12 @@ def test_a_job_submitted_twice_by_hand_does_not_train_twice(make_phase: MakePhas
     assert len(phase.living()) == 1
 
 
-def test_a_job_stopped_from_outside_is_continued_by_another(make_phase: MakePhase) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
+def test_a_job_stopped_from_outside_is_continued_by_another(make_phase: MakePhase, number: signal.Signals) -> None:
     phase = make_phase()
     launch = phase.launch()
     wait_for(lambda: len(phase.living()) == 2)
-    for worker in phase.workers():
-        os.kill(worker, signal.SIGUSR2)
+    os.kill(phase.job()["pid"], number)
     wait_for(lambda: len(phase.starts()) == 4)
     phase.finish()
     assert end_of(launch)[0] == 0
@@ -302,8 +301,10 @@ def test_a_job_whose_launch_died_before_it_was_recorded_never_starts(make_phase:
     phase.finish()
     dying = (
         "import os, sys; from pathlib import Path\n"
-        "from slurm.node import local_job; from slurm.node.worker import Worker\n"
-        "held = local_job.submit('local', Worker(tuple(sys.argv[2:]), sys.argv[1]), 1, 1)\n"
+        "from slurm.node import local_job; from slurm.records.request import Request\n"
+        "folder = Path(sys.argv[1])\n"
+        "asked = Request('local', '', 1, 1, 60, 0.0, 0.0, folder, folder / 'done.json', tuple(sys.argv[2:]))\n"
+        "held = local_job.submit(asked)\n"
         "print(held.job.pid, flush=True); os._exit(0)"
     )
     arguments = [sys.executable, "-c", dying, str(phase.folder), *phase.command]

@@ -8,17 +8,25 @@ import pickletools
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from common.errors import UserError
-from common.processes import Received
-from slurm.node.lease import acquire
-from slurm.node.worker import Watch, run_child
-from slurm.queue.batch import worker
-from slurm.records.job import HUNG, OUT_OF_MEMORY, RESUMABLE
+from slurm.node.worker import Place, Watch, Worker
+from slurm.records.job import HUNG, OUT_OF_MEMORY, REFUSED, RESUMABLE
 from slurm.records.request import Request
+
+HERE = Place("7", 0, rank=0, local_rank=0, world_size=1, local_world_size=1, slurm=True)
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """What a worker, at its end, leaves ignored is heard again after the test."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR2)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -104,22 +112,13 @@ def test_many_ranks_look_seldom(tmp_path: Path, clock: list[float], monkeypatch:
 
 
 def test_a_command_that_makes_no_step_is_killed(tmp_path: Path) -> None:
-    received = Received(signal.SIGUSR2)
     command = (sys.executable, "-S", "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
-    watch = Watch(tmp_path / "metrics.jsonl", start_seconds=0.3, step_seconds=0.3, watchers=1)
-    assert run_child(command, dict(os.environ), received, watch) == HUNG
+    assert Worker(command, str(tmp_path), start_seconds=0.3, step_seconds=0.3).run([HERE]) == [HUNG]
 
 
 def test_a_command_killed_by_the_signal_before_it_could_handle_it_can_be_continued(tmp_path: Path) -> None:
-    received = Received(signal.SIGUSR2)
-    command = (
-        sys.executable,
-        "-S",
-        "-c",
-        f"import os, signal, time; os.kill({os.getpid()}, signal.SIGUSR2); time.sleep(60)",
-    )
-    watch = Watch(tmp_path / "metrics.jsonl", 0, 0, 1)
-    assert run_child(command, dict(os.environ), received, watch) == RESUMABLE
+    program = f"import os, signal, time; os.kill({os.getpid()}, signal.SIGUSR2); time.sleep(60)"
+    assert Worker((sys.executable, "-S", "-c", program), str(tmp_path)).run([HERE]) == [RESUMABLE]
 
 
 @pytest.mark.parametrize(("kills", "status"), [(4, OUT_OF_MEMORY), (3, -signal.SIGKILL)])
@@ -130,30 +129,29 @@ def test_a_command_that_the_kernel_killed_for_memory_is_told_from_one_that_someb
     counters.write_text("pgfault 1\noom_kill 3\nswap_ra 0\n")
     monkeypatch.setattr("slurm.node.worker._VMSTAT", counters)
     command = ("/bin/sh", "-c", f"echo oom_kill {kills} > {counters}; kill -9 $$")
-    watch = Watch(tmp_path / "metrics.jsonl", 0, 0, 1)
-    assert run_child(command, dict(os.environ), Received(signal.SIGUSR2), watch) == status
+    assert Worker(command, str(tmp_path)).run([HERE]) == [status]
 
 
 def test_this_kernel_tells_how_many_it_killed_for_memory() -> None:
     assert "oom_kill " in Path("/proc/vmstat").read_text()
 
 
-def test_a_job_that_was_succeeded_ends_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_was_succeeded_ends_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("slurm.node.lease.RENEW_SECONDS", 0.1)
-    lease = acquire(tmp_path, "1")
-    (tmp_path / "RUNNING.2").write_text("{}")
-    command = (sys.executable, "-S", "-c", "import time; time.sleep(60)")
+    command = ("/bin/sh", "-c", f"echo '{{}}' > '{tmp_path}/RUNNING.2'; exec sleep 60")
     began = time.monotonic()
-    with pytest.raises(UserError, match="another job has taken over this phase"):
-        run_child(command, dict(os.environ), Received(signal.SIGUSR2), Watch(tmp_path / "m", 0, 0, 1), lease)
+    assert Worker(command, str(tmp_path)).run([HERE]) == [REFUSED]
     assert time.monotonic() - began < 30
+    assert "another job has taken over this phase" in capsys.readouterr().err
 
 
 def test_what_is_pickled_names_no_class_of_the_standard_library(tmp_path: Path) -> None:
     request = Request("local", "", 1, 1, 60, 0.0, 0.0, tmp_path, tmp_path / "done", ("true",), (tmp_path / "slice",))
     named = {
         argument
-        for opcode, argument, _ in pickletools.genops(pickle.dumps(worker(request), protocol=2))
+        for opcode, argument, _ in pickletools.genops(pickle.dumps(Worker.of(request), protocol=2))
         if opcode.name == "GLOBAL"
     }
     assert named <= {"slurm.node.worker Worker", "copy_reg _reconstructor", "__builtin__ object"}

@@ -18,10 +18,7 @@ from recipe.slices.making import phase_slice
 from slurm.plan.estimate import (
     SAVE_MINUTES,
     START_UP_MINUTES,
-    checkpoint_bytes,
     jobs_needed,
-    kept,
-    occupied_hours,
     parameters,
     saves,
     stage_work,
@@ -91,10 +88,9 @@ def test_jobs_have_room_for_all_the_training_and_one_less_has_not(hours: float, 
 
 
 @given(hours=st.floats(0, 1e4), more=st.floats(0, 1e4), minutes=st.floats(OVERHEAD + 1, 10_000))
-def test_more_training_never_takes_fewer_jobs_hours_or_bytes(hours: float, more: float, minutes: float) -> None:
+def test_more_training_never_takes_fewer_jobs_or_bytes(hours: float, more: float, minutes: float) -> None:
     first, second = jobs_needed(hours, minutes), jobs_needed(hours + more, minutes)
     assert first <= second
-    assert occupied_hours(hours, first) <= occupied_hours(hours + more, second)
     assert saves(hours, 900, 2, first) <= saves(hours + more, 900, 2, second)
 
 
@@ -106,5 +102,3 @@ def test_a_walltime_that_start_and_checkpoint_use_up_is_an_error() -> None:
 def test_checkpoints_are_written_at_intervals_after_stages_and_where_a_job_ends() -> None:
     assert saves(training_hours=1.0, checkpoint_seconds=900, stages=1, jobs=1) == 4 + 1
     assert saves(training_hours=10.0, checkpoint_seconds=3600, stages=6, jobs=3) == 10 + 6 + 2
-    assert kept(stages=6) == 8
-    assert checkpoint_bytes(1_000) == 12_000

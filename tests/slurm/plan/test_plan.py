@@ -79,6 +79,7 @@ def test_a_phase_costs_what_its_operations_and_the_cluster_say(tmp_path: Path) -
     assert stable.kilowatt_hours == pytest.approx(stable.hours * 8 * 2.5)
     assert stable.jobs == 2
     parameters = 395_831_000
+    assert stable.kept_bytes == pytest.approx(3 * 12 * parameters, rel=0.02)
     assert stable.written_bytes == pytest.approx((stable.hours * 2 + 1) * 12 * parameters, rel=0.02)
 
 
@@ -212,8 +213,8 @@ def test_every_rule_is_planned() -> None:
 def test_stages_are_billed_for_all_the_time_they_may_take(tmp_path: Path) -> None:
     stages = {stage.rule: stage for stage in plan(tmp_path).stages}
     sample, perplexity = stages["sample"], stages["masked_language_modelling"]
-    assert (sample.partition, sample.cores, sample.billed) == ("small", 32, sample.jobs * 32)
-    assert (perplexity.devices, perplexity.billed, perplexity.unit) == (1, perplexity.jobs * 0.5, "GPU-hours")
+    assert (sample.asked.partition, sample.asked.cores, sample.billed) == ("small", 32, sample.jobs * 32)
+    assert (perplexity.asked.devices, perplexity.billed, perplexity.unit) == (1, perplexity.jobs * 0.5, "GPU-hours")
 
 
 def test_the_command_plans_what_comes_along_without_torch_or_snakemake() -> None:

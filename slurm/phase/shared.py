@@ -1,4 +1,4 @@
-"""What a phase says of its jobs, whether Slurm or this machine runs them."""
+"""What a phase does and says in the same way on Slurm and on this machine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,26 @@ import shlex
 
 from common.errors import UserError
 from common.files import digest_of
+from common.finished import FINISHED, make_again
 from common.telling import say
+from slurm.records.follow import Mirror
 from slurm.records.job import Job, log_path, read_start
 from slurm.records.request import Request
+
+
+def made(request: Request) -> bool:
+    """Tell whether `request.done` is there; make it again, and say so, where the command finished with these inputs."""
+    if request.done.exists():
+        return True
+    if not make_again(request.done, request.inputs):
+        return False
+    say(f"{request.done} was away, but {FINISHED} beside it says that all is done; made it again")
+    return True
+
+
+def mirror(request: Request, job: Job) -> Mirror:
+    """Return what copies rank 0's output from here on."""
+    return Mirror(log_path(request.folder / "jobs", job.job_id, 0, "out"))
 
 
 def say_submitted(request: Request, job: Job) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm.queue.notice import signal_seconds
+from slurm.records.progress import signal_seconds
 
 
 def write_metrics(folder: Path, *rows: dict[str, float]) -> None:
