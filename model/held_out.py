@@ -53,13 +53,13 @@ class Guesses(NamedTuple):
 
 def held_out_rows(
     readers: Mapping[str, RowReader], limit: int, length: int, seed: int, rate: float, vocabulary: int
-) -> list[HeldOutRow]:
-    """Take random rows from the sources in turn, sources in the order of their names, and mask them.
+) -> Iterator[HeldOutRow]:
+    """Yield random rows of the sources in turn, sources in the order of their names, masked.
 
     Rows lie on disk in the order of their documents, of which the first may all be about one thing.
 
     Args:
-        readers: source -> its validation rows.
+        readers: source -> its held-out rows.
         limit: at most so many rows in all.
         length: slots of the rows; with seed and source it chooses rows and masks.
         seed: of the recipe.
@@ -68,13 +68,10 @@ def held_out_rows(
     """
     orders = {source: row_order(readers[source].rows, limit, seed, source, length) for source in sorted(readers)}
     turns = itertools.zip_longest(*([(source, row) for row in order] for source, order in orders.items()))
-    taken = itertools.islice((place for turn in turns for place in turn if place), limit)
-    rows = []
-    for source, number in taken:
+    for source, number in itertools.islice((place for turn in turns for place in turn if place), limit):
         tokens, lengths = readers[source].row(number)
         key = derive_key(seed, "evaluation", source, length)
-        rows.append(HeldOutRow(source, mask_row(tokens, number, key, rate, vocabulary), lengths.astype(np.int64)))
-    return rows
+        yield HeldOutRow(source, mask_row(tokens, number, key, rate, vocabulary), lengths.astype(np.int64))
 
 
 def row_order(rows: int, limit: int, seed: int, source: str, length: int) -> list[int]:

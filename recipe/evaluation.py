@@ -61,6 +61,8 @@ class Evaluation(Strict):
     """At most so many held-out rows per language and length."""
     masking_rate: Rate = 0.3
     """Share of the held-out tokens to be predicted, whatever the runs were trained with."""
+    context_documents: Count = 100
+    """At most so many long held-out documents per language, on which every kept checkpoint is given more context."""
     validation: Validation | None = None
     """Held-out loss while training; none unless asked for."""
     prompts: dict[Text, Text] = Field(default_factory=dict)

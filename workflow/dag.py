@@ -189,6 +189,10 @@ class Dag:
         """Return the manifests of all shards that a run is measured on, or compared with."""
         return list(map(shards, evaluation_shards(self._evaluations[wildcards.run])))
 
+    def run_contexts(self, wildcards: Any) -> list[str]:
+        """Return what is measured on the kept checkpoints of every phase of a run, at each context."""
+        return [f"results/evaluation/{owner}/contexts/{phase}.json" for owner, phase in self.way(wildcards.run)]
+
     def training_files(self, wildcards: Any) -> list[str]:
         """Return the files that an encoder learns to retrieve from, and those that choose its learning rate."""
         return self._training_files()

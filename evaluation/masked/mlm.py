@@ -12,21 +12,15 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from common.errors import UserError, run_command
-from common.files import sha256_of
-from corpus.rows.store import RowReader, read_index, read_list, verify
-from corpus.tokens.ids import count_unigrams, read_shards
-from evaluation.masked.scoring import Score, score_rows, summary, unigram_losses
+from common.errors import run_command
+from evaluation.masked.rows import EvaluationRows, baseline_of
+from evaluation.masked.scoring import Score, score_rows, summary
 from evaluation.results import write_result
 from model.export import load_encoder
 from model.held_out import held_out_rows
@@ -46,50 +40,6 @@ class Unmeasured:
     reason: str
 
 
-class EvaluationRows:
-    """The rows that a model is measured on, and the token counts it is compared with, checked against its tokenizer."""
-
-    def __init__(self, rows: Path, baseline: Sequence[Path], tokenizer: Path) -> None:
-        """Open validation rows and count the baseline's tokens.
-
-        Args:
-            rows: rows.json of the evaluation.
-            baseline: manifest.json of the token shards whose train split the baseline counts.
-            tokenizer: tokenizer.json of the model.
-
-        Raises:
-            UserError: if rows or shards are of another split or tokenizer, or damaged.
-        """
-        self.fingerprint = sha256_of(tokenizer)
-        self.vocabulary: int = Tokenizer.from_file(str(tokenizer)).get_vocab_size()
-        self._readers: dict[tuple[str, int], dict[str, RowReader]] = {}
-        self._counts: dict[str, NDArray[np.int64]] = {}
-        for path in read_list(rows).values():
-            index = self._checked(path, read_index(path))
-            if index["split"] != "validation":
-                raise UserError(f"{path} holds rows of the {index['split']} split; give a list of validation rows.")
-            verify(path)
-            place = (index["language"], index["length"])
-            self._readers.setdefault(place, {})[index["source"]] = RowReader(path)
-        for path in baseline:
-            manifest = self._checked(path, read_shards(path))
-            counts = self._counts.setdefault(manifest["language"], np.zeros(self.vocabulary, dtype=np.int64))
-            counts += count_unigrams(path, "train")[: self.vocabulary]
-
-    def readers(self, language: str, length: int) -> dict[str, RowReader]:
-        """Return source -> validation rows, which may all be empty."""
-        return self._readers.get((language, length), {})
-
-    def unigram(self, language: str) -> NDArray[np.float64]:
-        """Return the baseline of a language; uniform if the train split holds none of it."""
-        return unigram_losses(self._counts.get(language, np.zeros(self.vocabulary, dtype=np.int64)))
-
-    def _checked(self, path: Path, content: dict[str, Any]) -> dict[str, Any]:
-        if content["tokenizer"] != self.fingerprint:
-            raise UserError(f"{path} was made with another tokenizer than the model; give those of its tokenizer.")
-        return content
-
-
 def evaluate(
     content: EvaluationSlice, encoder: ModernBert, data: EvaluationRows, device: torch.device
 ) -> Iterator[Score | Unmeasured]:
@@ -99,13 +49,15 @@ def evaluate(
     """
     encoder = encoder.to(device).eval()
     for language, length in itertools.product(sorted(content.languages), content.lengths):
-        rows = held_out_rows(
-            data.readers(language, length),
-            content.rows,
-            length,
-            content.seed,
-            content.masking_rate,
-            data.vocabulary,
+        rows = list(
+            held_out_rows(
+                data.readers(language, length),
+                content.rows,
+                length,
+                content.seed,
+                content.masking_rate,
+                data.vocabulary,
+            )
         )
         if not rows:
             yield Unmeasured(language, length, "no held-out document")
@@ -123,6 +75,7 @@ def main() -> None:
     parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the evaluation, from the recipe")
     parser.add_argument("--model", type=Path, required=True, help="config.json of the exported model")
     parser.add_argument("--rows", type=Path, required=True, help="rows.json of the evaluation")
+    parser.add_argument("--split", default="validation", choices=("validation", "test"), help="which the rows are of")
     parser.add_argument(
         "--shards",
         type=Path,
@@ -135,9 +88,8 @@ def main() -> None:
     arguments = parser.parse_args()
     content = read_slice(arguments.slice, EvaluationSlice)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    counted = {part.source for part in content.components}
-    baseline = [path for path in arguments.shards if read_shards(path)["source"] in counted]
-    data = EvaluationRows(arguments.rows, baseline, arguments.model.with_name("tokenizer.json"))
+    baseline = baseline_of(content, arguments.shards)
+    data = EvaluationRows(arguments.rows, baseline, arguments.model.with_name("tokenizer.json"), arguments.split)
     scores: list[Score] = []
     unmeasured: list[Unmeasured] = []
     for score in evaluate(content, load_encoder(arguments.model), data, device):
@@ -157,7 +109,7 @@ def main() -> None:
             flush=True,
         )
     measured_on = {
-        "split": "validation",
+        "split": arguments.split,
         "sources": content.languages,
         "rows_at_most": content.rows,
         "seed": content.seed,

@@ -28,6 +28,7 @@ from common.errors import UserError
 from common.files import fsync_directory, read_json, sha256_of, write_json
 from common.finished import write_finished
 from common.listed import describe, problem_with
+from model.training.position import Position
 
 FORMAT = 3
 TENSOR_FILES = ("weights", "exp_avg", "exp_avg_sq")
@@ -144,6 +145,25 @@ def remove_old(folder: Path, keep: int) -> None:
             shutil.rmtree(doomed)
     for leftover in folder.glob(".step-*.old"):
         shutil.rmtree(leftover)
+
+
+def stage_ends(pointer: Path) -> list[tuple[Position, Path]]:
+    """Return the checkpoints at the ends of a phase's stages, oldest first: where training stood, and the directory.
+
+    Args:
+        pointer: the phase's checkpoint.json; what lies beside its checkpoint is of the same phase.
+
+    Raises:
+        UserError: if one is damaged or of another format; all are verified.
+    """
+    found = []
+    for directory in complete_checkpoints(pointed_directory(pointer).parent):
+        position = Position.read(load_state(directory)["position"])
+        if position.stage_end:
+            if problem := damage(directory):
+                raise UserError(f"{problem}. Move {directory} away and run again: the others are measured without it.")
+            found.append((position, directory))
+    return found
 
 
 def write_pointer(path: Path, directory: Path, facts: Mapping[str, Any], inputs: str = "") -> None:

@@ -50,7 +50,7 @@ class Validation:
         for language in sorted(content.languages):
             own = {name: readers[language][name] for name in content.languages[language] if name in readers[language]}
             some = held_out_rows(own, content.rows, content.length, content.seed, content.masking_rate, vocabulary)
-            self._rows[language] = some[rank::world_size]
+            self._rows[language] = list(some)[rank::world_size]
 
     def due(self, before: int, after: int) -> bool:
         """Return whether rows are to be measured after a step from `before` to `after` slots of the lineage."""

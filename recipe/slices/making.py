@@ -92,6 +92,7 @@ def evaluation_slice(recipe: Recipe, run: str) -> EvaluationSlice:
         lengths=recipe.evaluation.lengths,
         rows=recipe.evaluation.rows,
         masking_rate=recipe.evaluation.masking_rate,
+        context_documents=recipe.evaluation.context_documents,
         rope_theta=stages[-1].rope_theta,
         languages={
             language: [name for name in names if sources[name] == language] for language in set(sources.values())

@@ -101,6 +101,7 @@ class EvaluationSlice(Strict):
     lengths: list[int]
     rows: int
     masking_rate: float
+    context_documents: int
     rope_theta: float
     """RoPE theta of the global layers in the last stage; the local layers' is in `model`."""
     languages: dict[str, list[str]]

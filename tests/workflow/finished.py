@@ -50,6 +50,16 @@ def _parts(sources: list[str], length: int) -> dict[str, Any]:
     }
 
 
+def _contexts(run: str, phase: str) -> dict[str, Any]:
+    lines = [
+        {"stage": 0, "step": 40, "slots": 160_000, "trained_length": 128, "language": language, "context": context}
+        | {"documents": 3, "masked": 90, "loss": 6 - context / 1000 + place, "loss_stderr": 0.02, "accuracy": 0.1}
+        for place, language in enumerate(("en", "fi"))
+        for context in (128, 256)
+    ]
+    return {"format": 1, "run": run, "phase": phase, "rows": lines, "absent": ["la"], "seed": 1}
+
+
 def _retrieval(results: Path) -> None:
     scores = {"small": [0.9, 0.8, 0.85, 0.7], "small.untrained": [0.5, 0.45, 0.4, 0.3], "_bm25": [0.2, 0.3, 0.25, 0.2]}
     for name, own in scores.items():
@@ -134,6 +144,8 @@ def _evaluation(results: Path, run: str) -> None:
     measured_on = {"split": "validation", "rows_at_most": 200, "masking_rate": 0.3}
     mlm = {"format": 1, "run": run, "rows": losses, "unmeasured": [], "measured_on": measured_on}
     write_json(folder / "mlm.json", mlm)
+    for owner, phase in content["lineage"]:
+        write_json(results / "evaluation" / owner / "contexts" / f"{phase}.json", _contexts(owner, phase))
     words = {"sources": [], "documents": 12, "words": 1000, "tokens": 1734, "bytes": 6000}
     fertility = [
         {"language": language, "tokens_per_word": 1.734, "bytes_per_token": 3.46} | words

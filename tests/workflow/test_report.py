@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import arrays
 from common.errors import UserError
 from common.files import read_json, write_json
 from tests.workflow.finished import PARAMETERS, RUNS, STEPS, change, finish
+from workflow.report.contexts import read_contexts
 from workflow.report.figures import POINTS, thinned
 from workflow.report.html import fill_rows, mixture_rows, render, validation_rows
 from workflow.report.metrics import read_metrics
@@ -393,3 +394,11 @@ def test_a_run_without_validation_has_no_row(results: Path) -> None:
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps({**line, "validation": None}) + "\n" for line in lines))
     assert validation_rows({"small": Results(results).phases("small")[:1]}) == []
+
+
+def test_what_context_is_worth_is_shown_for_each_checkpoint_of_the_lineage(finished: Path) -> None:
+    measured = read_contexts(finished, Results(finished).lineage("small-fi").lineage)
+    assert [one["phase"] for one in measured.checkpoints] == ["stable", "extension", "annealing-fi"]
+    assert measured.contexts == [128, 256]
+    assert measured.checkpoints[0]["means"] == pytest.approx([6.372, 6.244])
+    assert measured.absent == ["la"]

@@ -21,6 +21,7 @@ from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
 from recipe.slices.rowsets import parse_rowset
 from workflow.report import figures, retrieval
+from workflow.report.contexts import read_contexts
 from workflow.report.metrics import ENDS, FREQUENT
 from workflow.report.results import CLEAR, HeldOut, PhaseResult, Results, shown, unique_phases
 
@@ -69,6 +70,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "held_out": held_out,
         "unmeasured": {run: results.unmeasured(run) for run in runs},
         "comparison": comparison_rows(held_out),
+        "contexts": {run: read_contexts(results.folder, results.lineage(run).lineage) for run in runs},
         "mixtures": mixtures,
         "made": {source.name for source in sources if source.made},
         "fills": fills,

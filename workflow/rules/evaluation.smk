@@ -39,6 +39,28 @@ rule masked_language_modelling:
         " --output {output.result:q} > {log:q} 2>&1"
 
 
+rule context_lengths:
+    input:
+        slice="results/recipe/evaluation/{run}.json",
+        phase="results/recipe/phase/{run}.{phase}.json",
+        checkpoint="results/runs/{run}/{phase}/checkpoint.json",
+        tokenizer=dag.tokenizer,
+        rows="results/evaluation/{run}/rows.json",
+        shards=dag.evaluation_shards,
+    output:
+        result="results/evaluation/{run}/contexts/{phase}.json",
+    log:
+        "logs/evaluation/{run}/contexts/{phase}.log",
+    conda:
+        "../../envs/alasin.yaml"
+    message:
+        "Measuring what context is worth to {wildcards.run} along phase {wildcards.phase}"
+    shell:
+        "python -m evaluation.masked.contexts --slice {input.slice:q} --phase {input.phase:q}"
+        " --checkpoint {input.checkpoint:q} --tokenizer {input.tokenizer:q} --rows {input.rows:q}"
+        " --shards {input.shards:q} --output {output.result:q} > {log:q} 2>&1"
+
+
 rule fill_mask:
     input:
         slice="results/recipe/evaluation/{run}.json",

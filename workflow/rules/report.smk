@@ -10,6 +10,7 @@ rule model_card:
         results=collect(
             "results/evaluation/{{run}}/{kind}.json", kind=["mlm", "fertility", "fill_mask"]
         ),
+        contexts=dag.run_contexts,
         retrieval=dag.run_retrieval,
     output:
         card="results/models/{run}/README.md",

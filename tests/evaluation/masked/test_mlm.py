@@ -19,7 +19,8 @@ from common.files import sha256_of
 from corpus.rows.permutation import derive_key
 from corpus.rows.store import RowReader
 from evaluation.masked import scoring
-from evaluation.masked.mlm import EvaluationRows, Unmeasured, evaluate
+from evaluation.masked.mlm import Unmeasured, evaluate
+from evaluation.masked.rows import EvaluationRows
 from evaluation.masked.scoring import Score, ratio_stderr, unigram_losses
 from model import held_out
 from model.export import load_encoder
@@ -77,6 +78,7 @@ def slice_of(languages: dict[str, list[str]], rows: int = 100) -> EvaluationSlic
             "lengths": [LENGTH],
             "rows": rows,
             "masking_rate": RATE,
+            "context_documents": 5,
             "rope_theta": 70_000.0,
             "languages": languages,
             "sources": {source: language for language, sources in languages.items() for source in sources},
@@ -166,7 +168,7 @@ def test_rows_are_taken_from_the_sources_in_turn(data: Data) -> None:
     for name, rows in (("b", 1), ("a", 5), ("c", 0)):
         data.source(name, "fi", validation=rows)
     readers = {name: data.reader(name) for name in "bac"}
-    rows = held_out_rows(readers, 4, LENGTH, SEED, RATE, ENTRIES)
+    rows = list(held_out_rows(readers, 4, LENGTH, SEED, RATE, ENTRIES))
     order = row_order(5, 4, SEED, "a", LENGTH)
     assert len({*order}) == 4
     expected = [readers["a"].row(order[0]), readers["b"].row(0), readers["a"].row(order[1]), readers["a"].row(order[2])]
@@ -176,9 +178,9 @@ def test_rows_are_taken_from_the_sources_in_turn(data: Data) -> None:
 def test_a_row_is_masked_alike_however_many_are_measured(data: Data) -> None:
     data.source("a", "fi", validation=5)
     readers = {"a": data.reader("a")}
-    few, many = (held_out_rows(readers, limit, LENGTH, SEED, RATE, ENTRIES) for limit in (2, 5))
+    few, many = (list(held_out_rows(readers, limit, LENGTH, SEED, RATE, ENTRIES)) for limit in (2, 5))
     assert all(np.array_equal(x.masked.inputs, y.masked.inputs) for x, y in zip(few, many, strict=False))
-    other_seed = held_out_rows(readers, 5, LENGTH, SEED + 1, RATE, ENTRIES)
+    other_seed = list(held_out_rows(readers, 5, LENGTH, SEED + 1, RATE, ENTRIES))
     assert any(not np.array_equal(x.masked.inputs, y.masked.inputs) for x, y in zip(many, other_seed, strict=True))
 
 
@@ -199,7 +201,7 @@ def test_the_baseline_loss_is_that_of_the_train_shards_of_the_language(exported_
     readers = [data.reader(name, "train") for name in ("alpha", "beta")]
     seen = np.concatenate([reader.row(i)[0] for reader in readers for i in range(reader.rows)])
     counts = np.bincount(seen, minlength=ENTRIES)[5:] + 1
-    rows = held_out_rows({"alpha": data.reader("alpha")}, 4, LENGTH, SEED, RATE, ENTRIES)
+    rows = list(held_out_rows({"alpha": data.reader("alpha")}, 4, LENGTH, SEED, RATE, ENTRIES))
     labels = np.concatenate([row.masked.labels for row in rows])
     assert score.unigram_loss == pytest.approx(-np.log(counts[labels - 5] / counts.sum()).mean())
 

@@ -218,7 +218,7 @@ def test_validation_changes_no_bit_and_is_that_of_the_weights_then(data):
     encoder.load_state_dict({name: torch.from_numpy(one) for name, one in weights(data / "validated").items()})
     for language in LANGUAGES:
         reader = RowReader(data / "rows" / "t" / language / "validation" / "32" / "index.json")
-        rows = held_out_rows({language: reader}, 3, 32, 1, 0.3, vocabulary["vocabulary"])
+        rows = list(held_out_rows({language: reader}, 3, 32, 1, 0.3, vocabulary["vocabulary"]))
         losses = np.concatenate([guesses.loss for guesses in guess(encoder, rows, torch.device("cpu"))])
         assert lines[-1]["validation"]["language_loss"][language] == pytest.approx(losses.mean(), rel=1e-6)
 
