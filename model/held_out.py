@@ -66,12 +66,31 @@ def held_out_rows(
         rate: share of ordinary tokens to mask.
         vocabulary: entries of the tokenizer.
     """
-    orders = {source: row_order(readers[source].rows, limit, seed, source, length) for source in sorted(readers)}
-    turns = itertools.zip_longest(*([(source, row) for row in order] for source, order in orders.items()))
-    for source, number in itertools.islice((place for turn in turns for place in turn if place), limit):
+    for source, number in _in_turn(readers, limit, length, seed):
         tokens, lengths = readers[source].row(number)
         key = derive_key(seed, "evaluation", source, length)
         yield HeldOutRow(source, mask_row(tokens, number, key, rate, vocabulary), lengths.astype(np.int64))
+
+
+def held_out_pieces(
+    readers: Mapping[str, RowReader], limit: int, length: int, seed: int
+) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Yield (source, tokens) of random pieces, one of each row, from at most `limit` rows of the sources in turn.
+
+    Arguments as those of `held_out_rows`. Of a row's pieces a random one is taken: the first are its longest.
+    """
+    for source, number in _in_turn(readers, limit, length, seed):
+        tokens, lengths = readers[source].row(number)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        chosen = int.from_bytes(derive_key(seed, "piece", source, length, number)[:8], "little") % len(ends)
+        yield source, tokens[ends[chosen] - lengths[chosen] : ends[chosen]].astype(np.int64)
+
+
+def _in_turn(readers: Mapping[str, RowReader], limit: int, length: int, seed: int) -> Iterator[tuple[str, int]]:
+    """Yield (source, row), at most `limit` of them, sources in the order of their names, their rows at random."""
+    orders = {source: row_order(readers[source].rows, limit, seed, source, length) for source in sorted(readers)}
+    turns = itertools.zip_longest(*([(source, row) for row in order] for source, order in orders.items()))
+    yield from itertools.islice((place for turn in turns for place in turn if place), limit)
 
 
 def row_order(rows: int, limit: int, seed: int, source: str, length: int) -> list[int]:

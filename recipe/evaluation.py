@@ -63,6 +63,8 @@ class Evaluation(Strict):
     """Share of the held-out tokens to be predicted, whatever the runs were trained with."""
     context_documents: Count = 100
     """At most so many long held-out documents per language, on which every kept checkpoint is given more context."""
+    pseudo_perplexity_tokens: Count = 1000
+    """About so many held-out tokens per language are hidden one at a time, for the pseudo-perplexity."""
     validation: Validation | None = None
     """Held-out loss while training; none unless asked for."""
     prompts: dict[Text, Text] = Field(default_factory=dict)

@@ -93,6 +93,7 @@ def evaluation_slice(recipe: Recipe, run: str) -> EvaluationSlice:
         rows=recipe.evaluation.rows,
         masking_rate=recipe.evaluation.masking_rate,
         context_documents=recipe.evaluation.context_documents,
+        pseudo_perplexity_tokens=recipe.evaluation.pseudo_perplexity_tokens,
         rope_theta=stages[-1].rope_theta,
         languages={
             language: [name for name in names if sources[name] == language] for language in set(sources.values())

@@ -102,6 +102,7 @@ class EvaluationSlice(Strict):
     rows: int
     masking_rate: float
     context_documents: int
+    pseudo_perplexity_tokens: int
     rope_theta: float
     """RoPE theta of the global layers in the last stage; the local layers' is in `model`."""
     languages: dict[str, list[str]]

@@ -30,7 +30,8 @@ class StageJobs:
 def count_jobs(recipe: Recipe) -> dict[str, int]:
     """Return how many jobs each rule but `train` is, if nothing is there yet; text from packages is left out."""
     needs = whole_recipe(recipe)
-    each_run = ("export", "fertility", "masked_language_modelling", "fill_mask", "model_card")
+    measured = ("fertility", "masked_language_modelling", "pseudo_perplexity", "fill_mask")
+    each_run = ("export", *measured, "model_card")
     retrieval = recipe.evaluation.retrieval
     encoders = retrieval_encoders(recipe) if retrieval.tasks else []
     return {

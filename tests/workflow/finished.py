@@ -146,6 +146,11 @@ def _evaluation(results: Path, run: str) -> None:
     write_json(folder / "mlm.json", mlm)
     for owner, phase in content["lineage"]:
         write_json(results / "evaluation" / owner / "contexts" / f"{phase}.json", _contexts(owner, phase))
+    hidden = {"pieces": 5, "tokens": 300, "bytes": 900, "loss": 4.5, "loss_stderr": 0.1, "pseudo_perplexity": 90.5}
+    hidden["bits_per_byte"] = 2.164
+    parts = [(one, part) for one in sorted(content["languages"]) for part in (None, *content["languages"][one])]
+    alone = [hidden | {"language": language, "source": source} for language, source in parts]
+    write_json(folder / "pseudo_perplexity.json", {"format": 1, "run": run, "rows": alone, "seed": 1})
     words = {"sources": [], "documents": 12, "words": 1000, "tokens": 1734, "bytes": 6000}
     fertility = [
         {"language": language, "tokens_per_word": 1.734, "bytes_per_token": 3.46} | words

@@ -402,3 +402,8 @@ def test_what_context_is_worth_is_shown_for_each_checkpoint_of_the_lineage(finis
     assert measured.contexts == [128, 256]
     assert measured.checkpoints[0]["means"] == pytest.approx([6.372, 6.244])
     assert measured.absent == ["la"]
+
+
+def test_pseudo_perplexity_is_shown_by_language_and_by_source(page: str) -> None:
+    text = page[page.index("Pseudo-perplexity") : page.index('id="contexts"')]
+    assert text.count("90.5 <small>2.164</small>") == len(RUNS) * (5 + 13)

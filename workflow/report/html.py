@@ -23,7 +23,15 @@ from recipe.slices.rowsets import parse_rowset
 from workflow.report import figures, retrieval
 from workflow.report.contexts import read_contexts
 from workflow.report.metrics import ENDS, FREQUENT
-from workflow.report.results import CLEAR, HeldOut, PhaseResult, Results, shown, unique_phases
+from workflow.report.results import (
+    CLEAR,
+    HeldOut,
+    PhaseResult,
+    PseudoPerplexity,
+    Results,
+    shown,
+    unique_phases,
+)
 
 Table = list[dict[str, Any]]
 
@@ -70,6 +78,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "held_out": held_out,
         "unmeasured": {run: results.unmeasured(run) for run in runs},
         "comparison": comparison_rows(held_out),
+        "pseudo": pseudo_rows({run: results.pseudo_perplexity(run) for run in runs}),
         "contexts": {run: read_contexts(results.folder, results.lineage(run).lineage) for run in runs},
         "mixtures": mixtures,
         "made": {source.name for source in sources if source.made},
@@ -216,6 +225,16 @@ def comparison_rows(held_out: Mapping[str, Sequence[HeldOut]]) -> Table:
     return [
         {"language": language, "length": length, "runs": [found.get((language, length, run)) for run in held_out]}
         for language, length in places
+    ]
+
+
+def pseudo_rows(measured: Mapping[str, Sequence[PseudoPerplexity]]) -> Table:
+    """Return pseudo-perplexities with runs side by side, one entry per language and source; None where not measured."""
+    found = {(row.language, row.source or "", run): row for run, rows in measured.items() for row in rows}
+    places = sorted({(language, source) for language, source, _ in found})
+    return [
+        {"language": language, "source": source, "runs": [found.get((language, source, run)) for run in measured]}
+        for language, source in places
     ]
 
 

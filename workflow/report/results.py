@@ -97,6 +97,20 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class PseudoPerplexity:
+    """A row of pseudo_perplexity.json: a language, or one of its sources."""
+
+    language: str
+    source: str | None
+    tokens: int
+    loss: float
+    """Nats per token."""
+    loss_stderr: float | None
+    pseudo_perplexity: float
+    bits_per_byte: float
+
+
+@dataclass(frozen=True)
 class Fertility:
     """A row of fertility.json."""
 
@@ -161,7 +175,7 @@ class Source:
         return sum(int(split[what]) for split in self.manifest["splits"].values())
 
 
-Row = TypeVar("Row", HeldOut, Fertility, FillMask)
+Row = TypeVar("Row", HeldOut, PseudoPerplexity, Fertility, FillMask)
 
 
 def shown(token: str) -> str:
@@ -204,6 +218,10 @@ class Results:
         """Return which languages and lengths have no held-out loss, in words."""
         places = self._json(f"evaluation/{run}/mlm.json").get("unmeasured", [])
         return [f"{place['language']} at {place['length']} tokens ({place['reason']})" for place in places]
+
+    def pseudo_perplexity(self, run: str) -> list[PseudoPerplexity]:
+        """Return pseudo-perplexities per language, and per source of it."""
+        return self._rows(run, "pseudo_perplexity", PseudoPerplexity)
 
     def fertility(self, run: str) -> list[Fertility]:
         """Return tokens per word, per language."""

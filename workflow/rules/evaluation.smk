@@ -39,6 +39,24 @@ rule masked_language_modelling:
         " --output {output.result:q} > {log:q} 2>&1"
 
 
+rule pseudo_perplexity:
+    input:
+        slice="results/recipe/evaluation/{run}.json",
+        model="results/models/{run}/config.json",
+        rows="results/evaluation/{run}/rows.json",
+    output:
+        result="results/evaluation/{run}/pseudo_perplexity.json",
+    log:
+        "logs/evaluation/{run}/pseudo_perplexity.log",
+    conda:
+        "../../envs/alasin.yaml"
+    message:
+        "Measuring the pseudo-perplexity of {wildcards.run}"
+    shell:
+        "python -m evaluation.masked.pseudo_perplexity --slice {input.slice:q} --model {input.model:q}"
+        " --rows {input.rows:q} --output {output.result:q} > {log:q} 2>&1"
+
+
 rule context_lengths:
     input:
         slice="results/recipe/evaluation/{run}.json",

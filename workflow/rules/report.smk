@@ -8,7 +8,8 @@ rule model_card:
         phases=dag.lineage_checkpoints,
         model="results/models/{run}/config.json",
         results=collect(
-            "results/evaluation/{{run}}/{kind}.json", kind=["mlm", "fertility", "fill_mask"]
+            "results/evaluation/{{run}}/{kind}.json",
+            kind=["mlm", "pseudo_perplexity", "fertility", "fill_mask"],
         ),
         contexts=dag.run_contexts,
         retrieval=dag.run_retrieval,

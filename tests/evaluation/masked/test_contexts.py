@@ -89,7 +89,13 @@ def phase(tmp_path: Path, tokenizer_manifest: Path) -> dict[str, Path]:
     slices = {"phase": PhaseSlice.model_validate(content | {"stages": stages})}
     slices["slice"] = EvaluationSlice.model_validate(
         {"run": "small", "seed": 1, "model": SHAPE, "tokenizer": "t", "lengths": [16, 64], "rows": 9}
-        | {"masking_rate": 0.3, "context_documents": 3, "rope_theta": 1e6, "languages": {"fi": ["alpha"]}}
+        | {
+            "masking_rate": 0.3,
+            "context_documents": 3,
+            "pseudo_perplexity_tokens": 40,
+            "rope_theta": 1e6,
+            "languages": {"fi": ["alpha"]},
+        }
         | {"sources": {"alpha": "fi"}, "prompts": {}, "components": [], "lineage": [["small", "one"]]}
     )
     paths = {name: tmp_path / f"{name}.json" for name in slices}

@@ -79,6 +79,7 @@ def slice_of(languages: dict[str, list[str]], rows: int = 100) -> EvaluationSlic
             "rows": rows,
             "masking_rate": RATE,
             "context_documents": 5,
+            "pseudo_perplexity_tokens": 40,
             "rope_theta": 70_000.0,
             "languages": languages,
             "sources": {source: language for language, sources in languages.items() for source in sources},
