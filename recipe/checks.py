@@ -198,6 +198,8 @@ def _evaluation(recipe: Recipe) -> Iterator[Problem]:
         if (count := prompt.count("[MASK]")) != 1:
             yield key, f"has {count} times [MASK]; put it once, in place of the word to be filled in."
     yield from _validation(recipe, len(spoken))
+    for index, run in enumerate(recipe.evaluation.test):
+        yield from _absent(f"evaluation.test[{index}]", "run", run, recipe.runs)
     final = {run: length for run in recipe.runs if (length := _final_length(recipe, run)) is not None}
     for index, length in enumerate(recipe.evaluation.lengths):
         short = [run for run in final if final[run] < length]

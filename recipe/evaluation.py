@@ -69,5 +69,7 @@ class Evaluation(Strict):
     """Held-out loss while training; none unless asked for."""
     prompts: dict[Text, Text] = Field(default_factory=dict)
     """Language -> a sentence with one [MASK], filled in by each model for the report."""
+    test: list[Name] = Field(default_factory=list)
+    """Runs that are measured on the test split, when all is decided. It is counted how often this is done."""
     retrieval: Retrieval = Retrieval()
     """What retrieval is measured on."""

@@ -79,6 +79,10 @@ class Dag:
         samples = {f"sample/{sample_name(content)}": sample_slice(content) for content in tokenizers.values()}
         rows = {f"rows/{name}": content for name, content in self._rows.items()}
         held_out = {f"held_out_rows/{run}": held_out_rows_slice(each) for run, each in self._evaluations.items()}
+        held_out |= {
+            f"test_rows/{run}": held_out_rows_slice(self._evaluations[run], "test")
+            for run in self.recipe.evaluation.test
+        }
         phases = {f"phase/{name}": content for name, content in self._phases.items()}
         evaluations = {f"evaluation/{name}": content for name, content in self._evaluations.items()}
         tasks = self.recipe.evaluation.retrieval.tasks
@@ -188,6 +192,14 @@ class Dag:
     def evaluation_shards(self, wildcards: Any) -> list[str]:
         """Return the manifests of all shards that a run is measured on, or compared with."""
         return list(map(shards, evaluation_shards(self._evaluations[wildcards.run])))
+
+    def test_results(self, run: str | None = None) -> list[str]:
+        """Return what is measured on the test split, of one run or of all: of those that the recipe names."""
+        return [f"results/evaluation/{one}/test.json" for one in self.recipe.evaluation.test if run in (None, one)]
+
+    def run_test(self, wildcards: Any) -> list[str]:
+        """Return what is measured of a run on the test split, or nothing."""
+        return self.test_results(wildcards.run)
 
     def run_contexts(self, wildcards: Any) -> list[str]:
         """Return what is measured on the kept checkpoints of every phase of a run, at each context."""

@@ -1,6 +1,6 @@
 """Held-out masked-language-modelling loss and accuracy, by language, length, source, position, beside a baseline.
 
-The way of a measurement: the validation rows of a language's sources at one length -> rows taken from the sources in
+The way of a measurement: the held-out rows of a language's sources at one length -> rows taken from the sources in
 turn, at most as many as the recipe says -> masked, as a function of (seed, source, length, row) -> the exported encoder
 -> the loss of every masked token -> their mean, the share guessed right, and the spread over rows.
 
@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from common.errors import run_command
+from common.files import sha256_of
 from evaluation.masked.rows import EvaluationRows, baseline_of
 from evaluation.masked.scoring import Score, score_rows, summary
 from evaluation.results import write_result
-from model.export import load_encoder
+from model.export import WEIGHTS, load_encoder
 from model.held_out import held_out_rows
 from model.modernbert import ModernBert
 from recipe.slices.files import read_slice
@@ -67,6 +71,21 @@ def evaluate(
             yield summary(language, length, rows, score_rows(encoder, rows, data.unigram(language), device))
 
 
+def note_use(log: Path, run: str, model: Path) -> int:
+    """Note in a log of JSON lines that a model is measured on the test split; return how many models have been.
+
+    The same weights measured again count once: they tell nothing that was not known.
+    """
+    known = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+    weights = sha256_of(model.with_name(WEIGHTS))
+    uses = {line["weights_sha256"] for line in known}
+    if weights not in uses:
+        line = {"run": run, "weights_sha256": weights, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+        with open(log, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+    return len(uses | {weights})
+
+
 def main() -> None:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(
@@ -76,6 +95,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="config.json of the exported model")
     parser.add_argument("--rows", type=Path, required=True, help="rows.json of the evaluation")
     parser.add_argument("--split", default="validation", choices=("validation", "test"), help="which the rows are of")
+    parser.add_argument("--uses", type=Path, help="log of the models that were measured on the test split")
     parser.add_argument(
         "--shards",
         type=Path,
@@ -108,7 +128,7 @@ def main() -> None:
             f"accuracy {score.accuracy:.1%}, {score.rows:,} rows, {score.masked:,} masked",
             flush=True,
         )
-    measured_on = {
+    measured_on: dict[str, Any] = {
         "split": arguments.split,
         "sources": content.languages,
         "rows_at_most": content.rows,
@@ -118,6 +138,8 @@ def main() -> None:
         "device": device.type,
         "torch": torch.__version__,
     }
+    if arguments.uses:
+        measured_on["uses"] = note_use(arguments.uses, content.run, arguments.model)
     write_result(
         arguments.output,
         content.run,

@@ -1,8 +1,9 @@
 """Stage: pseudo-perplexity, one mask at a time (Salazar et al. 2020, arXiv 1910.14659, section 2).
 
-Every token of some held-out pieces is hidden once, alone, and guessed from all the others: the exponential of the mean
-loss is the pseudo-perplexity. Beside it stand the bits per byte of the same text, which compare between tokenizers.
-Pieces are drawn at random, sources in turn, and cut to the shortest row length of the recipe.
+Tokens of held-out pieces are hidden one at a time and guessed from all the others: the exponential of the mean loss is
+the pseudo-perplexity. Beside it stand the bits per byte of the same tokens, which compare between tokenizers. Pieces
+are drawn at random, sources in turn, and cut to the shortest row length of the recipe; of a piece at most `PER_PIECE`
+tokens are hidden, drawn at random, for many pieces say more than many tokens of one.
 
 A token that is a part of a word is easy to guess where the rest of the word is seen, so that tokenizers of many parts
 look better than they are (Kauf and Ivanova 2023, arXiv 2305.10588); the loss of `evaluation.masked.mlm` suffers less.
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from common.errors import run_command
+from corpus.rows.permutation import Permutation, derive_key
 from corpus.tokens.special import FIRST_ORDINARY, MASK
 from evaluation.masked.rows import EvaluationRows
 from evaluation.masked.scoring import ratio_stderr
@@ -34,6 +36,7 @@ from recipe.slices.files import read_slice
 from recipe.slices.types import EvaluationSlice
 
 COMMAND = "python -m evaluation.masked.pseudo_perplexity"
+PER_PIECE = 32
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Piece:
 
     source: str
     loss: NDArray[np.float64]
-    """float64[t], of each ordinary token, nats."""
+    """float64[t], of each token that was hidden, nats."""
     bytes: int
     """UTF-8 bytes of these tokens."""
 
@@ -75,10 +78,18 @@ def token_bytes(tokenizer: Tokenizer) -> NDArray[np.int64]:
     return np.array(sizes, dtype=np.int64)
 
 
-def alone(tokens: NDArray[np.int64], source: str) -> list[HeldOutRow]:
-    """Return a piece once for each of its ordinary tokens, with nothing else hidden."""
+def alone(tokens: NDArray[np.int64], source: str, key: bytes) -> list[HeldOutRow]:
+    """Return a piece once for each of its ordinary tokens, at most `PER_PIECE`, with nothing else hidden.
+
+    Args:
+        tokens: int64[n], [CLS] and [SEP] among them.
+        source: of the piece.
+        key: chooses the tokens, where there are more.
+    """
+    places = np.flatnonzero(tokens >= FIRST_ORDINARY)
+    places = np.sort(places[Permutation(len(places), key)(np.arange(min(PER_PIECE, len(places))))])
     rows = []
-    for place in np.flatnonzero(tokens >= FIRST_ORDINARY):
+    for place in places:
         inputs = tokens.copy()
         inputs[place] = MASK
         masked = MaskedRow(inputs, np.array([place]), tokens[[place]])
@@ -91,24 +102,27 @@ def measure(
     pieces: Iterable[tuple[str, NDArray[np.int64]]],
     limit: int,
     sizes: NDArray[np.int64],
+    key: bytes,
     device: torch.device,
 ) -> Iterator[Piece]:
-    """Yield pieces, (source, tokens) each, with the loss of every ordinary token, until `limit` tokens are measured.
+    """Yield pieces, (source, tokens) each, with the loss of some of their tokens, until `limit` tokens are measured.
 
     Args:
         encoder: on `device`.
         pieces: with [CLS] and [SEP].
         limit: tokens; the last piece may go beyond.
         sizes: of each entry of the tokenizer in bytes, as `token_bytes` returns them.
+        key: chooses the tokens of long pieces.
         device: to compute on.
     """
     done = 0
     for source, tokens in pieces:
         if done >= limit:
             return
-        if rows := alone(tokens, source):
+        if rows := alone(tokens, source, key):
             loss = np.concatenate([guesses.loss for guesses in guess(encoder, rows, device)])
-            yield Piece(source, loss, int(sizes[tokens].sum()))
+            labels = np.concatenate([row.masked.labels for row in rows])
+            yield Piece(source, loss, int(sizes[labels].sum()))
             done += len(rows)
 
 
@@ -147,10 +161,11 @@ def main() -> None:
     data = EvaluationRows(arguments.rows, [], tokenizer)
     sizes = token_bytes(Tokenizer.from_file(str(tokenizer)))
     encoder = load_encoder(arguments.model).to(device).eval()
+    key = derive_key(content.seed, "pseudo-perplexity")
     length, rows = min(content.lengths), []
     for language in sorted(content.languages):
         drawn = held_out_pieces(data.readers(language, length), content.pseudo_perplexity_tokens, length, content.seed)
-        pieces = list(measure(encoder, drawn, content.pseudo_perplexity_tokens, sizes, device))
+        pieces = list(measure(encoder, drawn, content.pseudo_perplexity_tokens, sizes, key, device))
         if not pieces:
             print(f"{language}: no held-out document, so no pseudo-perplexity.")
             continue

@@ -142,12 +142,10 @@ def train_rows_slice(phase: PhaseSlice) -> RowsSlice:
     )
 
 
-def held_out_rows_slice(evaluation: EvaluationSlice) -> RowsSlice:
-    """Return the slice of the rows that a run is measured on."""
+def held_out_rows_slice(evaluation: EvaluationSlice, split: str = "validation") -> RowsSlice:
+    """Return the slice of the rows that a run is measured on, of the validation or the test split."""
     names = [rowset(length) for length in evaluation.lengths]
-    return RowsSlice(
-        tokenizer=evaluation.tokenizer, split="validation", rowsets=dict.fromkeys(evaluation.sources, names)
-    )
+    return RowsSlice(tokenizer=evaluation.tokenizer, split=split, rowsets=dict.fromkeys(evaluation.sources, names))
 
 
 def _model(recipe: Recipe, run: str) -> tuple[ModelShape, str]:

@@ -43,6 +43,7 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "context_lengths": len(needs.phases),
         "held_out_rows": len(recipe.runs),
         **dict.fromkeys(each_run, len(recipe.runs)),
+        **dict.fromkeys(("test_rows", "final_test"), len(set(recipe.evaluation.test))),
         "fine_tune": len(encoders) * len(retrieval.learning_rates),
         "retrieval": len(encoders) * len(retrieval.tasks),
         "retrieval_bm25": len(retrieval.tasks),

@@ -146,6 +146,8 @@ def _evaluation(results: Path, run: str) -> None:
     write_json(folder / "mlm.json", mlm)
     for owner, phase in content["lineage"]:
         write_json(results / "evaluation" / owner / "contexts" / f"{phase}.json", _contexts(owner, phase))
+    if run == "small":
+        write_json(folder / "test.json", mlm | {"measured_on": measured_on | {"split": "test", "uses": 2}})
     hidden = {"pieces": 5, "tokens": 300, "bytes": 900, "loss": 4.5, "loss_stderr": 0.1, "pseudo_perplexity": 90.5}
     hidden["bits_per_byte"] = 2.164
     parts = [(one, part) for one in sorted(content["languages"]) for part in (None, *content["languages"][one])]

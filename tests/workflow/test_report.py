@@ -407,3 +407,10 @@ def test_what_context_is_worth_is_shown_for_each_checkpoint_of_the_lineage(finis
 def test_pseudo_perplexity_is_shown_by_language_and_by_source(page: str) -> None:
     text = page[page.index("Pseudo-perplexity") : page.index('id="contexts"')]
     assert text.count("90.5 <small>2.164</small>") == len(RUNS) * (5 + 13)
+
+
+def test_the_test_split_is_shown_for_the_runs_that_the_recipe_names_with_the_number_of_its_uses(page: str) -> None:
+    text = page[page.index("Test split") : page.index("Pseudo-perplexity")]
+    assert "2 models have" in text
+    assert "small" in text
+    assert "small-fi" not in text

@@ -78,6 +78,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "held_out": held_out,
         "unmeasured": {run: results.unmeasured(run) for run in runs},
         "comparison": comparison_rows(held_out),
+        "test": test_rows(results, runs),
         "pseudo": pseudo_rows({run: results.pseudo_perplexity(run) for run in runs}),
         "contexts": {run: read_contexts(results.folder, results.lineage(run).lineage) for run in runs},
         "mixtures": mixtures,
@@ -226,6 +227,16 @@ def comparison_rows(held_out: Mapping[str, Sequence[HeldOut]]) -> Table:
         {"language": language, "length": length, "runs": [found.get((language, length, run)) for run in held_out]}
         for language, length in places
     ]
+
+
+def test_rows(results: Results, runs: Sequence[str]) -> dict[str, Any]:
+    """Return losses on the test split with runs side by side, those runs, and how many models were measured on it."""
+    found = {run: results.test(run) for run in runs if run in results.tested()}
+    return {
+        "runs": list(found),
+        "rows": comparison_rows({run: rows for run, (rows, _) in found.items()}),
+        "uses": max((uses for _, uses in found.values()), default=0),
+    }
 
 
 def pseudo_rows(measured: Mapping[str, Sequence[PseudoPerplexity]]) -> Table:

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 
 from common.errors import UserError
 from common.files import read_json
+from recipe.reading import read_recipe
 from recipe.slices.files import read_slice
 from recipe.slices.types import EvaluationSlice, PhaseSlice
 from workflow.report.metrics import Metrics, read_metrics
@@ -213,6 +214,15 @@ class Results:
     def held_out(self, run: str) -> list[HeldOut]:
         """Return held-out losses per language and length."""
         return self._rows(run, "mlm", HeldOut)
+
+    def tested(self) -> list[str]:
+        """Return the runs that the recipe names to be measured on the test split."""
+        return list(dict.fromkeys(read_recipe(self.folder / "recipe" / "recipe.json").evaluation.test))
+
+    def test(self, run: str) -> tuple[list[HeldOut], int]:
+        """Return the losses of a run on the test split, and how many models had been measured on it by then."""
+        measured_on = self._json(f"evaluation/{run}/test.json", "measured_on")["measured_on"]
+        return self._rows(run, "test", HeldOut), int(measured_on["uses"])
 
     def unmeasured(self, run: str) -> list[str]:
         """Return which languages and lengths have no held-out loss, in words."""

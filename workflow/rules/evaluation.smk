@@ -39,6 +39,28 @@ rule masked_language_modelling:
         " --output {output.result:q} > {log:q} 2>&1"
 
 
+rule final_test:
+    input:
+        slice="results/recipe/evaluation/{run}.json",
+        model="results/models/{run}/config.json",
+        rows="results/evaluation/{run}/test_rows.json",
+        shards=dag.evaluation_shards,
+    output:
+        result="results/evaluation/{run}/test.json",
+    log:
+        "logs/evaluation/{run}/test.log",
+    conda:
+        "../../envs/alasin.yaml"
+    params:
+        uses="results/evaluation/test_uses.jsonl",
+    message:
+        "Measuring {wildcards.run} on the test split"
+    shell:
+        "python -m evaluation.masked.mlm --split test --uses {params.uses:q} --slice {input.slice:q}"
+        " --model {input.model:q} --rows {input.rows:q} --shards {input.shards:q}"
+        " --output {output.result:q} > {log:q} 2>&1"
+
+
 rule pseudo_perplexity:
     input:
         slice="results/recipe/evaluation/{run}.json",

@@ -11,6 +11,7 @@ rule model_card:
             "results/evaluation/{{run}}/{kind}.json",
             kind=["mlm", "pseudo_perplexity", "fertility", "fill_mask"],
         ),
+        test=dag.run_test,
         contexts=dag.run_contexts,
         retrieval=dag.run_retrieval,
     output:

@@ -56,3 +56,21 @@ rule held_out_rows:
     shell:
         "python -m corpus.rows.index --slice {input.slice:q} --shards results/shards"
         " --rows results/rows --workers {threads} --output {output.rows:q} > {log:q} 2>&1"
+
+
+rule test_rows:
+    input:
+        slice="results/recipe/test_rows/{run}.json",
+        shards=dag.evaluation_shards,
+    output:
+        rows="results/evaluation/{run}/test_rows.json",
+    log:
+        "logs/evaluation/{run}/test_rows.log",
+    conda:
+        "../../envs/alasin.yaml"
+    threads: 1
+    message:
+        "Packing rows of the test split for {wildcards.run}"
+    shell:
+        "python -m corpus.rows.index --slice {input.slice:q} --shards results/shards"
+        " --rows results/rows --workers {threads} --output {output.rows:q} > {log:q} 2>&1"

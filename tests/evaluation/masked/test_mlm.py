@@ -19,7 +19,7 @@ from common.files import sha256_of
 from corpus.rows.permutation import derive_key
 from corpus.rows.store import RowReader
 from evaluation.masked import scoring
-from evaluation.masked.mlm import Unmeasured, evaluate
+from evaluation.masked.mlm import Unmeasured, evaluate, note_use
 from evaluation.masked.rows import EvaluationRows
 from evaluation.masked.scoring import Score, ratio_stderr, unigram_losses
 from model import held_out
@@ -281,3 +281,14 @@ def test_the_command_writes_the_results(exported_model: Path, data: Data, tmp_pa
     assert set(row) == measures | {"language", "length", "tokens", "sources", "positions"}
     assert [set(part) for part in row["sources"]] == [measures | {"source"}]
     assert all(set(part) == measures | {"begin", "end"} for part in row["positions"])
+
+
+def test_a_use_of_the_test_split_is_counted_once_for_each_model(tmp_path: Path) -> None:
+    log, model = tmp_path / "uses.jsonl", tmp_path / "model" / "config.json"
+    model.parent.mkdir()
+    counted = []
+    for weights in (b"one", b"one", b"two", b"one"):
+        model.with_name("model.safetensors").write_bytes(weights)
+        counted.append(note_use(log, "small", model))
+    assert counted == [1, 1, 2, 2]
+    assert [json.loads(line)["run"] for line in log.read_text().splitlines()] == ["small", "small"]

@@ -14,13 +14,13 @@ from transformers import AutoModelForMaskedLM
 
 from common.files import sha256_of
 from corpus.tokens.special import CLS, MASK, SEP
-from evaluation.masked.pseudo_perplexity import Piece, measure, result, token_bytes
+from evaluation.masked.pseudo_perplexity import PER_PIECE, Piece, alone, measure, result, token_bytes
 from model.export import load_encoder
 from tests.conftest import TEXTS
 from tests.rows import index_rows, write_shards
 
 ROOT = Path(__file__).parents[3]
-CPU = torch.device("cpu")
+CPU, KEY = torch.device("cpu"), b"k" * 32
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_bytes_of_a_text_are_those_of_its_tokens(tokenizer: Tokenizer) -> No
 def test_each_token_is_guessed_alone_as_transformers_does(exported_model: Path, tokenizer: Tokenizer) -> None:
     ids = tokenizer.encode(TEXTS[1], add_special_tokens=False).ids
     tokens = np.array([CLS, *ids, SEP])
-    (piece,) = measure(load_encoder(exported_model), [("a", tokens)], 5, token_bytes(tokenizer), CPU)
+    (piece,) = measure(load_encoder(exported_model), [("a", tokens)], 5, token_bytes(tokenizer), KEY, CPU)
     reference = AutoModelForMaskedLM.from_pretrained(exported_model.parent).eval()
     for place, token in enumerate(ids, 1):
         hidden = tokens.copy()
@@ -50,8 +50,18 @@ def test_each_token_is_guessed_alone_as_transformers_does(exported_model: Path, 
 
 def test_pieces_are_measured_until_there_are_enough_tokens(exported_model: Path, tokenizer: Tokenizer) -> None:
     tokens = np.array([CLS, 40, 41, 42, SEP])
-    pieces = measure(load_encoder(exported_model), [("a", tokens)] * 9, 7, token_bytes(tokenizer), CPU)
+    pieces = measure(load_encoder(exported_model), [("a", tokens)] * 9, 7, token_bytes(tokenizer), KEY, CPU)
     assert [len(piece.loss) for piece in pieces] == [3, 3, 3]
+
+
+def test_of_a_long_piece_some_random_tokens_are_hidden_each_once() -> None:
+    tokens = np.array([CLS, *range(5, 105), SEP])
+    rows = alone(tokens, "a", KEY)
+    places = [int(row.masked.positions[0]) for row in rows]
+    assert len(places) == len(set(places)) == PER_PIECE
+    assert places == sorted(places)
+    assert places[-1] - places[0] > PER_PIECE
+    assert all((row.masked.inputs != tokens).sum() == 1 for row in rows)
 
 
 def test_the_perplexity_is_of_all_tokens_together() -> None:
