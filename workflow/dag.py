@@ -205,6 +205,20 @@ class Dag:
         """Return what is measured on the kept checkpoints of every phase of a run, at each context."""
         return [f"results/evaluation/{owner}/contexts/{phase}.json" for owner, phase in self.way(wildcards.run)]
 
+    def tokenizer_shards(self, wildcards: Any) -> list[str]:
+        """Return the manifests of all shards by a tokenizer that any run is trained or measured on."""
+        own = [each for each in self._evaluations.values() if each.tokenizer == wildcards.tokenizer]
+        return list(map(shards, sorted({one for each in own for one in evaluation_shards(each)})))
+
+    def overlaps(self) -> list[str]:
+        """Return what tells, for each tokenizer, how much of the held-out text stands in training text."""
+        names = dict.fromkeys(each.tokenizer for each in self._evaluations.values())
+        return [f"results/evaluation/overlap/{name}.json" for name in names]
+
+    def run_overlap(self, wildcards: Any) -> str:
+        """Return the same for the tokenizer of a run."""
+        return f"results/evaluation/overlap/{self._evaluations[wildcards.run].tokenizer}.json"
+
     def training_files(self, wildcards: Any) -> list[str]:
         """Return the files that an encoder learns to retrieve from, and those that choose its learning rate."""
         return self._training_files()

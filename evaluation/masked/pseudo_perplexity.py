@@ -24,6 +24,7 @@ from tokenizers import Tokenizer
 
 from common.errors import run_command
 from corpus.rows.permutation import Permutation, derive_key
+from corpus.tokens.sizes import token_bytes
 from corpus.tokens.special import FIRST_ORDINARY, MASK
 from evaluation.masked.rows import EvaluationRows
 from evaluation.masked.scoring import ratio_stderr
@@ -66,16 +67,6 @@ class PseudoPerplexity:
     """Over pieces; none for a single one."""
     pseudo_perplexity: float
     bits_per_byte: float
-
-
-def token_bytes(tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """Return how many bytes of text each entry of a byte-level BPE stands for, int64[vocabulary]; 0 of special ones.
-
-    An entry is written with one character a byte.
-    """
-    sizes = [len(tokenizer.id_to_token(number) or "") for number in range(tokenizer.get_vocab_size())]
-    sizes[:FIRST_ORDINARY] = [0] * FIRST_ORDINARY
-    return np.array(sizes, dtype=np.int64)
 
 
 def alone(tokens: NDArray[np.int64], source: str, key: bytes) -> list[HeldOutRow]:

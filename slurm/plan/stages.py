@@ -40,6 +40,7 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "tokenizer": len(needs.tokenizers),
         "shards": len(needs.shards),
         "rows": len(needs.phases),
+        "overlap": len(needs.tokenizers),
         "context_lengths": len(needs.phases),
         "held_out_rows": len(recipe.runs),
         **dict.fromkeys(each_run, len(recipe.runs)),

@@ -414,3 +414,9 @@ def test_the_test_split_is_shown_for_the_runs_that_the_recipe_names_with_the_num
     assert "2 models have" in text
     assert "small" in text
     assert "small-fi" not in text
+
+
+def test_how_much_held_out_text_is_in_the_training_text_is_told_for_each_source(page: str) -> None:
+    text = page[page.index("Is it in the training text too?") : page.index("Test split")]
+    assert text.count("6.2 <small>± 1.0</small>") == 13
+    assert text.count("interface-sv 4.2 %") == 13

@@ -57,6 +57,7 @@ def render(results: Results, run: str) -> str:
         "unmeasured": results.unmeasured(run),
         "doubtful": [f"{row.language} at {row.length} tokens" for row in held_out if row.verdict != "yes"],
         "measured_on": results.measured_on(run),
+        "overlap": [row for row in results.overlap(run) if row["seen"]],
         "test": results.test(run) if run in results.tested() else None,
         "pseudo": [row for row in results.pseudo_perplexity(run) if row.source is None],
         "fertility": results.fertility(run),

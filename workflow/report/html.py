@@ -78,6 +78,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "held_out": held_out,
         "unmeasured": {run: results.unmeasured(run) for run in runs},
         "comparison": comparison_rows(held_out),
+        "overlap": {row["source"]: row for run in runs for row in results.overlap(run) if row["split"] == "validation"},
         "test": test_rows(results, runs),
         "pseudo": pseudo_rows({run: results.pseudo_perplexity(run) for run in runs}),
         "contexts": {run: read_contexts(results.folder, results.lineage(run).lineage) for run in runs},

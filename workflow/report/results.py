@@ -233,6 +233,12 @@ class Results:
         """Return pseudo-perplexities per language, and per source of it."""
         return self._rows(run, "pseudo_perplexity", PseudoPerplexity)
 
+    def overlap(self, run: str) -> list[dict[str, Any]]:
+        """Return how much of the held-out text of a run's sources stands in training text, by source and split."""
+        own = self.lineage(run)
+        content = self._json(f"evaluation/overlap/{own.tokenizer}.json", "rows")
+        return [row for row in content["rows"] if row["source"] in own.sources]
+
     def fertility(self, run: str) -> list[Fertility]:
         """Return tokens per word, per language."""
         return self._rows(run, "fertility", Fertility)

@@ -19,6 +19,26 @@ rule fertility:
         " --documents {input.documents:q} --output {output.result:q} > {log:q} 2>&1"
 
 
+rule overlap:
+    input:
+        tokenizer="results/tokenizers/{tokenizer}/manifest.json",
+        shards=dag.tokenizer_shards,
+    output:
+        result="results/evaluation/overlap/{tokenizer}.json",
+    log:
+        "logs/evaluation/overlap/{tokenizer}.log",
+    conda:
+        "../../envs/alasin.yaml"
+    threads: 1
+    params:
+        seed=dag.recipe.seed,
+    message:
+        "Looking for held-out text in training text, as ids of {wildcards.tokenizer}"
+    shell:
+        "python -m evaluation.overlap --tokenizer {input.tokenizer:q} --shards {input.shards:q} --seed {params.seed}"
+        " --threads {threads} --output {output.result:q} > {log:q} 2>&1"
+
+
 rule masked_language_modelling:
     input:
         slice="results/recipe/evaluation/{run}.json",

@@ -12,6 +12,7 @@ rule model_card:
             kind=["mlm", "pseudo_perplexity", "fertility", "fill_mask"],
         ),
         test=dag.run_test,
+        overlap=dag.run_overlap,
         contexts=dag.run_contexts,
         retrieval=dag.run_retrieval,
     output:

@@ -13,8 +13,9 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForMaskedLM
 
 from common.files import sha256_of
+from corpus.tokens.sizes import token_bytes
 from corpus.tokens.special import CLS, MASK, SEP
-from evaluation.masked.pseudo_perplexity import PER_PIECE, Piece, alone, measure, result, token_bytes
+from evaluation.masked.pseudo_perplexity import PER_PIECE, Piece, alone, measure, result
 from model.export import load_encoder
 from tests.conftest import TEXTS
 from tests.rows import index_rows, write_shards
@@ -26,12 +27,6 @@ CPU, KEY = torch.device("cpu"), b"k" * 32
 @pytest.fixture
 def tokenizer(tokenizer_manifest: Path) -> Tokenizer:
     return Tokenizer.from_file(str(tokenizer_manifest.with_name("tokenizer.json")))
-
-
-def test_the_bytes_of_a_text_are_those_of_its_tokens(tokenizer: Tokenizer) -> None:
-    sizes = token_bytes(tokenizer)
-    for text in (*TEXTS, "Ä    ö\n\n漢字 🙂"):
-        assert sizes[tokenizer.encode(text, add_special_tokens=False).ids].sum() == len(text.encode())
 
 
 def test_each_token_is_guessed_alone_as_transformers_does(exported_model: Path, tokenizer: Tokenizer) -> None:
