@@ -1,9 +1,8 @@
 """Jobs on this machine: `python -m slurm.node.local_job`, a process of its own that starts the ranks and watches them.
 
 It is in a session of its own, so that neither the end of launch nor Ctrl-C in its terminal ends the job, and its ranks
-die with it. Submission has two steps, so that no job ever runs unrecorded: `submit` starts the process, which reads
-what to run from its standard input, and `release` writes that once the job's `Job` is on disk. If launch dies before,
-nothing has started. SIGTERM asks the ranks to checkpoint and end.
+die with it. No job ever runs unrecorded: `submit` writes what to run to the process's standard input once the record is
+on disk, and if launch dies before, nothing has started. SIGTERM asks the ranks to checkpoint and end.
 """
 
 from __future__ import annotations
@@ -15,36 +14,21 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from common.errors import UserError
 from common.processes import start_ticks
 from slurm.node.lease import holder
 from slurm.node.worker import Place, Worker
-from slurm.records.job import Job, forget_namesake, log_path, supervisor_log
+from slurm.records.job import Job, log_path, supervisor_log, write_job
 from slurm.records.request import Request
 
 _ROOT = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True)
-class HeldJob:
-    """A job that waits to be recorded and released."""
-
-    job: Job
-    worker: Worker
-    process: subprocess.Popen[bytes]
-
-    def release(self) -> None:
-        """Let the ranks start. Nothing happens if the job was killed in the meantime."""
-        assert self.process.stdin is not None
-        with suppress(BrokenPipeError), self.process.stdin as gate:
-            gate.write(json.dumps({"processes": self.job.processes, "worker": asdict(self.worker)}).encode())
-
-
-def submit(request: Request) -> HeldJob:
-    """Submit a job of `request`, held. Raises `UserError` where this machine cannot run it."""
+def submit(request: Request) -> Job:
+    """Start a job of `request` and return its record. Raises `UserError` where this machine cannot run it."""
     if request.nodes != 1:
         raise UserError(
             f"cluster {request.cluster!r} is this machine alone, but --nodes is {request.nodes}; set it to 1."
@@ -63,12 +47,17 @@ def submit(request: Request) -> HeldJob:
             preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]),
             env={**os.environ, "PYTHONPATH": os.pathsep.join(python_path)},
         )
-    job_id = str(process.pid)
-    forget_namesake(jobs, job_id, request.processes_per_node)
     started = start_ticks(process.pid)
     if started is None:
         raise UserError(f"the job ended before it began; {supervisor_log(jobs)} says why.")
-    return HeldJob(Job.of(request, job_id, process.pid, started), Worker.of(request), process)
+    job = Job.of(request, str(process.pid), process.pid, started)
+    for left in jobs.glob(f"{job.job_id}[-_]*"):  # by an earlier job: ids are pids here, which come again
+        left.unlink()
+    write_job(request.folder, job)
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin as gate:  # it may have been killed in the meantime
+        gate.write(json.dumps({"processes": job.processes, "worker": asdict(Worker.of(request))}).encode())
+    return job
 
 
 def alive(job: Job, folder: Path) -> bool:

@@ -19,12 +19,13 @@ from common.telling import StoppedError, say
 from slurm.cluster.cost import broken_limits
 from slurm.cluster.description import Cluster
 from slurm.node.lease import HeldElsewhereError, acquire
-from slurm.phase.shared import check_attachable, made, mirror, say_submitted, without_result
+from slurm.phase.shared import check_attachable, made, say_submitted, without_result
 from slurm.queue.batch import job_name, resources, submit_held
 from slurm.queue.commands import SlurmError, ask, wait_out
 from slurm.queue.jobs import FAILED_TO_LAUNCH, MAY_RETURN, STUCK, Seen, jobs_named, look, who_cancelled
+from slurm.records.follow import Mirror
 from slurm.records.history import append_run, read_history
-from slurm.records.job import Job, last_restart, read_job, write_job
+from slurm.records.job import Job, last_restart, log_path, read_job, write_job
 from slurm.records.outcome import describe_run
 from slurm.records.policy import decide
 from slurm.records.request import Request
@@ -149,7 +150,7 @@ class SlurmPhase:
 
     def _follow(self, job: Job) -> Seen:
         """Watch a job until it has ended for good, telling whenever its state changes."""
-        output = mirror(self._request, job)
+        output = Mirror(log_path(self._jobs, job.job_id, 0, "out"))
         told = ""
         ended_at: float | None = None
         while True:

@@ -13,10 +13,10 @@ from common.errors import UserError
 from common.processes import Received
 from common.telling import StoppedError, say
 from slurm.node import local_job
-from slurm.phase.shared import check_attachable, made, mirror, say_submitted, without_result
+from slurm.phase.shared import check_attachable, made, say_submitted, without_result
 from slurm.records.follow import Mirror
 from slurm.records.history import Run, append_run
-from slurm.records.job import Job, read_job, supervisor_log, write_job
+from slurm.records.job import Job, log_path, read_job, supervisor_log
 from slurm.records.outcome import describe_run
 from slurm.records.request import Request
 
@@ -42,14 +42,16 @@ class LocalPhase:
         """
         began = time.monotonic()
         job = read_job(self._request.folder)
-        if job is not None and local_job.alive(job, self._request.folder):
+        attached = job is not None and local_job.alive(job, self._request.folder)
+        if job is not None and attached:
             check_attachable(self._request, job, 0, f"kill {job.pid}")
             say(f"attached to job {job.job_id}, which has been running since {job.submitted}")
-            output = mirror(self._request, job)
         elif made(self._request):
             return
         else:
-            job, output = self._submit()
+            job = local_job.submit(self._request)
+            say_submitted(self._request, job)
+        output = Mirror(log_path(self._request.folder / "jobs", job.job_id, 0, "out"), whole=not attached)
         self._follow(job, output)
         run = describe_run(self._request.folder, job, 0)
         append_run(self._request.folder, run)
@@ -62,15 +64,6 @@ class LocalPhase:
             raise StoppedError("stopped; the same command continues from the last checkpoint")
         self._check_short(time.monotonic() - began)
         say(f"job {job.job_id} was stopped before the end; continuing it with another")
-
-    def _submit(self) -> tuple[Job, Mirror]:
-        """Submit a job, record it, and only then let it start; return it, and what copies rank 0's output."""
-        held = local_job.submit(self._request)
-        write_job(self._request.folder, held.job)
-        say_submitted(self._request, held.job)
-        output = mirror(self._request, held.job)
-        held.release()
-        return held.job, output
 
     def _follow(self, job: Job, output: Mirror) -> None:
         """Copy rank 0's output until the job has ended, passing a request to stop on to it."""

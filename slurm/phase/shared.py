@@ -8,7 +8,6 @@ from common.errors import UserError
 from common.files import digest_of
 from common.finished import FINISHED, make_again
 from common.telling import say
-from slurm.records.follow import Mirror
 from slurm.records.job import Job, log_path, read_start
 from slurm.records.request import Request
 
@@ -21,11 +20,6 @@ def made(request: Request) -> bool:
         return False
     say(f"{request.done} was away, but {FINISHED} beside it says that all is done; made it again")
     return True
-
-
-def mirror(request: Request, job: Job) -> Mirror:
-    """Return what copies rank 0's output from here on."""
-    return Mirror(log_path(request.folder / "jobs", job.job_id, 0, "out"))
 
 
 def say_submitted(request: Request, job: Job) -> None:

@@ -47,12 +47,11 @@ class AwayError(Exception):
 
 
 class AbsentError(UserError):
-    """There is no such command, or it cannot be run; `why` says which."""
+    """There is no such command, or it cannot be run."""
 
     def __init__(self, why: str) -> None:
-        """Keep `why`, a clause without its end."""
+        """Add to `why`, a clause without its end, what to do."""
         super().__init__(f"{why}; run this where Slurm's commands are, on a login node.")
-        self.why = why
 
 
 def ask_once(command: Sequence[str], seconds: float = _TIMEOUT_SECONDS) -> str:

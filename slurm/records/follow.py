@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 class Mirror:
-    """Copies what is added to a file, from its present end on, to standard output."""
+    """Copies what is added to a file to standard output."""
 
-    def __init__(self, path: Path) -> None:
-        """Begin at the present end of `path`, which need not exist yet."""
+    def __init__(self, path: Path, whole: bool = False) -> None:
+        """Begin at the present end of `path`, which need not exist yet, or at its beginning if `whole`."""
         self._path = path
-        self._copied = path.stat().st_size if path.exists() else 0
+        self._copied = path.stat().st_size if path.exists() and not whole else 0
 
     def copy(self) -> None:
         """Copy what has come since the last call, byte for byte."""

@@ -98,13 +98,8 @@ class Ended:
     def __str__(self) -> str:
         """Say it in words."""
         name = f"rank {self.rank} on {self.host}" if self.host else f"rank {self.rank}"
-        if self.status in _MEANINGS:
-            return f"{name} {_MEANINGS[self.status]}"
-        return (
-            f"{name} was ended by signal {-self.status}"
-            if self.status < 0
-            else f"{name} ended with status {self.status}"
-        )
+        plainly = f"was ended by signal {-self.status}" if self.status < 0 else f"ended with status {self.status}"
+        return f"{name} {_MEANINGS.get(self.status, plainly)}"
 
 
 def write_job(folder: Path, job: Job) -> None:
@@ -142,13 +137,6 @@ def start_path(jobs: Path, job_id: str, restart: int) -> Path:
 def supervisor_log(jobs: Path) -> Path:
     """Return where the process that stands for a local job says what goes wrong with it."""
     return jobs / "supervisor.log"
-
-
-def forget_namesake(jobs: Path, job_id: str, processes: int) -> None:
-    """Remove what an earlier job of the same id left (local ids are pids, which come again); logs are appended to."""
-    start_path(jobs, job_id, 0).unlink(missing_ok=True)
-    for rank in range(processes):
-        status_path(jobs, job_id, 0, rank).unlink(missing_ok=True)
 
 
 def write_start(jobs: Path, job_id: str, restart: int, first_step: int, inputs: str = "") -> None:

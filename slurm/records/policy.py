@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from slurm.records.history import Run
 
@@ -78,11 +79,7 @@ def _judge(series: Sequence[Run]) -> Verdict:
             f"{why}. It was the second run in a row that ended without a new checkpoint (the newest is of step "
             f"{last.last_step}), so there is no third. {more}; the same command then continues.",
         )
-    failures = 0
-    for run in reversed(series):
-        if run.outcome not in _FAILED:
-            break
-        failures += 1
+    failures = sum(1 for _ in takewhile(lambda run: run.outcome in _FAILED, reversed(series)))
     if failures > RETRIES:
         return Verdict(False, f"{why}. That was failure {failures} in a row. The same command tries again.")
     return Verdict(True, f"{why}; it made steps {last.first_step} to {last.last_step}")
@@ -90,7 +87,4 @@ def _judge(series: Sequence[Run]) -> Verdict:
 
 def _fruitless(series: Sequence[Run]) -> int:
     """Return how many of the last runs in a row made no new checkpoint."""
-    for number, run in enumerate(reversed(series)):
-        if run.last_step > run.first_step:
-            return number
-    return len(series)
+    return sum(1 for _ in takewhile(lambda run: run.last_step <= run.first_step, reversed(series)))

@@ -69,7 +69,7 @@ def _ask(jobs: Sequence[str]) -> tuple[dict[str, Seen] | None, str]:
     try:
         return queued(jobs), ""
     except AbsentError as error:
-        problem = f"Slurm was not asked: {error.why}."
+        problem = f"Slurm was not asked: {error}"
     except (AwayError, SlurmError) as error:
         problem = f"Slurm did not answer: {str(error).splitlines()[-1].rstrip('.')}."
     return None, f"{problem} What follows is from the files alone."

@@ -302,10 +302,10 @@ def test_a_job_whose_launch_died_before_it_was_recorded_never_starts(make_phase:
     dying = (
         "import os, sys; from pathlib import Path\n"
         "from slurm.node import local_job; from slurm.records.request import Request\n"
+        "def die(folder, job): print(job.pid, flush=True); os._exit(0)\n"
+        "local_job.write_job = die\n"
         "folder = Path(sys.argv[1])\n"
-        "asked = Request('local', '', 1, 1, 60, 0.0, 0.0, folder, folder / 'done.json', tuple(sys.argv[2:]))\n"
-        "held = local_job.submit(asked)\n"
-        "print(held.job.pid, flush=True); os._exit(0)"
+        "local_job.submit(Request('local', '', 1, 1, 60, 0.0, 0.0, folder, folder / 'done', tuple(sys.argv[2:])))\n"
     )
     arguments = [sys.executable, "-c", dying, str(phase.folder), *phase.command]
     pid = int(subprocess.run(arguments, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)

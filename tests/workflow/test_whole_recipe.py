@@ -65,6 +65,17 @@ class House:
             lines = (json.dumps({"text": text}) + "\n" for text in documents)
             (self.directory / f"{language}.jsonl").write_text("".join(lines), encoding="utf-8")
 
+    def without_phases(self, folder):
+        """Return a copy of this place in which everything up to the phases' rows is there, and nothing was trained."""
+        copy = object.__new__(House)
+        copy.repository, copy.directory = self.repository, folder / "work"
+        shutil.copytree(self.directory, copy.directory)  # with their times, by which Snakemake goes
+        for rows in copy.result("runs").glob("*/*/rows.json"):
+            for other in rows.parent.iterdir():
+                if other != rows:
+                    shutil.rmtree(other) if other.is_dir() else other.unlink()
+        return copy
+
     def start(self, recipe, *options):
         (self.directory / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
         snakemake = [sys.executable, "-m", "snakemake", "--snakefile", self.repository / "Snakefile"]
@@ -179,15 +190,20 @@ def test_a_source_without_files_is_named_before_any_job(finished):
     assert "Traceback" not in output
 
 
+def start_and_wait_for_a_step(house, recipe, phase):
+    """Return Snakemake, and the record of the phase's job, which has just made its first step."""
+    process = house.start(recipe, "--until", "train")
+    metrics = house.result(f"runs/one/{phase}/metrics.jsonl")
+    begun = time.monotonic()
+    while not metrics.exists() and time.monotonic() - begun < 200:
+        time.sleep(0.02)
+    return process, json.loads(metrics.with_name("job.json").read_text())
+
+
 def test_killed_with_all_its_processes_the_same_command_ends_with_the_same_bits(finished, tmp_path):
-    house = House(tmp_path)
+    house = finished.without_phases(tmp_path)
     for phase in ("stable", "annealing"):
-        process = house.start(RECIPE)
-        metrics = house.result(f"runs/one/{phase}/metrics.jsonl")
-        begun = time.monotonic()
-        while not metrics.exists() and time.monotonic() - begun < 200:
-            time.sleep(0.02)
-        job = json.loads(house.result(f"runs/one/{phase}/job.json").read_text())
+        process, job = start_and_wait_for_a_step(house, RECIPE, phase)
         doomed = [psutil.Process(process.pid), psutil.Process(job["pid"])]
         doomed += [child for parent in doomed for child in parent.children(recursive=True)]
         for victim in doomed:
@@ -197,20 +213,17 @@ def test_killed_with_all_its_processes_the_same_command_ends_with_the_same_bits(
                 continue
         process.communicate()
         assert not house.result(f"runs/one/{phase}/checkpoint.json").exists(), "killed too late to test anything"
-    house.run(RECIPE)
+    output = house.run(RECIPE, "--until", "train")
+    assert set(re.findall(r"^(\w+) +\d+$", output, re.MULTILINE)) == {"train", "total"}
     for run, phase in (("one", "stable"), ("one", "annealing"), ("edu", "annealing-edu")):
         assert house.final_weights(run, phase) == finished.final_weights(run, phase)
 
 
-def test_a_phase_that_ends_while_snakemake_is_dead_is_not_trained_again(tmp_path):
-    house = House(tmp_path)
+def test_a_phase_that_ends_while_snakemake_is_dead_is_not_trained_again(finished, tmp_path):
+    house = finished.without_phases(tmp_path)
     recipe = RECIPE | {"runs": {"one": {"model": "tiny", "phases": ["stable"]}}}
     folder = house.result("runs/one/stable")
-    process = house.start(recipe)
-    begun = time.monotonic()
-    while not (folder / "metrics.jsonl").exists() and time.monotonic() - begun < 200:
-        time.sleep(0.02)
-    job = json.loads((folder / "job.json").read_text())
+    process, job = start_and_wait_for_a_step(house, recipe, "stable")
     supervisor = psutil.Process(job["pid"])
     for victim in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
         if victim.is_running() and victim.pid != job["pid"] and supervisor not in victim.parents():

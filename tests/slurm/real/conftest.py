@@ -60,7 +60,7 @@ def whole_cluster(slurm_cluster: RealCluster) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_data(tmp_path_factory.mktemp("it's data"), steps=140)
+    return make_data(tmp_path_factory.mktemp("it's data"), steps=60)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def phase(slurm_cluster: RealCluster, data: Path, tmp_path: Path) -> Iterator[Sm
 
 @pytest.fixture(scope="session")
 def whole(slurm_cluster: RealCluster, data: Path, tmp_path_factory: pytest.TempPathFactory) -> SmallPhase:
-    """The phase, trained without interruption."""
+    """The phase, trained without interruption, by a rank on each of two nodes."""
     made = SmallPhase(slurm_cluster, data, tmp_path_factory.mktemp("whole") / "one")
     made.finish(made.launch())
     made.check_rows()

@@ -76,7 +76,7 @@ def make_data(folder: Path, steps: int) -> Path:
 
 @dataclass
 class SmallPhase:
-    """One phase, trained by two ranks on each of two nodes."""
+    """One phase, trained by a rank on each of two nodes, slowly until a test waits for nothing but its end."""
 
     cluster: RealCluster
     data: Path
@@ -90,20 +90,25 @@ class SmallPhase:
         where: str = str(Path(__file__).with_name("cluster.yaml")),
         partition: str = "small-g",
         nodes: int = 2,
-        processes: int = 2,
+        processes: int = 1,
         minutes: int = 30,
         checkpoint_seconds: float = 2.0,
         step_seconds: float = 15.0,
         account: str | None = None,
         variables: Mapping[str, str] | None = None,
         before: Sequence[str | Path] = (),
-        program: Sequence[str | Path] = ("-m",),
+        slow: float = 0.1,
+        fault: Sequence[str | int] = ("none", 0, 0),
     ) -> subprocess.Popen[str]:
         """Start `slurm.launch` of the phase; its output goes to a file.
 
-        `before` are words before its command line, `program` how Python is to run the trainer.
+        `before` are words before its command line, `slow` seconds that each step takes longer, `fault` what rank meets
+        after which step (steered.py).
         """
-        trainer = [sys.executable, *program, "model.training.trainer", "--slice", self.data / "one.json"]
+        self.steering.mkdir(parents=True, exist_ok=True)
+        (self.steering / "slow").write_text(str(slow))
+        trainer = [sys.executable, Path(__file__).with_name("steered.py"), self.steering, *fault]
+        trainer += ["model.training.trainer", "--slice", self.data / "one.json"]
         trainer += ["--rows", self.data / "rows.json", "--tokenizer", self.data / "tokenizers" / "t" / "manifest.json"]
         trainer += ["--folder", self.folder, "--checkpoint-seconds", checkpoint_seconds, "--micro-batch-slots", 2048]
         command = [sys.executable, "-m", "slurm.launch", "--cluster", where, "--partition", partition]
@@ -128,8 +133,19 @@ class SmallPhase:
         self.launches.append(process)
         return process
 
+    @property
+    def steering(self) -> Path:
+        """Where files steer the trainer."""
+        return self.folder.with_name("steering")
+
+    def hurry(self) -> None:
+        """Let steps take no longer than they must from now on."""
+        (self.steering / "slow").unlink(missing_ok=True)
+
     def finish(self, process: subprocess.Popen[str], status: int = 0, seconds: float = 300.0) -> str:
-        """Wait for a launch to end with `status` and return what it said."""
+        """Wait for a launch to end with `status` and return what it said; one that is to succeed hurries."""
+        if status == 0:
+            self.hurry()
         process.wait(timeout=seconds)
         said = self.outputs[self.launches.index(process)].read_text()
         assert process.returncode == status, said

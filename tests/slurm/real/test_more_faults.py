@@ -21,7 +21,7 @@ def check(phase: SmallPhase, whole: SmallPhase) -> None:
 
 def test_a_second_resume_in_a_row(phase: SmallPhase, whole: SmallPhase) -> None:
     launch = phase.launch()
-    for step in (30, 60):
+    for step in (15, 30):
         phase.wait_for_step(step)
         last, event = phase.steps(), time.time()
         os.kill(phase.ranks("nid005002")[0], signal.SIGKILL)
@@ -34,11 +34,10 @@ def test_a_second_resume_in_a_row(phase: SmallPhase, whole: SmallPhase) -> None:
 
 @pytest.mark.parametrize(("fault", "outcome"), [("stuck", "hung"), ("segfault", "rank died")])
 def test_a_rank_stuck_in_native_code_or_ended_by_it(
-    phase: SmallPhase, whole: SmallPhase, tmp_path: Path, fault: str, outcome: str
+    phase: SmallPhase, whole: SmallPhase, fault: str, outcome: str
 ) -> None:
-    mark = tmp_path / "met"
-    launch = phase.launch(step_seconds=30, program=[Path(__file__).with_name("faulty.py"), fault, "3", "40", mark])
-    phase.cluster.wait_for(mark.exists, "the fault", 180)
+    launch = phase.launch(step_seconds=10, fault=(fault, 1, 25))
+    phase.cluster.wait_for((phase.steering / "met").exists, "the fault", 180)
     event, last = time.time(), phase.steps()
     seconds = phase.seconds_until_trained_on(event, last)
     phase.finish(launch)
@@ -71,7 +70,7 @@ def test_what_a_dead_job_left_is_no_hindrance(phase: SmallPhase, whole: SmallPha
 @pytest.mark.parametrize("days", [-30, 30])
 def test_a_clock_that_jumps(phase: SmallPhase, whole: SmallPhase, days: int) -> None:
     launch = phase.launch()
-    phase.wait_for_step(40)
+    phase.wait_for_step(20)
     last, event = phase.steps(), time.time()
     # What was written before the jump is from another time.
     jump = 86400.0 * days
@@ -109,7 +108,7 @@ def test_two_login_nodes_without_a_common_lock_train_once(phase: SmallPhase, who
 
 
 def test_resumed_with_other_numbers_of_ranks_it_trains_each_row_once(phase: SmallPhase, whole: SmallPhase) -> None:
-    for step, (nodes, processes) in zip((30, 60, 90), ((1, 2), (1, 1), (2, 2)), strict=True):
+    for step, (nodes, processes) in zip((15, 30, 45), ((1, 2), (1, 1), (2, 2)), strict=True):
         launch = phase.launch(nodes=nodes, processes=processes)
         phase.wait_for_step(step)
         run("scancel", phase.job()["job_id"])

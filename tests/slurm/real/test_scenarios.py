@@ -13,43 +13,42 @@ import pytest
 import yaml
 
 from tests.slurm.real.real_cluster import RealCluster, run
-from tests.slurm.real.small_phase import SmallPhase, make_data, report, same_weights
+from tests.slurm.real.small_phase import SmallPhase, report, same_weights
 
 
 def test_a_phase_that_nobody_watches_outlives_its_walltimes_and_ends_with_the_same_weights(
-    slurm_cluster: RealCluster, tmp_path: Path
+    slurm_cluster: RealCluster, phase: SmallPhase, whole: SmallPhase
 ) -> None:
-    # Slurm's signal comes 15 to 45 seconds after the start of a job of one minute. This is a minute of training.
-    data = make_data(tmp_path / "data", steps=1100)
-    whole, cut = (SmallPhase(slurm_cluster, data, tmp_path / name / "one") for name in ("whole", "cut"))
-    whole.finish(whole.launch())
-    launch = cut.launch(minutes=1)
-    cut.wait_for_step(5)
+    # Slurm's signal comes 15 to 45 seconds after the start of a job of one minute: it makes 20 to 60 steps at most.
+    launch = phase.launch(minutes=1, slow=1.5)
+    phase.wait_for_step(2)
     launch.kill()
     launch.wait()
-    slurm_cluster.wait_for(lambda: [ended.outcome for ended in cut.history()][1:2] == ["time limit"], "two cuts", 300)
+    slurm_cluster.wait_for(lambda: [ended.outcome for ended in phase.history()][1:2] == ["time limit"], "two cuts", 300)
+    phase.hurry()
     # Enough of that: a slow machine makes few steps between its start and the next signal.
-    run("scontrol", "update", f"JobId={cut.job()['job_id']}", "TimeLimit=30")
-    slurm_cluster.wait_for((cut.folder / "checkpoint.json").exists, "the phase is done", 300)
+    run("scontrol", "update", f"JobId={phase.job()['job_id']}", "TimeLimit=30")
+    slurm_cluster.wait_for((phase.folder / "checkpoint.json").exists, "the phase is done", 300)
     slurm_cluster.wait_for(lambda: not slurm_cluster.jobs(), "the job has ended", 30)
-    cut.finish(cut.launch())
-    report(cut, "walltime")
-    assert [ended.outcome for ended in cut.history()][:2] == ["time limit", "time limit"]
-    assert cut.history()[-1].outcome == "finished"
-    assert len(cut.job_ids()) == 1
-    assert cut.repeated() == 0
-    cut.check_rows()
-    assert same_weights(cut, whole)
+    phase.finish(phase.launch())
+    report(phase, "walltime")
+    assert [ended.outcome for ended in phase.history()][:2] == ["time limit", "time limit"]
+    assert phase.history()[-1].outcome == "finished"
+    assert len(phase.job_ids()) == 1
+    assert phase.repeated() == 0
+    phase.check_rows()
+    assert same_weights(phase, whole)
 
 
 def test_a_killed_launch_is_followed_by_one_that_attaches_to_the_same_job(phase: SmallPhase, whole: SmallPhase) -> None:
     first = phase.launch()
-    phase.wait_for_step(20)
+    phase.wait_for_step(10)
     first.kill()
     first.wait()
-    said = phase.finish(phase.launch())
+    second, attached = phase.launch(), f"attached to job {phase.job()['job_id']}"
+    phase.cluster.wait_for(lambda: attached in phase.outputs[-1].read_text(), "the second launch attaches")
+    phase.finish(second)
     report(phase, "launch killed")
-    assert f"attached to job {phase.job()['job_id']}" in said
     assert len(phase.job_ids()) == 1
     assert phase.repeated() == 0
     phase.check_rows()
@@ -58,7 +57,7 @@ def test_a_killed_launch_is_followed_by_one_that_attaches_to_the_same_job(phase:
 
 def test_a_node_that_crashes_sends_the_same_job_back_into_the_queue(phase: SmallPhase, whole: SmallPhase) -> None:
     launch = phase.launch()
-    phase.wait_for_step(40)
+    phase.wait_for_step(20)
     last, event = phase.steps(), time.time()
     phase.cluster.crash("nid005002")
     phase.cluster.wait_for(lambda: not phase.ranks("nid005002"), "the node's ranks are gone")
@@ -90,7 +89,7 @@ def test_a_slurmd_that_dies_alone_does_no_harm(phase: SmallPhase) -> None:
 def test_a_preempted_phase_goes_on_when_its_nodes_are_free(phase: SmallPhase, grace: int) -> None:
     phase.cluster.set_grace(grace)
     launch = phase.launch()
-    phase.wait_for_step(40)
+    phase.wait_for_step(20)
     last, event = phase.steps(), time.time()
     urgent = phase.cluster.submit("srun sleep 5", "-p", "urgent-g", "-N", "2", "--exclusive", "-t", "2")
     phase.cluster.wait_for_state(urgent, "RUNNING", 90)
@@ -104,7 +103,7 @@ def test_a_preempted_phase_goes_on_when_its_nodes_are_free(phase: SmallPhase, gr
 
 def test_scancel_ends_the_phase_with_a_message_and_the_same_command_continues_it(phase: SmallPhase) -> None:
     launch = phase.launch()
-    phase.wait_for_step(40)
+    phase.wait_for_step(20)
     first = phase.job()["job_id"]
     run("scancel", first)
     said = phase.finish(launch, status=1)
@@ -122,8 +121,8 @@ def test_scancel_ends_the_phase_with_a_message_and_the_same_command_continues_it
 def test_a_rank_that_dies_or_hangs_ends_the_job_which_is_tried_again(
     phase: SmallPhase, number: signal.Signals, outcome: str
 ) -> None:
-    launch = phase.launch(step_seconds=8)
-    phase.wait_for_step(40)
+    launch = phase.launch(step_seconds=8, processes=2)
+    phase.wait_for_step(20)
     last, event = phase.steps(), time.time()
     os.kill(phase.ranks("nid005002")[0], number)
     seconds = phase.seconds_until_trained_on(event, last)
@@ -136,7 +135,7 @@ def test_a_rank_that_dies_or_hangs_ends_the_job_which_is_tried_again(
 
 def test_a_worker_that_is_killed_takes_its_rank_along_and_the_job_is_tried_again(phase: SmallPhase) -> None:
     launch = phase.launch()
-    phase.wait_for_step(40)
+    phase.wait_for_step(20)
     rank = phase.ranks("nid005002")[0]
     os.kill(int(Path(f"/proc/{rank}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
     phase.finish(launch)
@@ -204,7 +203,7 @@ def test_ranks_that_never_start_are_told_by_their_log(phase: SmallPhase, tmp_pat
     described = yaml.safe_load(Path(__file__).with_name("cluster.yaml").read_text())
     described["container"] = {"program": "/nowhere/singularity exec", "image": str(Path(__file__))}
     (tmp_path / "broken.yaml").write_text(yaml.safe_dump(described))
-    said = phase.finish(phase.launch(where=str(tmp_path / "broken.yaml")), status=1)
+    said = phase.finish(phase.launch(where=str(tmp_path / "broken.yaml"), processes=2), status=1)
     report(phase, "ranks never started")
     assert "4 of 4 ranks left no word" in said
     assert "/nowhere/singularity: No such file or directory" in said
@@ -248,7 +247,7 @@ def test_in_a_container_without_slurms_commands_a_signalled_phase_goes_on_as_the
 
 
 def test_a_signal_at_the_very_start_is_lost_on_no_rank(phase: SmallPhase) -> None:
-    launch = phase.launch()
+    launch = phase.launch(processes=2)
     phase.cluster.wait_for((phase.folder / "job.json").exists, "a job")
     phase.cluster.wait_for_state(phase.job()["job_id"], "RUNNING")
     steps = phase.folder / "jobs"
@@ -280,6 +279,9 @@ def test_a_job_submitted_twice_on_other_nodes_does_not_train_twice(phase: SmallP
     ).stdout.strip()
     pickled.with_name(f"{second}_submitted.pkl").write_bytes(pickled.read_bytes())
     run("scontrol", "release", second)
+    words = phase.folder / "jobs" / f"{second}_0_log.err"
+    phase.cluster.wait_for(
+        lambda: words.exists() and "is training in" in words.read_text(), "the second job is refused"
+    )
     phase.finish(launch)
-    assert "is training in" in (phase.folder / "jobs" / f"{second}_0_log.err").read_text()
     phase.check_rows()

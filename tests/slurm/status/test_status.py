@@ -239,7 +239,7 @@ def test_without_squeue_the_files_are_shown_and_one_line_says_so(site: Site) -> 
     submit(site.folder())
     log_steps(site.folder(), range(1, 5))
     table = site.table()
-    assert table.startswith("Slurm was not asked: there is no squeue on PATH.")
+    assert table.startswith("Slurm was not asked: there is no squeue on PATH; run this")
     assert "unknown" in table
     assert "3.2k/" in table
 
