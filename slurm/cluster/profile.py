@@ -30,9 +30,8 @@ class Profile:
             raise UserError(f"{path} is no profile: it holds no {_NAMES[0]}; name a folder below profiles/.")
         self.path = found[0]
         self._values = self._mapping(read_yaml(self.path), "the file")
-        self._rules = self._mapping(self._values.get("set-resources"), "set-resources")
-        self._defaults = self._mapping(self._values.get("default-resources"), "default-resources")
-        self._threads = self._mapping(self._values.get("set-threads"), "set-threads")
+        parts = ("set-resources", "default-resources", "set-threads")
+        self._rules, self._defaults, self._threads = (self._mapping(self._values.get(part), part) for part in parts)
 
     @property
     def submits(self) -> bool:
@@ -53,9 +52,9 @@ class Profile:
     def count(self, rule: str, key: str, default: int, least: int = 1) -> int:
         """Return a resource that is a whole number of things. Raises `UserError` if it is something else."""
         value = self._value(rule, key)
-        if value == least == 0:
-            return 0
-        return default if value is None else int(self._number(value, f"{rule}: {key}"))
+        if value is None or value == least == 0:
+            return default if value is None else 0
+        return int(self._number(value, f"{rule}: {key}"))
 
     def cores(self, rule: str) -> int:
         """Return the cores of a rule's job: `cpus_per_task`, else its threads, else 1."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from itertools import groupby
 
+from humanfriendly import format_size  # type: ignore[import-untyped]
+
 from common.quantities import amount, duration
 from common.tables import aligned
 from slurm.plan.estimate import SAVE_MINUTES, START_UP_MINUTES
@@ -158,9 +160,4 @@ def _figure(value: float | None) -> str:
 
 
 def _bytes(count: float | None) -> str:
-    if count is None:
-        return _UNKNOWN
-    for size, name in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB")):
-        if count >= size:
-            return f"{count / size:.1f} {name}"
-    return f"{count / 1e6:.0f} MB"
+    return _UNKNOWN if count is None else str(format_size(count))

@@ -52,6 +52,7 @@ _BY_STATUS: dict[int, Outcome] = {
 }
 _OOM = re.compile("oom[-_]kill|out of memory", re.IGNORECASE)
 """How Slurm's daemons tell that a node or a job's share of it had too little memory."""
+_STOPPED = "asked to checkpoint and end"
 _NEAR_LIMIT_SECONDS = 180.0
 """A job that was told to stop so short before the time for its signal was told so because of it."""
 
@@ -68,8 +69,11 @@ def describe_run(folder: Path, job: Job, restart: int, state: str = "", detail: 
     started = start.started if start else submitted
     ended = read_statuses(jobs, job.job_id, restart, job.processes)
     outcome, reason = (BY_STATE[state], detail) if state in BY_STATE else _from_ranks(jobs, job, ended, started)
-    if outcome == "time limit" and not state:
-        outcome, reason = _why_signalled(job, started, signal_at)
+    if outcome == "time limit" and not state:  # the ranks were told to stop; by the clock, was it for that?
+        if not job.minutes:
+            outcome, reason = "stopped", _STOPPED
+        elif started + job.minutes * 60 - signal_at - time.time() > _NEAR_LIMIT_SECONDS:
+            outcome, reason = "preempted", "asked to checkpoint before its time limit"
     step = newest_step(folder)
     return Run(
         job.job_id,
@@ -109,7 +113,7 @@ def _from_ranks(jobs: Path, job: Job, ended: list[Ended], started: float) -> tup
     if all(rank.status == 0 for rank in ended):
         return "finished", ""
     if any(signal.SIGTERM in rank.signals for rank in ended):
-        return "stopped", "asked to checkpoint and end"
+        return "stopped", _STOPPED
     return "time limit", ""
 
 
@@ -122,11 +126,3 @@ def _of_silence(jobs: Path, job: Job, silent: list[int], started: float) -> tupl
             outcome: Outcome = "out of memory" if _OOM.search(words) else "unknown"
             return outcome, f"{reason}; {log} ends with:\n{words}"
     return "unknown", reason
-
-
-def _why_signalled(job: Job, started: float, signal_at: int) -> tuple[Outcome, str]:
-    if not job.minutes:
-        return "stopped", "asked to checkpoint and end"
-    if started + job.minutes * 60 - signal_at - time.time() > _NEAR_LIMIT_SECONDS:
-        return "preempted", "asked to checkpoint before its time limit"
-    return "time limit", ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -52,11 +52,11 @@ class PhaseFiles:
     done: bool
     launched: bool
     """Whether a launch works on it."""
-    job: Job | None = None
-    history: list[Run] = field(default_factory=list)
-    pace: Pace | None = None
-    saved: Saved | None = None
-    problem: str = ""
+    job: Job | None
+    history: list[Run]
+    pace: Pace | None
+    saved: Saved | None
+    problem: str
     """Why its records could not be read, in a sentence."""
 
     @property
@@ -101,15 +101,24 @@ class PhaseStatus:
     """Runs of its jobs that have ended, oldest first."""
 
 
-def read_files(run: str, phase: str, folder: Path, content: PhaseSlice | None, waits_for: str | None) -> PhaseFiles:
+def read_phase(results: Path, run: str, phase: str, content: PhaseSlice | None, waits_for: str | None) -> PhaseFiles:
     """Read what is in a phase's folder, which need not exist. A record that cannot be read becomes its `problem`."""
-    done = (folder / "checkpoint.json").exists()
-    files = PhaseFiles(run, phase, folder, content, waits_for, done, is_held(folder / "launch.lock"))
-    files = replace(files, pace=read_pace(folder), saved=read_newest(folder))
+    folder = results / "runs" / run / phase
+    job, history, problem = None, [], ""
     try:
-        return replace(files, job=read_job(folder), history=read_history(folder))
+        job, history = read_job(folder), read_history(folder)
     except UserError as error:
-        return replace(files, problem=str(error))
+        problem = str(error)
+    return PhaseFiles(
+        *(run, phase, folder, content, waits_for),
+        done=(folder / "checkpoint.json").exists(),
+        launched=is_held(folder / "launch.lock"),
+        job=job,
+        history=history,
+        pace=read_pace(folder),
+        saved=read_newest(folder),
+        problem=problem,
+    )
 
 
 def judge(files: PhaseFiles, slurm: Mapping[str, Seen] | None, now: float) -> PhaseStatus:

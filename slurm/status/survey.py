@@ -14,7 +14,7 @@ from recipe.slices.files import read_slice
 from recipe.slices.types import EvaluationSlice, PhaseSlice
 from slurm.queue.commands import AbsentError, AwayError, SlurmError
 from slurm.queue.jobs import Seen, queued
-from slurm.status.phases import PhaseFiles, PhaseStatus, judge, read_files
+from slurm.status.phases import PhaseFiles, PhaseStatus, judge, read_phase
 
 Phase = tuple[str, str]
 """(run that owns the phase, name of the phase)."""
@@ -39,18 +39,16 @@ def read_phases(results: Path, runs: Sequence[str]) -> list[PhaseFiles]:
         raise UserError(f"there is no run {unknown[0]!r} in {results}; the runs there are: {there}.")
     places = {phase: place for way in lineages.values() for place, phase in enumerate(way)}
     chosen = {phase for run in runs or lineages for phase in lineages[run]}
-    return [
-        _read_phase(results, phase, before.get(phase), phase in known)
-        for phase in sorted(chosen, key=lambda phase: (phase[0], places[phase]))
-    ]
-
-
-def _read_phase(results: Path, phase: Phase, previous: Phase | None, in_recipe: bool) -> PhaseFiles:
-    path = results / "recipe" / "phase" / f"{'.'.join(phase)}.json"
-    content = read_slice(path, PhaseSlice) if in_recipe else None
-    waits = previous is not None and not results.joinpath("runs", *previous, "checkpoint.json").exists()
-    waits_for = "/".join(previous) if previous and waits else None
-    return read_files(*phase, results.joinpath("runs", *phase), content, waits_for)
+    phases = []
+    for run, name in sorted(chosen, key=lambda phase: (phase[0], places[phase])):
+        path = results / "recipe" / "phase" / f"{run}.{name}.json"
+        content = read_slice(path, PhaseSlice) if (run, name) in known else None
+        first = before.get((run, name))
+        waits_for = (
+            "/".join(first) if first and not results.joinpath("runs", *first, "checkpoint.json").exists() else None
+        )
+        phases.append(read_phase(results, run, name, content, waits_for))
+    return phases
 
 
 def look(results: Path, runs: Sequence[str]) -> tuple[list[PhaseStatus], str]:
