@@ -82,7 +82,7 @@ runpy.run_module(program[0], run_name="__main__", alter_sys=True)
     "command",
     [
         ["slurm.launch", "--help"],
-        ["slurm.plan", "--help"],
+        ["workflow.plan", "--help"],
         ["slurm.status", "--help"],
         ["workflow.cli", "check", "config/demo.yaml"],
         ["workflow.cli", "explain", "--help"],

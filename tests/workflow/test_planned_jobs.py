@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recipe.needs import all_phases
 from recipe.reading import read_recipe
-from slurm.plan.stages import count_jobs
+from workflow.plan.stages import count_jobs
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "config" / "demo.yaml"

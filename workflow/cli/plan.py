@@ -1,11 +1,11 @@
-"""`alasin plan`: `slurm.plan`, which also takes the recipe as first argument and Alasin's own profiles by name."""
+"""`alasin plan`: `workflow.plan`, which also takes the recipe as first argument and Alasin's own profiles by name."""
 
 from __future__ import annotations
 
 import sys
 
-from slurm.plan.__main__ import main as plan
 from workflow.cli.run import with_profiles
+from workflow.plan.__main__ import main as plan
 
 
 def main() -> None:

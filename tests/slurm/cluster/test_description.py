@@ -13,8 +13,8 @@ from common.errors import UserError
 from recipe.reading import read_recipe
 from slurm.cluster.cost import billed_per_hour, broken_limits, training_request
 from slurm.cluster.description import Billing, Cluster, Container, Node, Partition, read_cluster
-from slurm.cluster.profile import Profile
-from slurm.plan.whole import Plan, make_plan
+from workflow.plan.profile import Profile
+from workflow.plan.whole import Plan, make_plan
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")

@@ -12,10 +12,10 @@ from pathlib import Path
 from recipe.schema import Recipe, lineage
 from slurm.cluster.cost import billing_unit
 from slurm.cluster.description import read_cluster
-from slurm.cluster.profile import Profile
-from slurm.plan.phases import Nodes, Training, plan_phases
-from slurm.plan.stages import StageJobs, plan_stages
-from slurm.plan.throughput import Speeds
+from workflow.plan.phases import Nodes, Training, plan_phases
+from workflow.plan.profile import Profile
+from workflow.plan.stages import StageJobs, plan_stages
+from workflow.plan.throughput import Speeds
 
 
 @dataclass(frozen=True)

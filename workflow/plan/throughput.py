@@ -18,10 +18,10 @@ from common.errors import UserError
 from recipe.needs import all_phases
 from recipe.schema import Recipe, ancestry, lineage
 from slurm.cluster.description import Node
-from slurm.plan.estimate import ASSUMED_UTILISATION
 from slurm.records.checkpoints import read_newest
 from slurm.records.job import read_job
 from slurm.records.progress import read_steps
+from workflow.plan.estimate import ASSUMED_UTILISATION
 
 
 @dataclass(frozen=True)

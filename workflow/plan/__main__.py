@@ -1,4 +1,4 @@
-"""What a recipe takes on a cluster: `python -m slurm.plan --profile profiles/lumi --configfile config/finnish.yaml`."""
+"""What a recipe takes on a cluster: `python -m workflow.plan --profile profiles/lumi --configfile RECIPE.yaml`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 from common.errors import UserError, run_command
 from recipe.reading import read_recipe
-from slurm.cluster.profile import Profile
-from slurm.plan.text import render
-from slurm.plan.throughput import parse_given
-from slurm.plan.whole import make_plan
+from workflow.plan.profile import Profile
+from workflow.plan.text import render
+from workflow.plan.throughput import parse_given
+from workflow.plan.whole import make_plan
 
 
 def main() -> None:
     """Read the command line, print the plan, and fail if some of it cannot run."""
     parser = argparse.ArgumentParser(
-        prog="python -m slurm.plan",
+        prog="python -m workflow.plan",
         description="Tell what a recipe takes under a profile: steps, hours, jobs, billed hours, bytes and energy of "
         "each phase, and the most that the other stages may take. Submits nothing, and needs no Slurm, GPU or data. "
         "Exit status 1 if a partition cannot run what the profile asks of it.",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from slurm.plan.throughput import Measured, measure, nearest, parse_given
 from slurm.records.job import Job, write_job
+from workflow.plan.throughput import Measured, measure, nearest, parse_given
 
 
 def trained(

@@ -12,8 +12,7 @@ from recipe.slices.making import phase_slice
 from recipe.slices.types import PhaseSlice
 from slurm.cluster.cost import billed_per_hour, broken_limits, node_of, training_request, watts
 from slurm.cluster.description import Cluster
-from slurm.cluster.profile import Profile
-from slurm.plan.estimate import (
+from workflow.plan.estimate import (
     BYTES_PER_PARAMETER,
     START_UP_MINUTES,
     jobs_needed,
@@ -22,7 +21,8 @@ from slurm.plan.estimate import (
     stage_work,
     training_flops,
 )
-from slurm.plan.throughput import Speed, Speeds
+from workflow.plan.profile import Profile
+from workflow.plan.throughput import Speed, Speeds
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from recipe.reading import read_recipe
 from recipe.schedule import steps
 from recipe.schema import ModelShape
 from recipe.slices.making import phase_slice
-from slurm.plan.estimate import (
+from workflow.plan.estimate import (
     SAVE_MINUTES,
     START_UP_MINUTES,
     jobs_needed,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from slurm.cluster.profile import Profile
+from workflow.plan.profile import Profile
 
 MakeProfile = Callable[[str], Profile]
 

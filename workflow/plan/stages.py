@@ -10,7 +10,7 @@ from recipe.schema import Recipe
 from recipe.slices.making import sample_name, tokenizer_slice
 from slurm.cluster.cost import Resources, billed_per_hour, billing_unit, broken_limits
 from slurm.cluster.description import Cluster
-from slurm.cluster.profile import Profile
+from workflow.plan.profile import Profile
 
 
 @dataclass(frozen=True)

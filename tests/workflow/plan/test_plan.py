@@ -13,12 +13,12 @@ import yaml
 
 from recipe.reading import load_recipe, read_recipe
 from recipe.schema import lineage
-from slurm.cluster.profile import Profile
-from slurm.plan.phases import Training
-from slurm.plan.stages import count_jobs
-from slurm.plan.text import render
-from slurm.plan.whole import Plan, make_plan
-from tests.slurm.plan.test_throughput import trained
+from tests.workflow.plan.test_throughput import trained
+from workflow.plan.phases import Training
+from workflow.plan.profile import Profile
+from workflow.plan.stages import count_jobs
+from workflow.plan.text import render
+from workflow.plan.whole import Plan, make_plan
 
 ROOT = Path(__file__).parents[3]
 FINNISH = read_recipe(ROOT / "config" / "finnish.yaml")
@@ -58,7 +58,7 @@ def phase(made: Plan, run: str, name: str) -> Training:
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "slurm.plan", *map(str, arguments)]
+    words = [sys.executable, "-m", "workflow.plan", *map(str, arguments)]
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -223,7 +223,7 @@ def test_the_command_plans_what_comes_along_without_torch_or_snakemake() -> None
     made = json.loads(ended.stdout)
     assert (made["cluster"], made["unit"], len(made["phases"])) == ("lumi", "GPU-hours", 24)
     assert all(one["hours"] > 0 for one in made["phases"])
-    heavy = "import slurm.plan, sys; print({'torch', 'snakemake', 'numpy', 'submitit'} & set(sys.modules))"
+    heavy = "import workflow.plan, sys; print({'torch', 'snakemake', 'numpy', 'submitit'} & set(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", heavy], cwd=ROOT, capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "set()"
 

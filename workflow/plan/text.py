@@ -9,10 +9,10 @@ from humanfriendly import format_size  # type: ignore[import-untyped]
 
 from common.quantities import amount, duration
 from common.tables import aligned
-from slurm.plan.estimate import SAVE_MINUTES, START_UP_MINUTES
-from slurm.plan.phases import Training
-from slurm.plan.stages import StageJobs
-from slurm.plan.whole import Plan
+from workflow.plan.estimate import SAVE_MINUTES, START_UP_MINUTES
+from workflow.plan.phases import Training
+from workflow.plan.stages import StageJobs
+from workflow.plan.whole import Plan
 
 _WIDTH = 100
 _IDLE = 0.05
