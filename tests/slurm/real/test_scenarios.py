@@ -117,11 +117,13 @@ def test_scancel_ends_the_phase_with_a_message_and_the_same_command_continues_it
     phase.check_rows()
 
 
-@pytest.mark.parametrize(("number", "outcome"), [(signal.SIGKILL, "rank died"), (signal.SIGSTOP, "hung")])
+@pytest.mark.parametrize(
+    ("number", "outcome", "processes"), [(signal.SIGKILL, "rank died", 2), (signal.SIGSTOP, "hung", 1)]
+)
 def test_a_rank_that_dies_or_hangs_ends_the_job_which_is_tried_again(
-    phase: SmallPhase, number: signal.Signals, outcome: str
+    phase: SmallPhase, number: signal.Signals, outcome: str, processes: int
 ) -> None:
-    launch = phase.launch(step_seconds=8, processes=2)
+    launch = phase.launch(step_seconds=8, processes=processes)
     phase.wait_for_step(20)
     last, event = phase.steps(), time.time()
     os.kill(phase.ranks("nid005002")[0], number)
