@@ -70,6 +70,10 @@ class House:
         copy = object.__new__(House)
         copy.repository, copy.directory = self.repository, folder / "work"
         shutil.copytree(self.directory, copy.directory)  # with their times, by which Snakemake goes
+        # What is missing is made only for what is missing after it.
+        for after in ("models", "evaluation"):
+            shutil.rmtree(copy.result(after))
+        copy.result("report.html").unlink()
         for rows in copy.result("runs").glob("*/*/rows.json"):
             for other in rows.parent.iterdir():
                 if other != rows:
@@ -195,7 +199,7 @@ def start_and_wait_for_a_step(house, recipe, phase):
     process = house.start(recipe, "--until", "train")
     metrics = house.result(f"runs/one/{phase}/metrics.jsonl")
     begun = time.monotonic()
-    while not metrics.exists() and time.monotonic() - begun < 200:
+    while not metrics.exists() and process.poll() is None and time.monotonic() - begun < 200:
         time.sleep(0.02)
     return process, json.loads(metrics.with_name("job.json").read_text())
 
