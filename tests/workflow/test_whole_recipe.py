@@ -196,7 +196,7 @@ def test_a_source_without_files_is_named_before_any_job(finished):
 
 def start_and_wait_for_a_step(house, recipe, phase):
     """Return Snakemake, and the record of the phase's job, which has just made its first step."""
-    process = house.start(recipe, "--until", "train")
+    process = house.start(recipe, "--until", "export")
     metrics = house.result(f"runs/one/{phase}/metrics.jsonl")
     begun = time.monotonic()
     while not metrics.exists() and process.poll() is None and time.monotonic() - begun < 200:
@@ -217,8 +217,8 @@ def test_killed_with_all_its_processes_the_same_command_ends_with_the_same_bits(
                 continue
         process.communicate()
         assert not house.result(f"runs/one/{phase}/checkpoint.json").exists(), "killed too late to test anything"
-    output = house.run(RECIPE, "--until", "train")
-    assert set(re.findall(r"^(\w+) +\d+$", output, re.MULTILINE)) == {"train", "total"}
+    output = house.run(RECIPE, "--until", "export")
+    assert set(re.findall(r"^(\w+) +\d+$", output, re.MULTILINE)) == {"train", "export", "total"}
     for run, phase in (("one", "stable"), ("one", "annealing"), ("edu", "annealing-edu")):
         assert house.final_weights(run, phase) == finished.final_weights(run, phase)
 
