@@ -5,12 +5,6 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# Without --configfile the demo's recipe serves.
-if not config:
-
-    configfile: "config/demo.yaml"
-
-
 # With `software-deployment-method: apptainer` every rule that does not say otherwise runs inside this image.
 container: os.environ.get("ALASIN_IMAGE")
 

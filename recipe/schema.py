@@ -70,6 +70,8 @@ class Source(Documents):
 
     note: Text = ""
     """What this text is and its licence, for the report and the model card."""
+    made: bool = False
+    """Whether a program made the text: report and card mark its numbers, which say nothing about the language."""
 
 
 class Tokenizer(Strict):

@@ -95,8 +95,8 @@ class Dag:
         contents |= {**retrieval, "recipe": self.recipe}
         texts = {name: to_json(content) for name, content in contents.items()}
         # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.
-        notes = json.dumps({name: source.note for name, source in self.recipe.sources.items()}, indent=1)
-        return texts | {"notes": notes}
+        notes = {name: {"note": source.note, "made": source.made} for name, source in self.recipe.sources.items()}
+        return texts | {"notes": json.dumps(notes, indent=1)}
 
     def write_slices(self, folder: Path) -> None:
         """Write every slice of the recipe below `folder`; files that would not change are left untouched.

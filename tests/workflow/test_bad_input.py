@@ -116,3 +116,11 @@ def test_a_stage_given_the_wrong_files_says_so(tmp_path, stage, sentence):
     assert done.returncode == (os.EX_DATAERR if "trainer" in stage else 1)
     assert done.stderr.startswith("error: "), done.stderr
     assert sentence in done.stderr
+
+
+def test_without_a_recipe_nothing_is_done_and_the_demo_is_not_trained(tmp_path):
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--cores", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "no recipe is named; add --configfile and its path" in done.stderr
+    assert not (tmp_path / "results").exists()

@@ -92,7 +92,7 @@ def test_numbers_come_from_the_files(results: Path, card: str) -> None:
     rows[0]["loss"] = 4.321
     change(results / "evaluation" / "small-fi" / "mlm.json", rows=rows)
     change(results / "tokenizers" / "demo" / "manifest.json", vocabulary=3_987)
-    change(results / "recipe" / "notes.json", **{"udhr-fi": "Novels | from an attic"})
+    change(results / "recipe" / "notes.json", **{"udhr-fi": {"note": "Novels | from an attic", "made": False}})
     after = render(Results(results), "small-fi")
     for text in ("4.321", "3,987", r"Novels \| from an attic"):
         assert text not in card

@@ -11,7 +11,6 @@ is named in the error. Reading needs neither torch nor matplotlib.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -159,12 +158,9 @@ class Source:
     name: str
     language: str
     note: str
+    made: bool
+    """Whether a program made the text, as the recipe says."""
     manifest: dict[str, Any]
-
-    @property
-    def made(self) -> bool:
-        """Whether a program made the text, as its note says."""
-        return re.search(r"\bmade\b", self.note, re.IGNORECASE) is not None
 
     @property
     def lost(self) -> dict[str, int]:
@@ -279,7 +275,11 @@ class Results:
         manifests = {
             name: self._json(f"corpus/{name}/manifest.json", "language", "splits", "read", "dropped") for name in names
         }
-        found = [Source(name, content["language"], notes.get(name, ""), content) for name, content in manifests.items()]
+        told = {name: notes.get(name, {"note": "", "made": False}) for name in manifests}
+        found = [
+            Source(name, content["language"], told[name]["note"], told[name]["made"], content)
+            for name, content in manifests.items()
+        ]
         return sorted(found, key=lambda source: (source.language, source.name))
 
     def tokenizer(self, name: str) -> dict[str, Any]:

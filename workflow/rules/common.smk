@@ -17,6 +17,11 @@ SLICES = Path("results/recipe")
 read_as_meant(workflow.resource_settings)
 
 try:
+    # No recipe serves when none is named: a forgotten option would train another one into somebody's results.
+    if not workflow.configfiles and not config:
+        raise UserError(
+            "no recipe is named; add --configfile and its path, such as config/demo.yaml, or use `alasin run RECIPE`"
+        )
     # Snakemake has read these files; where one gives a key twice it took the last and said nothing.
     for configfile in workflow.configfiles:
         read_yaml(Path(configfile))
