@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from math import ceil
 
+from recipe.evaluation import file_name
 from recipe.schema import Mixture, Recipe, Stage, WordBin, ancestry, lineage
 
 Problem = tuple[str, str]
@@ -28,6 +29,7 @@ def problems(recipe: Recipe) -> list[Problem]:
         *_phases(recipe),
         *_runs(recipe),
         *_evaluation(recipe),
+        *_compared(recipe),
         *_retrieval(recipe),
     ]
 
@@ -223,6 +225,13 @@ def _validation(recipe: Recipe, languages: int) -> Iterator[Problem]:
             f"{tokens / asked.every_tokens / 3:.1%} of the training's time; for at most {VALIDATION_SHARE:.0%} give at "
             f"least {ceil(tokens / 3 / VALIDATION_SHARE)}, or fewer rows.",
         )
+
+
+def _compared(recipe: Recipe) -> Iterator[Problem]:
+    others = recipe.evaluation.tokenizers
+    for index, name in enumerate(others):
+        if file_name(name) in map(file_name, others[:index]):
+            yield f"evaluation.tokenizers[{index}]", f"{name} is there before; name each once."
 
 
 def _retrieval(recipe: Recipe) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recipe.types import Count, Name, Positive, Rate, Share, Strict, Text
+from recipe.types import Count, Name, Positive, Rate, Share, Strict, Text, TokenizerName
 
 
 class RetrievalTask(Strict):
@@ -71,5 +71,12 @@ class Evaluation(Strict):
     """Language -> a sentence with one [MASK], filled in by each model for the report."""
     test: list[Name] = Field(default_factory=list)
     """Runs that are measured on the test split, when all is decided. It is counted how often this is done."""
+    tokenizers: list[TokenizerName] = Field(default_factory=list)
+    """Tokenizers from elsewhere to compare with: directories, files as tokenizer.json, or names on the hub."""
     retrieval: Retrieval = Retrieval()
     """What retrieval is measured on."""
+
+
+def file_name(tokenizer: str) -> str:
+    """Return a tokenizer's path or hub name as one part of a path; `/` becomes `--`, as in the hub's own cache."""
+    return tokenizer.replace("/", "--")

@@ -47,15 +47,14 @@ class Needs:
 
 
 def whole_recipe(recipe: Recipe) -> Needs:
-    """Return what all runs together need; sources and tokenizers that no run needs are left out."""
+    """Return what all runs and the tokenizers, which are compared, need together; other sources are left out."""
     phases = all_phases(recipe)
     evaluations = [evaluation_slice(recipe, run) for run in recipe.runs]
     shards = {one for owned in phases for one in shards_of(rows_of(train_rows_slice(phase_slice(recipe, *owned))))}
     shards |= {one for content in evaluations for one in evaluation_shards(content)}
-    tokenizers = {content.tokenizer for content in evaluations}
-    sources = {source for name in tokenizers for source in tokenizer_sources(recipe, name)}
+    sources = {source for name in recipe.tokenizers for source in tokenizer_sources(recipe, name)}
     sources |= {source for content in evaluations for source in content.sources}
-    return Needs(sorted(sources), sorted(tokenizers), sorted(shards), phases)
+    return Needs(sorted(sources), sorted(recipe.tokenizers), sorted(shards), phases)
 
 
 def all_phases(recipe: Recipe) -> list[OwnedPhase]:

@@ -24,7 +24,7 @@ from common.errors import UserError
 from common.files import matching_files
 from recipe.checks import problems, suggestion
 from recipe.schema import Recipe, Source
-from recipe.types import LANGUAGE, NAME
+from recipe.types import LANGUAGE, NAME, TOKENIZER
 
 Location = tuple[int | str, ...]
 
@@ -32,6 +32,7 @@ Location = tuple[int | str, ...]
 _FORMS = {
     NAME: "is no name; use small letters, digits and hyphens, as in wikipedia-fi.",
     LANGUAGE: "is no language; give an ISO 639 code (fi), a pair of them (en-fi), or code.",
+    TOKENIZER: "is no tokenizer; give a path or a name on the hub, of letters, digits and . _ - / ~ alone.",
 }
 _WANTED = {
     "int_type": "needs a whole number",

@@ -39,12 +39,14 @@ def text(value: Any) -> Any:
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 LANGUAGE = r"^[a-z]{2,3}(-[a-z]{2,3})?$|^code$"
+TOKENIZER = r"^[\w./~-]+$"
 
 Engine = Literal["tokie", "tokenizers"]
 Objective = Literal["classical", "parity"]
 Text = Annotated[str, BeforeValidator(text)]
 Name = Annotated[str, Field(pattern=NAME), BeforeValidator(text)]
 Language = Annotated[str, Field(pattern=LANGUAGE), BeforeValidator(text)]
+TokenizerName = Annotated[str, Field(pattern=TOKENIZER), BeforeValidator(text)]
 Count = Annotated[int, Field(gt=0, lt=2**63), BeforeValidator(number)]
 Size = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(number)]
 Positive = Annotated[float, Field(gt=0.0), BeforeValidator(number)]

@@ -14,6 +14,7 @@ from typing import Any
 from common.files import atomic_file
 from corpus.demo import interface_text
 from corpus.demo.package_text import COLLECTIONS
+from recipe.evaluation import file_name
 from recipe.needs import (
     UNTRAINED,
     Shards,
@@ -30,6 +31,7 @@ from recipe.schema import Recipe, lineage
 from recipe.slices.files import to_json
 from recipe.slices.making import (
     evaluation_slice,
+    fertility_slice,
     held_out_rows_slice,
     phase_slice,
     retrieval_slice,
@@ -62,6 +64,7 @@ class Dag:
         self._phases = {f"{owner}.{phase}": phase_slice(recipe, owner, phase) for owner, phase in all_phases(recipe)}
         self._rows = {name: train_rows_slice(content) for name, content in self._phases.items()}
         self._evaluations = {run: evaluation_slice(recipe, run) for run in recipe.runs}
+        self._compared = fertility_slice(recipe)
 
     def title(self, wildcards: Any) -> str:
         """Return the recipe's title as it is; outside a function Snakemake would look for wildcards in it."""
@@ -92,7 +95,7 @@ class Dag:
         contents |= {
             f"validation/{run}": validation_slice(self.recipe, each) for run, each in self._evaluations.items()
         }
-        contents |= {**retrieval, "recipe": self.recipe}
+        contents |= {**retrieval, "fertility": self._compared, "recipe": self.recipe}
         texts = {name: to_json(content) for name, content in contents.items()}
         # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.
         notes = {name: {"note": source.note, "made": source.made} for name, source in self.recipe.sources.items()}
@@ -119,6 +122,11 @@ class Dag:
     def missing(self) -> list[str]:
         """Return a sentence for each source pattern that matches no file, and each absent file of a retrieval."""
         found = missing_files(self.recipe, PACKAGE_TEXT)
+        found += [
+            f"evaluation.tokenizers: {name} does not exist; put the tokenizer there or mend the path."
+            for name in self.recipe.evaluation.tokenizers
+            if name.startswith(("/", ".", "~")) and not Path(name).exists()
+        ]
         if tasks := self.recipe.evaluation.retrieval.tasks:
             files = {*self._training_files(), *(file for name in tasks for file in self._task_files(name))}
             found += [
@@ -219,6 +227,27 @@ class Dag:
         """Return the same for the tokenizer of a run."""
         return f"results/evaluation/overlap/{self._evaluations[wildcards.run].tokenizer}.json"
 
+    def compared_documents(self, wildcards: Any) -> list[str]:
+        """Return the manifests of the sources that tokenizers are compared on."""
+        return [manifest(source) for source in self._compared.sources]
+
+    def foreign(self, wildcards: Any) -> str:
+        """Return a tokenizer from elsewhere as the recipe names it."""
+        return next(name for name in self.recipe.evaluation.tokenizers if file_name(name) == wildcards.foreign)
+
+    def foreign_files(self, wildcards: Any) -> list[str]:
+        """Return the file or directory of a tokenizer from elsewhere; none for one of the hub."""
+        return [name] if Path(name := self.foreign(wildcards)).exists() else []
+
+    def fertility_results(self) -> list[str]:
+        """Return what is measured of tokenizers: the recipe's, then those from elsewhere."""
+        own = [f"results/fertility/{name}.json" for name in self.recipe.tokenizers]
+        return own + [f"results/fertility/foreign/{file_name(name)}.json" for name in self.recipe.evaluation.tokenizers]
+
+    def run_fertility(self, wildcards: Any) -> str:
+        """Return what is measured of a run's tokenizer."""
+        return f"results/fertility/{self._evaluations[wildcards.run].tokenizer}.json"
+
     def training_files(self, wildcards: Any) -> list[str]:
         """Return the files that an encoder learns to retrieve from, and those that choose its learning rate."""
         return self._training_files()
@@ -258,10 +287,6 @@ class Dag:
     def _task_files(self, task: str) -> list[str]:
         folder = self.recipe.evaluation.retrieval.tasks[task].folder
         return _task_paths(folder, "test") if folder else []
-
-    def documents(self, wildcards: Any) -> list[str]:
-        """Return the manifests of the sources that a run is trained on."""
-        return [manifest(source) for source in self._evaluations[wildcards.run].sources]
 
 
 def _task_paths(folder: str, split: str) -> list[str]:

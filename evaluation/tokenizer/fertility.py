@@ -4,7 +4,7 @@ The way of a figure: validation texts of a source, drawn at random where it has 
 ones may all be about one thing -> words counted by a pattern, tokens by the tokenizer -> sums per source -> sums per
 language. Fertility is tokens / words over the sum, not a mean of documents, so a long document counts by its length.
 Only languages with validation text have a row. How unequally the languages are served is the Gini coefficient of their
-tokens per byte.
+tokens per byte. The texts depend on the recipe and its seed alone, so that tokenizers are compared on the same ones.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ import numpy as np
 import regex  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from common.errors import UserError, run_command
+from common.files import write_json
 from corpus.rows.permutation import Permutation, derive_key
 from corpus.sampling.documents import manifests_by_source, read_manifest, split_texts
-from corpus.tokens.encoding import TextEncoder, read_encoder
-from evaluation.results import write_result
+from corpus.tokens.encoding import MANIFEST, TextEncoder, read_encoder
+from evaluation.hub import HubAbsentError, write_unmeasured
+from evaluation.results import FORMAT
+from evaluation.tokenizer.foreign import ForeignEncoder, read_foreign
 from recipe.slices.files import read_slice
-from recipe.slices.types import EvaluationSlice
+from recipe.slices.types import FertilitySlice
 
 COMMAND = "python -m evaluation.tokenizer.fertility"
 SPLIT = "validation"
@@ -46,6 +49,8 @@ class Counts:
     """Without [CLS] and [SEP]."""
     bytes: int = 0
     """UTF-8 bytes of the text."""
+    unknown: int = 0
+    """Of the tokens, those that stand for text which the tokenizer has no token for."""
 
     def __add__(self, other: Counts) -> Counts:
         """Return the sums."""
@@ -65,11 +70,14 @@ def count_pattern_words(text: str) -> int:
     return sum(1 for _ in _WORD.finditer(text))
 
 
-def count(encoder: TextEncoder, texts: Iterable[str]) -> Counts:
+def count(encoder: TextEncoder | ForeignEncoder, texts: Iterable[str]) -> Counts:
     """Count the words, tokens and bytes of texts."""
     total = Counts()
+    # Our own are of bytes, and have a token for everything.
+    unknown = encoder.unknown if isinstance(encoder, ForeignEncoder) else None
     for text, ids in encoder.encode(texts):
-        total += Counts(1, count_pattern_words(text), len(ids), len(text.encode()))
+        strange = 0 if unknown is None else int((ids == unknown).sum())
+        total += Counts(1, count_pattern_words(text), len(ids), len(text.encode()), strange)
     return total
 
 
@@ -98,40 +106,41 @@ def sampled_texts(manifest: Path, limit: int, seed: int, source: str) -> Iterato
 
 
 def measure(
-    evaluation: EvaluationSlice, encoder: TextEncoder, manifests: Mapping[str, Path], documents: int
+    content: FertilitySlice, encoder: TextEncoder | ForeignEncoder, manifests: Mapping[str, Path], documents: int
 ) -> dict[str, Any]:
-    """Return the content of fertility.json but for format and run.
+    """Return the content of a tokenizer's result but for format and name.
 
     Raises:
         UserError: documents are not as they were written.
     """
     sources = {
-        source: count(encoder, sampled_texts(manifests[source], documents, evaluation.seed, source))
-        for source in evaluation.sources
+        source: count(encoder, sampled_texts(manifests[source], documents, content.seed, source))
+        for source in content.sources
     }
     rows = []
-    for language, names in sorted(evaluation.languages.items()):
+    for language in sorted(set(content.sources.values())):
+        names = sorted(name for name, spoken in content.sources.items() if spoken == language)
         total = sum((sources[name] for name in names), Counts())
         if total.words:
             rows.append({"language": language, "sources": names, **total.row()})
     return {
-        "tokenizer": evaluation.tokenizer,
+        "vocabulary": encoder.vocabulary,
         "fingerprint": encoder.fingerprint,
         "split": SPLIT,
         "documents_per_source": documents,
-        "seed": evaluation.seed,
+        "seed": content.seed,
         "gini": gini([row["tokens"] / row["bytes"] for row in rows]),
         "rows": rows,
         "sources": [
-            {"source": source, "language": evaluation.sources[source], **counts.row()}
+            {"source": source, "language": content.sources[source], **counts.row()}
             for source, counts in sources.items()
             if counts.words
         ],
     }
 
 
-def _tell(run: str, result: Mapping[str, Any]) -> None:
-    print(f"{run}: tokenizer {result['tokenizer']} on {result['split']} text")
+def _tell(name: str, result: Mapping[str, Any]) -> None:
+    print(f"tokenizer {name}, {result['vocabulary']:,} entries, on {result['split']} text")
     if not result["rows"]:
         print("warning: no source has such text, so nothing is counted; raise held_out in the recipe.")
     for row in result["rows"]:
@@ -147,10 +156,14 @@ def main() -> None:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(
         prog=COMMAND,
-        description="Measure tokens per word and bytes per token on the validation texts of a run's sources.",
+        description="Measure a tokenizer's tokens per word and bytes per token on validation texts, by language and "
+        "source.",
     )
-    parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the run's evaluation, from the recipe")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="manifest.json or tokenizer.json of a tokenizer")
+    parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the fertility, from the recipe")
+    parser.add_argument(
+        "--tokenizer", required=True, help="manifest.json of one trained here; else a directory, a file or a hub name"
+    )
+    parser.add_argument("--name", help="what to call it (default: as it was given)")
     parser.add_argument(
         "--documents", type=Path, nargs="+", required=True, metavar="MANIFEST", help="of each source's documents"
     )
@@ -161,11 +174,17 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.limit < 1:
         raise UserError(f"--limit is {arguments.limit}; give at least 1 document.")
-    evaluation = read_slice(arguments.slice, EvaluationSlice)
-    manifests = manifests_by_source(arguments.documents, evaluation.sources, f"run {evaluation.run}")
-    result = measure(evaluation, read_encoder(arguments.tokenizer), manifests, arguments.limit)
-    write_result(arguments.output, evaluation.run, **result)
-    _tell(evaluation.run, result)
+    content = read_slice(arguments.slice, FertilitySlice)
+    manifests = manifests_by_source(arguments.documents, content.sources, "a run of the recipe")
+    name, given = arguments.name or arguments.tokenizer, Path(arguments.tokenizer)
+    try:
+        encoder = read_encoder(given) if given.name == MANIFEST else read_foreign(arguments.tokenizer)
+    except HubAbsentError as error:
+        write_unmeasured(arguments.output, str(error), tokenizer=name)
+        return
+    result = measure(content, encoder, manifests, arguments.limit)
+    write_json(arguments.output, {"format": FORMAT, "tokenizer": name, **result})
+    _tell(name, result)
 
 
 if __name__ == "__main__":

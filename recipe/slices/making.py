@@ -10,6 +10,7 @@ from recipe.slices.rowsets import rowset
 from recipe.slices.types import (
     Component,
     EvaluationSlice,
+    FertilitySlice,
     PhaseSlice,
     RetrievalSlice,
     RetrievalTaskSlice,
@@ -81,7 +82,7 @@ def evaluation_slice(recipe: Recipe, run: str) -> EvaluationSlice:
     """Return the slice of the evaluation of `run`; raises `KeyError` if the recipe has none of this name."""
     way = lineage(recipe, run)
     stages = [stage for _, phase in way for stage in recipe.phases[phase].stages]
-    names = sorted({source for stage in stages for source in recipe.mixtures[stage.mixture].factors})
+    names = _sources(recipe, stages)
     sources = {name: recipe.sources[name].language for name in names}
     shape, tokenizer = _model(recipe, run)
     return EvaluationSlice(
@@ -119,6 +120,13 @@ def validation_slice(recipe: Recipe, evaluation: EvaluationSlice) -> ValidationS
     )
 
 
+def fertility_slice(recipe: Recipe) -> FertilitySlice:
+    """Return the slice of what tokenizers are compared on."""
+    phases = {phase for run in recipe.runs for _, phase in lineage(recipe, run)}
+    names = _sources(recipe, [stage for phase in phases for stage in recipe.phases[phase].stages])
+    return FertilitySlice(seed=recipe.seed, sources={name: recipe.sources[name].language for name in names})
+
+
 def retrieval_slice(recipe: Recipe) -> RetrievalSlice:
     """Return the slice of how encoders learn to retrieve."""
     fields = {name: value for name, value in recipe.evaluation.retrieval if name in RetrievalSlice.model_fields}
@@ -146,6 +154,11 @@ def held_out_rows_slice(evaluation: EvaluationSlice, split: str = "validation") 
     """Return the slice of the rows that a run is measured on, of the validation or the test split."""
     names = [rowset(length) for length in evaluation.lengths]
     return RowsSlice(tokenizer=evaluation.tokenizer, split=split, rowsets=dict.fromkeys(evaluation.sources, names))
+
+
+def _sources(recipe: Recipe, stages: list[Stage]) -> list[str]:
+    """Return the sources of all mixtures that stages read, sorted."""
+    return sorted({source for stage in stages for source in recipe.mixtures[stage.mixture].factors})
 
 
 def _model(recipe: Recipe, run: str) -> tuple[ModelShape, str]:

@@ -2,8 +2,8 @@
 
 A rule writes each slice anew whenever the recipe changes, and a stage depends on its slice, not on the recipe. So what
 was made stays valid for as long as its own slice stays the same: a new run, another mixture or a reworded title leaves
-a finished phase alone. Eight kinds: of a source, a sample of sources, a tokenizer trained on one, rows, a phase of a
-run, validation while a run trains, the evaluation of a run, and retrieval.
+a finished phase alone. They are of a source, a sample of sources, a tokenizer trained on one, rows, a phase of a run,
+validation while a run trains, the evaluation of a run, fertility, and retrieval.
 """
 
 from __future__ import annotations
@@ -129,6 +129,14 @@ class ValidationSlice(Strict):
     masking_rate: float = 0.0
     languages: dict[str, list[str]] = Field(default_factory=dict)
     """Language -> sources of the run."""
+
+
+class FertilitySlice(Strict):
+    """What decides a tokenizer's fertility, besides the tokenizer and the held-out documents."""
+
+    seed: int
+    sources: dict[str, str]
+    """Source -> language; all that a run is trained on."""
 
 
 class RetrievalSlice(Strict):

@@ -37,6 +37,7 @@ def finish(folder: Path) -> Path:
             if not (results / "runs" / place[0] / place[1]).exists():
                 _phase(results, *place, before=way[: way.index(place)])
         _evaluation(results, run)
+    _fertility(results, dag)
     _retrieval(results)
     seen = {"documents": 12, "shorter_than_a_window": 2, "bytes": 4000, "seen_bytes": 246, "seen": 0.0615, "copies": 1}
     seen |= {"seen_stderr": 0.01, "where": [{"source": "interface-sv", "seen": 0.0415}]}
@@ -46,6 +47,15 @@ def finish(folder: Path) -> Path:
     ]
     write_json(results / "evaluation" / "overlap" / "demo.json", {"format": 1, "rows": rows})
     return results
+
+
+def _fertility(results: Path, dag: Dag) -> None:
+    counts = {"documents": 12, "words": 1000, "tokens": 1734, "bytes": 6000, "unknown": 0}
+    counts |= {"tokens_per_word": 1.734, "bytes_per_token": 3.46}
+    sources = [{"source": name, "language": source.language} | counts for name, source in dag.recipe.sources.items()]
+    rows = [{"language": language, "sources": []} | counts for language in sorted({row["language"] for row in sources})]
+    content = {"format": 1, "tokenizer": "demo", "vocabulary": 4000, "gini": 0.1234, "rows": rows, "sources": sources}
+    write_json(results / "fertility" / "demo.json", content)
 
 
 def _parts(sources: list[str], length: int) -> dict[str, Any]:
@@ -160,14 +170,6 @@ def _evaluation(results: Path, run: str) -> None:
     parts = [(one, part) for one in sorted(content["languages"]) for part in (None, *content["languages"][one])]
     alone = [hidden | {"language": language, "source": source} for language, source in parts]
     write_json(folder / "pseudo_perplexity.json", {"format": 1, "run": run, "rows": alone, "seed": 1})
-    words = {"sources": [], "documents": 12, "words": 1000, "tokens": 1734, "bytes": 6000}
-    fertility = [
-        {"language": language, "tokens_per_word": 1.734, "bytes_per_token": 3.46} | words
-        for language in sorted(content["languages"])
-    ]
-    write_json(
-        folder / "fertility.json", {"format": 1, "run": run, "tokenizer": "demo", "rows": fertility, "gini": 0.1234}
-    )
     guesses = [
         {"token": token, "probability": 0.5 / 2**i} for i, token in enumerate((" vapaina", "<b>", "|", " ", "."))
     ]

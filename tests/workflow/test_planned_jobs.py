@@ -26,4 +26,5 @@ def test_a_dry_run_has_as_many_jobs_of_each_rule_as_a_plan_counts(tmp_path: Path
     made_from_packages = [planned.pop(rule) for rule in ("package_text", "text_wheel", "retrieval_text")]
     assert made_from_packages == [13, 1, 1]
     recipe = read_recipe(RECIPE)
-    assert planned == count_jobs(recipe) | {"train": len(all_phases(recipe))}
+    counted = {rule: jobs for rule, jobs in count_jobs(recipe).items() if jobs}
+    assert planned == counted | {"train": len(all_phases(recipe))}

@@ -122,11 +122,34 @@ def test_text_that_is_not_made_gives_no_notice(results: Path) -> None:
 
 
 def test_how_unequally_languages_are_served_is_told_with_each_tokenizers_objective(results: Path, page: str) -> None:
-    assert '<td class="t">classical</td><td>0.1234</td>' in page
-    change(results / "tokenizers" / "demo" / "manifest.json", objective="parity")
-    for run in RUNS:
-        change(results / "evaluation" / run / "fertility.json", gini=0.0056)
-    assert '<td class="t">parity</td><td>0.0056</td>' in render(Results(results), "t", RUNS)
+    assert '<td class="t">Gini coefficient</td><td></td><td></td><td>0.1234</td>' in page
+    assert "<th>demo<small>4,000 entries</small></th>" in page
+    config = read_json(results / "recipe" / "recipe.json")
+    config["tokenizers"]["demo"]["objective"] = "parity"
+    write_json(results / "recipe" / "recipe.json", config)
+    change(results / "fertility" / "demo.json", gini=0.0056)
+    page = render(Results(results), "t", RUNS)
+    assert "<td>0.0056</td>" in page
+    assert "<th>demo<small>4,000 entries, parity</small></th>" in page
+
+
+def test_tokenizers_stand_side_by_side_and_an_absent_one_is_told(results: Path) -> None:
+    config = read_json(results / "recipe" / "recipe.json")
+    config["evaluation"]["tokenizers"] = ["far/away", "near/by"]
+    write_json(results / "recipe" / "recipe.json", config)
+    near = read_json(results / "fertility" / "demo.json") | {"vocabulary": 250_002, "gini": None}
+    near["rows"] = [row | {"tokens_per_word": 1.111, "unknown": 867} for row in near["rows"] if row["language"] == "fi"]
+    near["sources"] = []
+    write_json(results / "fertility" / "foreign" / "near--by.json", near)
+    absent = {"format": 1, "tokenizer": "far/away", "unmeasured": "it needs the <hub>."}
+    write_json(results / "fertility" / "foreign" / "far--away.json", absent)
+    page = render(Results(results), "t", RUNS)
+    assert "<th>near/by<small>250,002 entries</small></th>" in page
+    assert '<td class="t">fi</td><td>12</td><td>1,000</td><td>1.73</td><td>1.11 <small' in page
+    assert "(50.0)</small></td></tr>" in page
+    assert '<td class="t">sv</td><td>12</td><td>1,000</td><td>1.73</td><td>–</td>' in page
+    assert "far/away was not measured: it needs the &lt;hub&gt;." in page
+    assert '<td class="t">udhr-fi</td><td>12</td>' in page
 
 
 def test_numbers_come_from_the_files(results: Path, page: str) -> None:
@@ -134,10 +157,9 @@ def test_numbers_come_from_the_files(results: Path, page: str) -> None:
     mlm["rows"][0] |= {"loss": 4.3217, "loss_stderr": 0.0123, "unigram_loss": 6.7654, "accuracy": 0.3456}
     change(results / "evaluation" / "small" / "mlm.json", rows=mlm["rows"])
     change(results / "corpus" / "udhr-fi" / "manifest.json", read=98765, dropped={"too short": 4321})
-    fertility = read_json(results / "evaluation" / "small" / "fertility.json")["rows"]
-    fertility[0]["tokens_per_word"] = 8.76
-    for run in RUNS:
-        change(results / "evaluation" / run / "fertility.json", rows=fertility)
+    rows = read_json(results / "fertility" / "demo.json")["rows"]
+    rows[0]["tokens_per_word"] = 8.76
+    change(results / "fertility" / "demo.json", rows=rows)
     pointer = results / "runs" / "small" / "stable" / "checkpoint.json"
     change(pointer, manifest_sha256="abc123" * 10)
     state = pointer.parent / read_json(pointer)["checkpoint"] / "state.json"
@@ -343,7 +365,7 @@ def test_what_could_not_be_measured_is_told_and_all_else_is_shown(results: Path)
     place = {"language": "fi", "length": 128, "reason": "no held-out document"}
     for run in RUNS:
         change(results / "evaluation" / run / "mlm.json", rows=[], unmeasured=[place])
-        change(results / "evaluation" / run / "fertility.json", rows=[])
+    change(results / "fertility" / "demo.json", rows=[], sources=[], gini=None)
     page = render(Results(results), "Nothing held out", RUNS)
     assert page.count("fi at 128 tokens (no held-out document)") == len(RUNS)
     assert "No held-out loss was measured" in page

@@ -30,7 +30,7 @@ class StageJobs:
 def count_jobs(recipe: Recipe) -> dict[str, int]:
     """Return how many jobs each rule but `train` is, if nothing is there yet; text from packages is left out."""
     needs = whole_recipe(recipe)
-    measured = ("fertility", "masked_language_modelling", "pseudo_perplexity", "fill_mask")
+    measured = ("masked_language_modelling", "pseudo_perplexity", "fill_mask")
     each_run = ("export", *measured, "model_card")
     retrieval = recipe.evaluation.retrieval
     encoders = retrieval_encoders(recipe) if retrieval.tasks else []
@@ -40,11 +40,13 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "tokenizer": len(needs.tokenizers),
         "shards": len(needs.shards),
         "rows": len(needs.phases),
-        "overlap": len(needs.tokenizers),
+        "overlap": len({one.tokenizer for one in needs.shards}),
         "context_lengths": len(needs.phases),
         "held_out_rows": len(recipe.runs),
         **dict.fromkeys(each_run, len(recipe.runs)),
         **dict.fromkeys(("test_rows", "final_test"), len(set(recipe.evaluation.test))),
+        "fertility": len(needs.tokenizers),
+        "foreign_fertility": len(recipe.evaluation.tokenizers),
         "fine_tune": len(encoders) * len(retrieval.learning_rates),
         "retrieval": len(encoders) * len(retrieval.tasks),
         "retrieval_bm25": len(retrieval.tasks),

@@ -16,6 +16,7 @@ import yaml
 
 from common.errors import run_command
 from common.files import atomic_file
+from workflow.report.fertility import of_languages, read_tokenizers
 from workflow.report.html import environment
 from workflow.report.metrics import ENDS
 from workflow.report.results import FillMask, PhaseResult, Results
@@ -60,7 +61,7 @@ def render(results: Results, run: str) -> str:
         "overlap": [row for row in results.overlap(run) if row["seen"]],
         "test": results.test(run) if run in results.tested() else None,
         "pseudo": [row for row in results.pseudo_perplexity(run) if row.source is None],
-        "fertility": results.fertility(run),
+        "fertility": of_languages(read_tokenizers(results.folder), content.tokenizer, content.languages),
         "fill_mask": fill_mask,
         "ends": ENDS,
     }

@@ -20,7 +20,7 @@ from common.files import atomic_file
 from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
 from recipe.slices.rowsets import parse_rowset
-from workflow.report import figures, retrieval
+from workflow.report import fertility, figures, retrieval
 from workflow.report.contexts import read_contexts
 from workflow.report.metrics import ENDS, FREQUENT
 from workflow.report.results import (
@@ -85,8 +85,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "mixtures": mixtures,
         "made": {source.name for source in sources if source.made},
         "fills": fills,
-        "fertility": fertility_rows(results, runs),
-        "parity": parity_rows(results, runs),
+        "fertility": fertility.table(fertility.read_tokenizers(results.folder)),
         "retrieval": retrieval.tables(retrieval.read_results(results.folder)),
         "blanks": (blanks := blank_rows(results, runs)),
         "prompt": blanks[0]["prompt"] if blanks else "[MASK]",
@@ -247,26 +246,6 @@ def pseudo_rows(measured: Mapping[str, Sequence[PseudoPerplexity]]) -> Table:
     return [
         {"language": language, "source": source, "runs": [found.get((language, source, run)) for run in measured]}
         for language, source in places
-    ]
-
-
-def fertility_rows(results: Results, runs: Sequence[str]) -> Table:
-    """Return fertility once per tokenizer and language."""
-    found = {
-        (tokenizer, row.language): row
-        for run in runs
-        for tokenizer in [results.lineage(run).tokenizer]
-        for row in results.fertility(run)
-    }
-    return [{"tokenizer": tokenizer, "row": row} for (tokenizer, _), row in sorted(found.items(), key=lambda i: i[0])]
-
-
-def parity_rows(results: Results, runs: Sequence[str]) -> Table:
-    """Return, once per tokenizer, its objective and how unequally it serves the languages."""
-    found = {results.lineage(run).tokenizer: results.gini(run) for run in runs}
-    return [
-        {"tokenizer": tokenizer, "objective": results.objective(tokenizer), "gini": value}
-        for tokenizer, value in sorted(found.items())
     ]
 
 

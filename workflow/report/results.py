@@ -4,9 +4,11 @@ Nothing is measured here and nothing is kept: every number comes from a file bel
 is named in the error. Reading needs neither torch nor matplotlib.
 
     recipe/evaluation/{run}.json    the lineage of a run             runs/{run}/{phase}/    checkpoint.json, metrics
-    recipe/notes.json               what each source is              evaluation/{run}/      mlm, fertility, fill_mask
+    recipe/notes.json               what each source is              evaluation/{run}/      mlm, fill_mask
     corpus/{source}/manifest.json   documents read, kept, dropped    models/{run}/          weights and configuration
     tokenizers/, rows/              vocabulary; rows and their fill
+
+Fertility and retrieval, of which a file may tell that it was not measured, are read beside (`workflow.report`).
 """
 
 from __future__ import annotations
@@ -111,18 +113,6 @@ class PseudoPerplexity:
 
 
 @dataclass(frozen=True)
-class Fertility:
-    """A row of fertility.json."""
-
-    language: str
-    documents: int
-    words: int
-    tokens: int
-    tokens_per_word: float
-    bytes_per_token: float
-
-
-@dataclass(frozen=True)
 class FillMask:
     """A row of fill_mask.json."""
 
@@ -172,7 +162,7 @@ class Source:
         return sum(int(split[what]) for split in self.manifest["splits"].values())
 
 
-Row = TypeVar("Row", HeldOut, PseudoPerplexity, Fertility, FillMask)
+Row = TypeVar("Row", HeldOut, PseudoPerplexity, FillMask)
 
 
 def shown(token: str) -> str:
@@ -234,19 +224,6 @@ class Results:
         own = self.lineage(run)
         content = self._json(f"evaluation/overlap/{own.tokenizer}.json", "rows")
         return [row for row in content["rows"] if row["source"] in own.sources]
-
-    def fertility(self, run: str) -> list[Fertility]:
-        """Return tokens per word, per language."""
-        return self._rows(run, "fertility", Fertility)
-
-    def gini(self, run: str) -> float | None:
-        """Return the Gini coefficient of tokens per byte over languages; none without held-out text."""
-        value = self._json(f"evaluation/{run}/fertility.json").get("gini")
-        return None if value is None else float(value)
-
-    def objective(self, tokenizer: str) -> str:
-        """Return what a tokenizer's merges were chosen by, `classical` or `parity`."""
-        return str(self.tokenizer(tokenizer).get("objective", "classical"))
 
     def fill_mask(self, run: str) -> list[FillMask]:
         """Return what the model puts into the prompts' blanks."""

@@ -53,6 +53,7 @@ shell.prefix(
 wildcard_constraints:
     source="[a-z0-9-]+",
     tokenizer="[a-z0-9-]+",
+    foreign="[^/]+",
     run="[a-z0-9-]+",
     encoder=r"[a-z0-9-]+(\.untrained)?",
     rate="[0-9.e+-]+",

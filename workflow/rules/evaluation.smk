@@ -3,19 +3,39 @@
 
 rule fertility:
     input:
-        slice="results/recipe/evaluation/{run}.json",
-        tokenizer=dag.tokenizer,
-        documents=dag.documents,
+        slice="results/recipe/fertility.json",
+        tokenizer="results/tokenizers/{tokenizer}/manifest.json",
+        documents=dag.compared_documents,
     output:
-        result="results/evaluation/{run}/fertility.json",
+        result="results/fertility/{tokenizer}.json",
     log:
-        "logs/evaluation/{run}/fertility.log",
+        "logs/fertility/{tokenizer}.log",
     conda:
         "../../envs/alasin.yaml"
     message:
-        "Counting tokens per word for {wildcards.run}"
+        "Counting tokens per word of tokenizer {wildcards.tokenizer}"
     shell:
         "python -m evaluation.tokenizer.fertility --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
+        " --name {wildcards.tokenizer} --documents {input.documents:q} --output {output.result:q} > {log:q} 2>&1"
+
+
+rule foreign_fertility:
+    input:
+        slice="results/recipe/fertility.json",
+        files=dag.foreign_files,
+        documents=dag.compared_documents,
+    output:
+        result="results/fertility/foreign/{foreign}.json",
+    log:
+        "logs/fertility/foreign/{foreign}.log",
+    conda:
+        "../../envs/alasin.yaml"
+    params:
+        tokenizer=dag.foreign,
+    message:
+        "Counting tokens per word of tokenizer {params.tokenizer}"
+    shell:
+        "python -m evaluation.tokenizer.fertility --slice {input.slice:q} --tokenizer {params.tokenizer:q}"
         " --documents {input.documents:q} --output {output.result:q} > {log:q} 2>&1"
 
 

@@ -9,11 +9,12 @@ rule model_card:
         model="results/models/{run}/config.json",
         results=collect(
             "results/evaluation/{{run}}/{kind}.json",
-            kind=["mlm", "pseudo_perplexity", "fertility", "fill_mask"],
+            kind=["mlm", "pseudo_perplexity", "fill_mask"],
         ),
         test=dag.run_test,
         overlap=dag.run_overlap,
         contexts=dag.run_contexts,
+        fertility=dag.run_fertility,
         retrieval=dag.run_retrieval,
     output:
         card="results/models/{run}/README.md",
@@ -33,6 +34,7 @@ rule report:
         cards=collect("results/models/{run}/README.md", run=dag.recipe.runs),
         slices=collect("results/recipe/evaluation/{run}.json", run=dag.recipe.runs),
         notes="results/recipe/notes.json",
+        fertility=dag.fertility_results(),
         retrieval=dag.retrieval_results(),
     output:
         report(

@@ -16,32 +16,14 @@ from corpus.sampling.sample import sample
 from corpus.tokens.bpe import make
 from corpus.tokens.encoding import read_encoder
 from evaluation.tokenizer.fertility import count, count_pattern_words, gini, measure, sampled_texts
-from recipe.slices.types import EvaluationSlice, SourceSlice, TokenizerSlice
+from recipe.slices.types import FertilitySlice, SourceSlice, TokenizerSlice
 
 ROOT = Path(__file__).parents[3]
 LANGUAGES = {"fi-news": "fi", "fi-wiki": "fi", "sv-wiki": "sv"}
 
 
-def evaluation_slice(languages: dict[str, str]) -> EvaluationSlice:
-    names = sorted(languages)
-    shape = {"layers": 1, "hidden": 8, "heads": 1, "intermediate": 8, "global_every": 3, "local_attention": 8}
-    return EvaluationSlice.model_validate(
-        {
-            "run": "anvil",
-            "seed": 1,
-            "model": {**shape, "local_rope_theta": 1e4, "norm_eps": 1e-5},
-            "tokenizer": "small",
-            "lengths": [64],
-            "rows": 10,
-            "masking_rate": 0.3,
-            "rope_theta": 1e4,
-            "languages": {tag: [name for name in names if languages[name] == tag] for tag in set(languages.values())},
-            "sources": languages,
-            "prompts": {},
-            "components": [],
-            "lineage": [["anvil", "stable"]],
-        }
-    )
+def fertility_slice(languages: dict[str, str]) -> FertilitySlice:
+    return FertilitySlice(seed=1, sources=languages)
 
 
 def write_documents(directory: Path, name: str, language: str, held_out: float) -> Path:
@@ -85,7 +67,7 @@ def test_a_word_is_a_run_of_letters_and_digits_or_another_visible_character(text
 
 
 def test_counts_are_those_of_the_validation_texts(manifests: dict[str, Path], tokenizer: Path) -> None:
-    result = measure(evaluation_slice(LANGUAGES), read_encoder(tokenizer), manifests, 1000)
+    result = measure(fertility_slice(LANGUAGES), read_encoder(tokenizer), manifests, 1000)
     texts = list(split_texts(manifests["sv-wiki"], "validation"))
     plain = Tokenizer.from_file(str(tokenizer.with_name("tokenizer.json")))
     tokens = sum(len(plain.encode(text, add_special_tokens=False).ids) for text in texts)
@@ -98,6 +80,7 @@ def test_counts_are_those_of_the_validation_texts(manifests: dict[str, Path], to
         "words": words,
         "tokens": tokens,
         "bytes": size,
+        "unknown": 0,
         "tokens_per_word": tokens / words,
         "bytes_per_token": size / tokens,
     }
@@ -114,7 +97,7 @@ def test_a_part_of_the_texts_is_drawn_at_random_and_by_the_seed(manifests: dict[
 
 
 def test_a_language_is_the_sum_of_its_sources(manifests: dict[str, Path], tokenizer: Path) -> None:
-    result = measure(evaluation_slice(LANGUAGES), read_encoder(tokenizer), manifests, 1000)
+    result = measure(fertility_slice(LANGUAGES), read_encoder(tokenizer), manifests, 1000)
     assert [row["language"] for row in result["rows"]] == ["fi", "sv"]
     assert result["rows"][0]["sources"] == ["fi-news", "fi-wiki"]
     for field in ("documents", "words", "tokens", "bytes"):
@@ -135,13 +118,13 @@ def test_the_gini_coefficient_is_0_for_equal_values_and_grows_with_inequality(
 def test_the_gini_coefficient_is_that_of_the_languages_tokens_per_byte(
     manifests: dict[str, Path], tokenizer: Path
 ) -> None:
-    result = measure(evaluation_slice(LANGUAGES), read_encoder(tokenizer), manifests, 1000)
+    result = measure(fertility_slice(LANGUAGES), read_encoder(tokenizer), manifests, 1000)
     fi, sv = (row["tokens"] / row["bytes"] for row in result["rows"])
     assert result["gini"] == pytest.approx(abs(fi - sv) / (fi + sv) / 2)
 
 
 def test_no_more_documents_of_a_source_are_read_than_asked_for(manifests: dict[str, Path], tokenizer: Path) -> None:
-    result = measure(evaluation_slice(LANGUAGES), read_encoder(tokenizer), manifests, 2)
+    result = measure(fertility_slice(LANGUAGES), read_encoder(tokenizer), manifests, 2)
     assert [row["documents"] for row in result["sources"]] == [2, 2, 2]
 
 
@@ -156,22 +139,24 @@ def test_a_language_without_validation_text_has_no_row(
 ) -> None:
     bare = write_documents(tmp_path, "la-bare", "la", 0.0)
     encoder = read_encoder(tokenizer)
-    result = measure(evaluation_slice({**LANGUAGES, "la-bare": "la"}), encoder, {**manifests, "la-bare": bare}, 100)
+    result = measure(fertility_slice({**LANGUAGES, "la-bare": "la"}), encoder, {**manifests, "la-bare": bare}, 100)
     assert [row["language"] for row in result["rows"]] == ["fi", "sv"]
-    assert measure(evaluation_slice({"la-bare": "la"}), encoder, {"la-bare": bare}, 100)["rows"] == []
+    assert measure(fertility_slice({"la-bare": "la"}), encoder, {"la-bare": bare}, 100)["rows"] == []
 
 
 def test_the_command_writes_the_file_and_names_missing_documents(
     tmp_path: Path, manifests: dict[str, Path], tokenizer: Path
 ) -> None:
-    (tmp_path / "slice.json").write_text(evaluation_slice(LANGUAGES).model_dump_json())
+    (tmp_path / "slice.json").write_text(fertility_slice(LANGUAGES).model_dump_json())
     command = [sys.executable, "-m", "evaluation.tokenizer.fertility", "--slice", str(tmp_path / "slice.json")]
-    command += ["--tokenizer", str(tokenizer), "--output", str(tmp_path / "fertility.json"), "--documents"]
+    command += ["--tokenizer", str(tokenizer), "--name", "small", "--output", str(tmp_path / "fertility.json")]
     paths = [str(path) for path in manifests.values()]
-    done = subprocess.run([*command, *paths], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "--documents", *paths], cwd=ROOT, capture_output=True, text=True, check=True)
     result = read_json(tmp_path / "fertility.json")
-    assert (result["format"], result["run"], result["tokenizer"]) == (1, "anvil", "small")
+    assert (result["format"], result["tokenizer"], result["vocabulary"]) == (1, "small", 350)
     assert f"fi: {result['rows'][0]['tokens_per_word']:.3f} tokens per word" in done.stdout
-    failed = subprocess.run([*command, *paths[:2]], cwd=ROOT, capture_output=True, text=True, check=False)
+    failed = subprocess.run(
+        [*command, "--documents", *paths[:2]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert failed.returncode == 1
     assert "trained on sv-wiki too; give it in --documents" in failed.stderr
