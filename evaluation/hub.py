@@ -6,6 +6,7 @@ else goes on, and once it is deleted the same command measures again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,17 @@ def _out_of_reach(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def leave_the_hub() -> None:
+    """Ask the hub for nothing from here on: all else is here, and without a network each question is waited for.
+
+    Libraries read the variable when they are imported; this one may have been before.
+    """
+    from huggingface_hub import constants
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    constants.HF_HUB_OFFLINE = True
 
 
 def write_unmeasured(path: Path, reason: str, **facts: Any) -> None:

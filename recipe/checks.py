@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from math import ceil
 
-from recipe.evaluation import file_name
+from recipe.evaluation import RetrievalTask, file_name
 from recipe.schema import Mixture, Recipe, Stage, WordBin, ancestry, lineage
 
 Problem = tuple[str, str]
@@ -239,16 +239,26 @@ def _retrieval(recipe: Recipe) -> Iterator[Problem]:
     for index, run in enumerate(retrieval.runs):
         yield from _absent(f"{key}.runs[{index}]", "run", run, recipe.runs)
     for name, task in retrieval.tasks.items():
-        if bool(task.folder) == bool(task.mteb):
-            yield f"{key}.tasks.{name}", "give either the folder of local files or the name of a task of mteb."
-        if task.subset and not task.mteb:
-            yield f"{key}.tasks.{name}.subset", "only tasks of mteb have subsets; leave it out."
+        yield from _task(f"{key}.tasks.{name}", task)
+    for index, pairs in enumerate(retrieval.train):
+        if bool(pairs.file) == bool(pairs.hub):
+            yield f"{key}.train[{index}]", "give either a file or the name of a data set on the hub."
+        if pairs.subset and not pairs.hub:
+            yield f"{key}.train[{index}].subset", "only data sets of the hub have subsets; leave it out."
     if retrieval.tasks:
-        for field, wanted in (("train", "files of pairs"), ("dev", "a folder"), ("learning_rates", "rates to try")):
+        yield from _task(f"{key}.dev", retrieval.dev)
+        for field, wanted in (("train", "files of pairs"), ("learning_rates", "rates to try")):
             if not getattr(retrieval, field):
                 yield f"{key}.{field}", f"is empty, but tasks are to be measured; give {wanted}."
     if len(set(retrieval.learning_rates)) < len(retrieval.learning_rates):
         yield f"{key}.learning_rates", "names a rate twice; give each once."
+
+
+def _task(key: str, task: RetrievalTask) -> Iterator[Problem]:
+    if bool(task.folder) == bool(task.mteb):
+        yield key, "give either the folder of local files or the name of a task of mteb."
+    if task.subset and not task.mteb:
+        yield f"{key}.subset", "only tasks of mteb have subsets; leave it out."
 
 
 def _final_length(recipe: Recipe, run: str) -> int | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from recipe.types import Count, Name, Positive, Rate, Share, Strict, Text, TokenizerName
 
@@ -20,13 +20,39 @@ class RetrievalTask(Strict):
     """Which part of that task, where it has several."""
 
 
+class Pairs(Strict):
+    """Pairs of a query and its answer, with a wrong answer or without: a local file, or a data set of the hub."""
+
+    file: Text = ""
+    """File in any format of sources."""
+    hub: Text = ""
+    """Name of a data set on the hub."""
+    subset: Text = ""
+    """Which part of that data set, where it has several."""
+    split: Text = "train"
+    """Split of that data set."""
+    columns: list[Text] = Field(default_factory=lambda: ["query", "positive", "negative"], min_length=2, max_length=3)
+    """Fields that hold query, answer and wrong answer; the last may be absent."""
+    limit: Count | None = None
+    """Draw so many pairs at random; none for all."""
+
+
+def _as_mapping(key: str, kind: type[Strict]) -> BeforeValidator:
+    """Let a part be written as the one value of `key`."""
+
+    def mapping(value: Any) -> Any:
+        return {key: value} if isinstance(value, str) else value
+
+    return BeforeValidator(mapping, json_schema_input_type=str | kind)
+
+
 class Retrieval(Strict):
     """How encoders learn to retrieve, and on what they are measured then; nothing where no task is named."""
 
-    train: list[Text] = Field(default_factory=list)
-    """Files of pairs, in any format of sources: fields `query`, `positive` and, in all or none, `negative`."""
-    dev: Text = ""
-    """Folder of a task with qrels/dev.tsv, whose score chooses the learning rate."""
+    train: list[Annotated[Pairs, _as_mapping("file", Pairs)]] = Field(default_factory=list)
+    """Pairs to learn from: files, or data sets of the hub. Either all have wrong answers or none."""
+    dev: Annotated[RetrievalTask, _as_mapping("folder", RetrievalTask)] = RetrievalTask()
+    """Task whose score chooses the learning rate: a folder with qrels/dev.tsv, or a task of the package `mteb`."""
     learning_rates: list[Positive] = Field(default_factory=lambda: [2e-5, 5e-5, 1e-4])
     """Peaks that are tried, each in a job of its own."""
     epochs: Count = 1

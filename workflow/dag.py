@@ -248,8 +248,14 @@ class Dag:
         """Return what is measured of a run's tokenizer."""
         return f"results/fertility/{self._evaluations[wildcards.run].tokenizer}.json"
 
+    def results_by_hub(self) -> list[str]:
+        """Return the results that say so where the hub was out of reach."""
+        encoders = retrieval_encoders(self.recipe) if self.recipe.evaluation.retrieval.tasks else []
+        tuned = [path for encoder in encoders for path in self._candidates(encoder)]
+        return [*self.fertility_results(), *tuned, *self.retrieval_results()]
+
     def training_files(self, wildcards: Any) -> list[str]:
-        """Return the files that an encoder learns to retrieve from, and those that choose its learning rate."""
+        """Return the files that an encoder learns to retrieve from, and those that choose its rate; none of the hub."""
         return self._training_files()
 
     def task_files(self, wildcards: Any) -> list[str]:
@@ -258,8 +264,7 @@ class Dag:
 
     def candidates(self, wildcards: Any) -> list[str]:
         """Return the fine-tunings of an encoder, one for each learning rate."""
-        rates = self.recipe.evaluation.retrieval.learning_rates
-        return [f"results/retrieval/{wildcards.encoder}/{rate:g}/result.json" for rate in rates]
+        return self._candidates(wildcards.encoder)
 
     def encoder_model(self, wildcards: Any) -> str:
         """Return the exported model that an encoder is, or has the shape of."""
@@ -280,9 +285,14 @@ class Dag:
         """Return what is measured on the retrieval of a run."""
         return self.retrieval_results(wildcards.run)
 
+    def _candidates(self, encoder: str) -> list[str]:
+        rates = self.recipe.evaluation.retrieval.learning_rates
+        return [f"results/retrieval/{encoder}/{rate:g}/result.json" for rate in rates]
+
     def _training_files(self) -> list[str]:
         retrieval = self.recipe.evaluation.retrieval
-        return [*retrieval.train, *_task_paths(retrieval.dev, "dev")]
+        files = [pairs.file for pairs in retrieval.train if pairs.file]
+        return files + (_task_paths(retrieval.dev.folder, "dev") if retrieval.dev.folder else [])
 
     def _task_files(self, task: str) -> list[str]:
         folder = self.recipe.evaluation.retrieval.tasks[task].folder

@@ -9,48 +9,22 @@ difference.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError, run_command
 from common.files import write_json
-from corpus.sources.readers import Reject, read_documents
+from evaluation.hub import HubAbsentError, leave_the_hub, write_unmeasured
+from evaluation.retrieval.pairs import Columns, read_pairs
+from evaluation.retrieval.tasks import open_task
 from recipe.slices.files import read_slice
 from recipe.slices.types import RetrievalSlice
 
 COMMAND = "python -m evaluation.retrieval.fine_tune"
 FORMAT = 1
-FIELDS = ("query", "positive", "negative")
 MODEL = "model"
 COMPUTED_TOGETHER = 64
 """Pairs whose activations are held at a time; changes the result by rounding only."""
-
-
-def read_pairs(paths: list[Path]) -> dict[str, list[str]]:
-    """Return the columns `query`, `positive` and, where every record has one, `negative` of files that sources may be.
-
-    Raises:
-        UserError: a record lacks a query or a positive, or there is none.
-    """
-    columns: dict[str, list[str]] = {name: [] for name in FIELDS}
-    for record in read_documents(paths, "query"):
-        if isinstance(record, Reject):
-            raise UserError(f"{record.file} line {record.line} is no pair: {record.reason}, for the field 'query'.")
-        answer = record.fields.get("positive")
-        if not isinstance(answer, str) or not answer:
-            raise UserError(f"{record.file} line {record.line} has no string 'positive', which a pair has.")
-        columns["query"].append(record.text)
-        columns["positive"].append(answer)
-        if isinstance(wrong := record.fields.get("negative"), str):
-            columns["negative"].append(wrong)
-    if not columns["query"]:
-        raise UserError(f"there is no pair in {', '.join(map(str, paths))}; give files of them.")
-    if len(columns["negative"]) != len(columns["query"]):
-        if columns["negative"]:
-            raise UserError("some pairs have a 'negative' and some have not; give all of them one, or none.")
-        del columns["negative"]
-    return columns
 
 
 def build(config: Path, length: int, untrained: bool, seed: int) -> Any:
@@ -78,7 +52,7 @@ def build(config: Path, length: int, untrained: bool, seed: int) -> Any:
     return SentenceTransformer(modules=[encoder, pooling])
 
 
-def train(encoder: Any, pairs: dict[str, list[str]], content: RetrievalSlice, rate: float, folder: Path) -> None:
+def train(encoder: Any, pairs: Columns, content: RetrievalSlice, rate: float, folder: Path) -> None:
     """Train a `SentenceTransformer` in place; `folder` is for what the trainer wants to write."""
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
@@ -110,14 +84,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="result.json to write; the model goes beside it")
     arguments = parser.parse_args()
     content = read_slice(arguments.slice, RetrievalSlice)
-    pairs = read_pairs([Path(file) for file in content.train])
-    os.environ["HF_HUB_OFFLINE"] = "1"  # Nothing below is on the hub, and a node without a network would wait for it.
-    from evaluation.retrieval.ranking import METRIC, grade, rank_by_encoder
-    from evaluation.retrieval.tasks import read_task
-
-    dev = read_task("dev", Path(content.dev), "dev")
-    encoder = build(arguments.model, content.length, arguments.untrained, content.seed)
     arguments.output.unlink(missing_ok=True)
+    try:
+        pairs, dev = read_pairs(content.train, content.seed), open_task("dev", content.dev, "dev")
+    except HubAbsentError as error:
+        write_unmeasured(arguments.output, str(error), learning_rate=arguments.learning_rate)
+        return
+    leave_the_hub()
+    from evaluation.retrieval.ranking import METRIC, grade, rank_by_encoder
+
+    encoder = build(arguments.model, content.length, arguments.untrained, content.seed)
     folder = arguments.output.parent
     train(encoder, pairs, content, arguments.learning_rate, folder / "trainer")
     encoder.save(str(folder / MODEL))
@@ -129,7 +105,7 @@ def main() -> None:
         {"format": FORMAT, "learning_rate": arguments.learning_rate, "dev": {METRIC: value, "queries": len(scores)}}
         | {"how": how | content.model_dump(mode="json")},
     )
-    print(f"learning rate {arguments.learning_rate:g}: nDCG@10 {value:.4f} on {len(scores):,} queries of {content.dev}")
+    print(f"learning rate {arguments.learning_rate:g}: nDCG@10 {value:.4f} on {len(scores):,} queries of {dev.where}")
 
 
 if __name__ == "__main__":

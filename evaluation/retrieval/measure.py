@@ -6,7 +6,6 @@ The system is the best of an encoder's fine-tunings by their dev score, or BM25 
 from __future__ import annotations
 
 import argparse
-import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ import numpy as np
 from common.errors import UserError, run_command
 from common.files import read_json, write_json
 from common.intervals import CONFIDENCE, bootstrap_interval
+from evaluation.hub import HubAbsentError, leave_the_hub, write_unmeasured
 from evaluation.retrieval.fine_tune import FORMAT, MODEL
-from evaluation.retrieval.tasks import Task, hub_task, read_task
+from evaluation.retrieval.tasks import SPLIT, open_task
 from recipe.slices.files import read_slice
 from recipe.slices.types import RetrievalTaskSlice
 
@@ -38,10 +38,12 @@ def choose(results: list[Path]) -> tuple[Path, dict[str, Any]]:
     return best, read[best]
 
 
-def _task(content: RetrievalTaskSlice) -> Task:
-    if content.mteb:
-        return hub_task(content.mteb, content.subset)
-    return read_task(content.name, Path(content.folder), "test")
+def refuse_unmeasured(results: list[Path]) -> None:
+    """Raise the `HubAbsentError` again for which a fine-tuning could not be done; a rate less is another choice."""
+    for path in results:
+        content = read_json(path)
+        if isinstance(content, dict) and "unmeasured" in content:
+            raise HubAbsentError(str(content["unmeasured"]))
 
 
 def main() -> None:
@@ -55,8 +57,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
     arguments = parser.parse_args()
     content = read_slice(arguments.slice, RetrievalTaskSlice)
-    task = _task(content)
-    os.environ["HF_HUB_OFFLINE"] = "1"  # The task is here; the encoder is no matter of the hub.
+    where = content.mteb or content.folder
+    facts = {"system": arguments.system, "task": content.name, "where": where}
+    try:
+        refuse_unmeasured(arguments.candidates)
+        task = open_task(content.name, content, SPLIT)
+    except HubAbsentError as error:
+        write_unmeasured(arguments.output, str(error), **facts)
+        return
+    leave_the_hub()
     from evaluation.retrieval.ranking import METRIC, grade, rank_by_bm25, rank_by_encoder
 
     how: dict[str, Any] = {"bm25s": version("bm25s")}
@@ -81,10 +90,8 @@ def main() -> None:
         arguments.output,
         {
             "format": FORMAT,
-            "system": arguments.system,
-            "task": content.name,
-            "where": content.mteb or content.folder,
-            "split": "test",
+            **facts,
+            "split": task.split,
             "metric": METRIC,
             "value": float(values.mean()),
             "interval": [low, high],

@@ -15,7 +15,11 @@ from typing import Any
 import orjson
 
 from common.errors import UserError
+from evaluation.hub import needing_the_hub
+from recipe.evaluation import RetrievalTask
 
+SPLIT = "test"
+"""That is measured, where a task has several."""
 CORPUS, QUERIES, QRELS = "corpus.jsonl", "queries.jsonl", "qrels"
 
 
@@ -30,6 +34,19 @@ class Task:
     """Those that a document answers."""
     relevant: dict[str, dict[str, int]]
     """Query -> document -> grade, at least 1."""
+    split: str = SPLIT
+    where: str = ""
+    """Its folder, or its name in `mteb`."""
+
+
+def open_task(name: str, asked: RetrievalTask, split: str) -> Task:
+    """Read a task from its folder, or fetch it from the hub; `split` is that of the folder.
+
+    Raises:
+        HubAbsentError: the hub is out of reach.
+        UserError: as `read_task` and `hub_task` do.
+    """
+    return hub_task(name, asked.mteb, asked.subset) if asked.mteb else read_task(name, Path(asked.folder), split)
 
 
 def read_task(name: str, folder: Path, split: str) -> Task:
@@ -55,18 +72,44 @@ def read_task(name: str, folder: Path, split: str) -> Task:
             relevant.setdefault(query, {})[document] = grade
     if not relevant:
         raise UserError(f"{folder / QRELS / split}.tsv holds no judgement above 0, so there is nothing to measure.")
-    return Task(name, corpus, {query: queries[query] for query in relevant}, relevant)
+    return Task(name, corpus, {query: queries[query] for query in relevant}, relevant, split, str(folder))
 
 
-def hub_task(name: str, subset: str) -> Task:
-    """Fetch a task of `mteb` by its name, from the hub or what is kept of it on this machine.
+def hub_task(name: str, mteb_name: str, subset: str) -> Task:
+    """Fetch a task of `mteb`, from the hub or what is kept of it on this machine: its test split, or else its first.
 
     Args:
-        name: as `mteb` has it, such as "SciFact".
+        name: what to call it.
+        mteb_name: as `mteb` has it, such as "SciFact".
         subset: which of its subsets (languages, programming languages); empty where it has one.
 
     Raises:
-        UserError: there is no such retrieval task or subset, or the hub is not within reach.
+        HubAbsentError: the hub is out of reach.
+        UserError: there is no such retrieval task or subset, or the hub refuses it.
+    """
+    import mteb
+
+    split = check_hub_task(mteb_name, subset)
+    task = mteb.get_task(mteb_name, eval_splits=[split], **({"hf_subsets": [subset]} if subset else {}))
+    with needing_the_hub(mteb_name):
+        task.load_data()
+    task.convert_v1_dataset_format_to_v2(None)  # does nothing to most; some are still loaded in the old form
+    content = task.dataset[subset or next(iter(task.dataset))][split]
+    queries = {row["id"]: row["text"] for row in content["queries"]}
+    relevant = {
+        query: answers
+        for query, own in content["relevant_docs"].items()
+        if query in queries and (answers := {document: int(grade) for document, grade in own.items() if grade > 0})
+    }
+    corpus = {row["id"]: " ".join(filter(None, (row.get("title"), row["text"]))) for row in content["corpus"]}
+    return Task(name, corpus, {query: queries[query] for query in relevant}, relevant, split, mteb_name)
+
+
+def check_hub_task(name: str, subset: str) -> str:
+    """Return the split of a task of `mteb` that is measured; nothing is fetched.
+
+    Raises:
+        UserError: there is no such retrieval task or subset.
     """
     import mteb
     from mteb.abstasks import AbsTaskRetrieval
@@ -80,26 +123,8 @@ def hub_task(name: str, subset: str) -> Task:
     subsets = list(task.hf_subsets)
     if subset not in (subsets if subset or len(subsets) > 1 else [""]):
         raise UserError(f"{name} has the subsets {', '.join(subsets)}; set `subset` of the task to one of them.")
-    try:
-        task.load_data()
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"{name} needs the hub and did not come ({reason}); fetch it once where there is a network, with "
-            "HF_HOME on a disk that both see."
-        ) from None
-    content = task.dataset[subset or subsets[0]][task.eval_splits[0]]
-    relevant = {
-        query: {document: int(grade) for document, grade in own.items() if grade > 0}
-        for query, own in content["relevant_docs"].items()
-    }
-    queries = {row["id"]: row["text"] for row in content["queries"]}
-    return Task(
-        name,
-        {row["id"]: " ".join(filter(None, (row.get("title"), row["text"]))) for row in content["corpus"]},
-        {query: queries[query] for query, own in relevant.items() if own and query in queries},
-        {query: own for query, own in relevant.items() if own and query in queries},
-    )
+    splits = list(task.eval_splits)
+    return SPLIT if SPLIT in splits else splits[0]
 
 
 def _lines(path: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from recipe.evaluation import Pairs, RetrievalTask
 from recipe.schema import Batch, Documents, LearningRate, ModelShape, Optimizer
 from recipe.types import Objective, Strict
 
@@ -143,19 +144,16 @@ class RetrievalSlice(Strict):
     """What decides how an encoder learns to retrieve, besides its learning rate. Fields as in `Retrieval`."""
 
     seed: int
-    train: list[str]
-    dev: str
+    train: list[Pairs]
+    dev: RetrievalTask
     epochs: int
     batch: int
     length: int
     warmup: float
 
 
-class RetrievalTaskSlice(Strict):
-    """What decides a measurement of retrieval, besides the system. Fields as in `RetrievalTask`."""
+class RetrievalTaskSlice(RetrievalTask):
+    """What decides a measurement of retrieval, besides the system."""
 
     name: str
     seed: int
-    folder: str
-    mteb: str
-    subset: str

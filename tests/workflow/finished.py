@@ -81,7 +81,14 @@ def _retrieval(results: Path) -> None:
     scores = {"small": [0.9, 0.8, 0.85, 0.7], "small.untrained": [0.5, 0.45, 0.4, 0.3], "_bm25": [0.2, 0.3, 0.25, 0.2]}
     for name, own in scores.items():
         system = "BM25" if name == "_bm25" else name
-        content = {"format": 1, "system": system, "task": "interface-fi-sv", "metric": "ndcg_at_10", "seed": 1}
+        content = {
+            "format": 1,
+            "system": system,
+            "task": "interface-fi-sv",
+            "split": "test",
+            "metric": "ndcg_at_10",
+            "seed": 1,
+        }
         content |= {"value": sum(own) / 4, "interval": [min(own), max(own)], "confidence": 0.95}
         content |= {"queries": 4, "documents": 9, "how": {} if system == "BM25" else {"learning_rate": 5e-4}}
         content["scores"] = {f"q{number}": score for number, score in enumerate(own)}

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.files import read_json
+from common.files import read_json, write_json
 from tests.workflow.finished import change, finish
 from workflow.report import html as report
 from workflow.report.card import cell, drawn_tokens, front_matter, render
@@ -150,6 +150,15 @@ def test_retrieval_is_in_the_card_and_its_model_index_from_one_file_a_task(finis
     assert model["name"] == "small"
     assert result["dataset"] == {"name": "interface-fi-sv", "type": "interface-fi-sv", "split": "test"}
     assert (result["metrics"][0]["type"], result["metrics"][0]["value"]) == ("ndcg_at_10", 0.8125)
+
+
+def test_a_task_that_could_not_be_measured_is_told_in_the_card(tmp_path: Path) -> None:
+    results = finish(tmp_path)
+    content = {"format": 1, "system": "small", "task": "interface-fi-sv", "unmeasured": "It needs the hub."}
+    write_json(results / "evaluation" / "retrieval" / "interface-fi-sv" / "small.json", content)
+    text = render(Results(results), "small")
+    assert "interface-fi-sv was not measured: It needs the hub." in text
+    assert "model-index" not in text
 
 
 def test_a_run_whose_retrieval_was_not_measured_has_no_model_index(card: str) -> None:

@@ -371,6 +371,18 @@ def test_what_could_not_be_measured_is_told_and_all_else_is_shown(results: Path)
     assert "No held-out loss was measured" in page
 
 
+def test_a_system_that_could_not_be_measured_is_told_beside_the_others(results: Path) -> None:
+    folder = results / "evaluation" / "retrieval" / "interface-fi-sv"
+    for name, system in (("small", "small"), ("small.untrained", "small.untrained")):
+        content = {"format": 1, "system": system, "task": "interface-fi-sv", "unmeasured": "It needs the hub."}
+        write_json(folder / f"{name}.json", content)
+    page = render(Results(results), "t", RUNS)
+    assert "Not measured: small; untrained, the shape of small. It needs the hub." in page
+    assert '<td class="t">BM25</td><td>0.2375</td>' in page
+    write_json(folder / "_bm25.json", content | {"system": "BM25"})
+    assert "Not measured: BM25; small; untrained" in render(Results(results), "t", RUNS)
+
+
 def test_retrieval_has_a_table_a_task_and_bold_where_a_system_is_surely_best(page: str, results: Path) -> None:
     table = page[page.index('<section id="retrieval">') :]
     assert "4 queries, 9 documents" in table

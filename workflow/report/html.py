@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from common.errors import run_command
 from common.files import atomic_file
+from common.intervals import CONFIDENCE
 from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
 from recipe.slices.rowsets import parse_rowset
@@ -86,6 +87,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "made": {source.name for source in sources if source.made},
         "fills": fills,
         "fertility": fertility.table(fertility.read_tokenizers(results.folder)),
+        "confidence": CONFIDENCE,
         "retrieval": retrieval.tables(retrieval.read_results(results.folder)),
         "blanks": (blanks := blank_rows(results, runs)),
         "prompt": blanks[0]["prompt"] if blanks else "[MASK]",

@@ -13,13 +13,15 @@ from recipe.needs import UNTRAINED
 from recipe.reading import read_recipe
 from workflow.dag import Dag
 
-RESULT = {"system", "task", "metric", "value", "interval", "confidence", "queries", "documents", "seed", "how"}
+RESULT = {"system", "task", "split", "metric", "value", "interval", "confidence", "queries", "documents", "seed", "how"}
+UNMEASURED = {"system", "task", "unmeasured"}
 
 
 def read_results(results: Path) -> list[dict[str, Any]]:
     """Return what was measured on retrieval for the recipe that is there, tasks by name, of a task the best first.
 
-    What an earlier recipe left of other tasks and systems is not read.
+    A result with `unmeasured`, the reason, has no `value`; those come last of their task. What an earlier recipe left
+    of other tasks and systems is not read.
 
     Raises:
         UserError: a file is no such result.
@@ -28,29 +30,30 @@ def read_results(results: Path) -> list[dict[str, Any]]:
     asked = Dag(read_recipe(results / "recipe" / "recipe.json")).retrieval_results()
     for path in filter(Path.is_file, (results / file.removeprefix("results/") for file in asked)):
         content = read_json(path)
-        if not isinstance(content, dict) or not content.keys() >= RESULT | {"scores"}:
+        if not isinstance(content, dict) or not any(
+            content.keys() >= kind for kind in (RESULT | {"scores"}, UNMEASURED)
+        ):
             raise UserError(f"{path} is no result of a retrieval; delete it and run Snakemake again.")
         found.append(content)
-    return sorted(found, key=lambda one: (one["task"], -one["value"], one["system"]))
+    return sorted(found, key=lambda one: (one["task"], -one.get("value", -1.0), one["system"]))
 
 
 def tables(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return one table a task: its name, size, and a row a system, with whether it is surely the best.
+    """Return one table a task: its name, size, a row a system, with whether it is surely the best, and the absent ones.
 
     Bold is only what is better than every other system on these queries, sure by the interval of the difference.
     """
     made = []
     for task in dict.fromkeys(one["task"] for one in found):
-        own = [one for one in found if one["task"] == task]
-        best = surely_best({one["system"]: one["scores"] for one in own}, own[0]["seed"])
-        made.append(
-            {
-                "task": task,
-                "queries": own[0]["queries"],
-                "documents": own[0]["documents"],
-                "rows": [{**one, "name": shown_name(one["system"]), "best": one["system"] == best} for one in own],
-            }
-        )
+        named = [{**one, "name": shown_name(one["system"])} for one in found if one["task"] == task]
+        own = [one for one in named if "value" in one]
+        best = surely_best({one["system"]: one["scores"] for one in own}, own[0]["seed"]) if own else None
+        absent: dict[str, list[str]] = {}
+        for one in named:
+            if "unmeasured" in one:
+                absent.setdefault(one["unmeasured"], []).append(one["name"])
+        rows = [{**one, "best": one["system"] == best} for one in own]
+        made.append({"task": task, "rows": rows, "absent": absent})
     return made
 
 
@@ -65,7 +68,7 @@ def model_index(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, 
     results = [
         {
             "task": {"type": "retrieval"},
-            "dataset": {"name": one["task"], "type": one["task"], "split": "test"},
+            "dataset": {"name": one["task"], "type": one["task"], "split": one["split"]},
             "metrics": [
                 {
                     "type": one["metric"],
@@ -76,6 +79,6 @@ def model_index(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, 
             ],
         }
         for one in found
-        if one["system"] == run
+        if one["system"] == run and "value" in one
     ]
     return [{"name": run, "results": results}] if results else []

@@ -10,6 +10,7 @@ from common.errors import UserError
 from workflow.dag import PAIRS, WHEEL, Dag
 from workflow.directory_lock import hold, holder_elsewhere
 from workflow.resources import read_as_meant
+from workflow.unmeasured import told
 from recipe.reading import load_recipe, read_yaml, unusable_files
 
 SLICES = Path("results/recipe")
@@ -61,6 +62,17 @@ wildcard_constraints:
     phase="[a-z0-9-]+",
     split="train|validation|test",
     rowset="[0-9]+(-words-[0-9]+-[0-9]*)?",
+
+
+# Whether or not something else failed.
+onsuccess:
+    if sentences := told(dag.results_by_hub()):
+        logger.warning(sentences)
+
+
+onerror:
+    if sentences := told(dag.results_by_hub()):
+        logger.warning(sentences)
 
 
 onstart:

@@ -1,6 +1,5 @@
 """Fine-tuning and measuring: what is learnt is measured, wrong labels teach nothing, the best rate is taken."""
 
-import json
 import random
 import sys
 from math import log2
@@ -12,7 +11,7 @@ import pytest
 from common.errors import UserError
 from common.files import read_json, write_json
 from evaluation.retrieval import fine_tune, measure
-from evaluation.retrieval.fine_tune import build, read_pairs
+from evaluation.retrieval.fine_tune import build
 from recipe.slices.files import to_json
 from recipe.slices.types import RetrievalSlice, RetrievalTaskSlice
 
@@ -51,10 +50,9 @@ def run(monkeypatch: pytest.MonkeyPatch, command, *arguments: object) -> None:
     command.main()
 
 
-def tune(monkeypatch: pytest.MonkeyPatch, model: Path, task: Path, pairs: str, output: Path, *options: str) -> dict:
-    content = RetrievalSlice(
-        seed=1, train=[str(task / pairs)], dev=str(task), epochs=25, batch=24, length=16, warmup=0.1
-    )
+def tune(monkeypatch: pytest.MonkeyPatch, model: Path, task: Path, pairs: dict, output: Path, *options: str) -> dict:
+    fields = {"seed": 1, "train": [pairs], "dev": {"folder": str(task)}, "length": 16, "warmup": 0.1}
+    content = RetrievalSlice.model_validate(fields | {"epochs": 25, "batch": 24})
     slice_path = output.parent / "slice.json"
     slice_path.parent.mkdir(parents=True, exist_ok=True)
     slice_path.write_text(to_json(content))
@@ -66,13 +64,14 @@ def tune(monkeypatch: pytest.MonkeyPatch, model: Path, task: Path, pairs: str, o
 def test_right_pairs_are_learnt_wrong_ones_teach_nothing_and_the_best_is_measured(
     exported_model: Path, task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = tune(monkeypatch, exported_model, task, "right.jsonl", tmp_path / "right" / "result.json")
-    wrong = tune(monkeypatch, exported_model, task, "wrong.jsonl", tmp_path / "wrong" / "result.json", "--untrained")
+    pairs = {name: {"file": str(task / f"{name}.jsonl")} for name in ("right", "wrong")}
+    right = tune(monkeypatch, exported_model, task, pairs["right"], tmp_path / "right" / "result.json")
+    wrong = tune(monkeypatch, exported_model, task, pairs["wrong"], tmp_path / "wrong" / "result.json", "--untrained")
     assert right["dev"]["ndcg_at_10"] > 0.8
     assert wrong["dev"]["ndcg_at_10"] < 2.5 * CHANCE
     assert (right["how"]["untrained"], wrong["how"]["untrained"]) == (False, True)
     slice_path = tmp_path / "task.json"
-    slice_path.write_text(to_json(RetrievalTaskSlice(name="by-heart", seed=1, folder=str(task), mteb="", subset="")))
+    slice_path.write_text(to_json(RetrievalTaskSlice(name="by-heart", seed=1, folder=str(task))))
     candidates = [tmp_path / "wrong" / "result.json", tmp_path / "right" / "result.json"]
     output = tmp_path / "measured.json"
     arguments = ["--slice", slice_path, "--system", "one", "--candidates", *candidates, "--output", output]
@@ -82,7 +81,7 @@ def test_right_pairs_are_learnt_wrong_ones_teach_nothing_and_the_best_is_measure
     assert measured["interval"][0] <= measured["value"] <= measured["interval"][1]
     assert measured["value"] == pytest.approx(sum(measured["scores"].values()) / PAIRS, abs=1e-5)
     assert (measured["queries"], measured["documents"], measured["task"]) == (PAIRS, PAIRS, "by-heart")
-    assert measured["how"]["train"] == [str(task / "right.jsonl")]
+    assert [one["file"] for one in measured["how"]["train"]] == [str(task / "right.jsonl")]
     run(monkeypatch, measure, "--slice", slice_path, "--system", "BM25", "--output", output)
     assert read_json(output)["value"] < 2.5 * CHANCE
 
@@ -99,25 +98,25 @@ def test_an_untrained_encoder_has_the_same_shape_and_other_weights_by_its_seed(e
     assert not weights[1][name].equal(weights[3][name])
 
 
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        ('{"query": "a"}\n', "line 1 has no string 'positive'"),
-        ('{"query": "a", "positive": 3}\n', "line 1 has no string 'positive'"),
-        ('{"positive": "a"}\n', "line 1 is no pair: no text"),
-        ('{"query": "a", "positive": "b", "negative": "c"}\n{"query": "a", "positive": "b"}\n', "all of them one"),
-        ("", "there is no pair"),
-    ],
-)
-def test_what_is_no_pair_is_told(tmp_path: Path, content: str, told: str) -> None:
-    (tmp_path / "pairs.jsonl").write_text(content)
-    with pytest.raises(UserError, match=told):
-        read_pairs([tmp_path / "pairs.jsonl"])
-
-
-def test_triplets_keep_their_negatives(tmp_path: Path) -> None:
-    (tmp_path / "pairs.jsonl").write_text(json.dumps({"query": "a", "positive": "b", "negative": "c"}))
-    assert read_pairs([tmp_path / "pairs.jsonl"]) == {"query": ["a"], "positive": ["b"], "negative": ["c"]}
+def test_out_of_reach_of_the_hub_training_and_all_that_is_measured_of_it_say_so(
+    exported_model: Path, task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    output = tmp_path / "far" / "result.json"
+    tuned = tune(monkeypatch, exported_model, task, {"hub": "someone/pairs"}, output)
+    assert "someone/pairs needs the hub, which is out of reach" in tuned["unmeasured"]
+    assert (tuned["learning_rate"], tuned.keys()) == (3e-3, {"format", "learning_rate", "unmeasured"})
+    near, far = {"folder": str(task)}, {"mteb": "SciFact"}
+    for content, candidates, reason in ((near, [output], "someone/pairs"), (far, [], "SciFact")):
+        slice_path = tmp_path / "task.json"
+        slice_path.write_text(to_json(RetrievalTaskSlice(name="one", seed=1, **content)))
+        result = tmp_path / "measured.json"
+        arguments = ["--slice", slice_path, "--system", "anvil", "--candidates", *candidates, "--output", result]
+        run(monkeypatch, measure, *arguments)
+        measured = read_json(result)
+        assert f"{reason} needs the hub" in measured["unmeasured"]
+        assert (measured["system"], measured["task"]) == ("anvil", "one")
 
 
 def test_of_equal_scores_the_lowest_rate_is_chosen(tmp_path: Path) -> None:

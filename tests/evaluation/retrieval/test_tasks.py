@@ -1,5 +1,6 @@
 """Retrieval tasks: read as they are written, mistakes told by file and line, and those of the hub from its files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from mteb.abstasks import AbsTaskRetrieval
 from mteb.abstasks.task_metadata import TaskMetadata
 
 from common.errors import UserError
+from evaluation.hub import HubAbsentError
 from evaluation.retrieval.ranking import METRIC
-from evaluation.retrieval.tasks import hub_task, read_task
+from evaluation.retrieval.tasks import check_hub_task, hub_task, read_task
 
 CORPUS = [{"_id": "a", "title": "Kissa", "text": "naukuu"}, {"_id": "b", "title": "", "text": "koira haukkuu"}]
 QUERIES = [{"_id": "1", "text": "mikä naukuu"}, {"_id": "2", "text": "mikä haukkuu"}, {"_id": "3", "text": "mikä ui"}]
@@ -67,7 +69,7 @@ def test_an_absent_file_is_named(folder: Path, file: str) -> None:
         read_task("pets", folder, "test")
 
 
-def on_the_hub(path: str, subsets: list[str]) -> AbsTaskRetrieval:
+def on_the_hub(path: str, subsets: list[str], splits: Sequence[str] = ("test",)) -> type[AbsTaskRetrieval]:
     """Return a task of `mteb` whose files lie at `path`, a local repository of the hub's layout."""
 
     class OnTheHub(AbsTaskRetrieval):
@@ -78,7 +80,7 @@ def on_the_hub(path: str, subsets: list[str]) -> AbsTaskRetrieval:
             category="t2t",
             reference=None,
             dataset={"path": path, "revision": "main"},
-            eval_splits=["test"],
+            eval_splits=list(splits),
             eval_langs={name: ["fin-Latn"] for name in subsets} if len(subsets) > 1 else ["fin-Latn"],
             main_score=METRIC,
             date=None,
@@ -92,7 +94,7 @@ def on_the_hub(path: str, subsets: list[str]) -> AbsTaskRetrieval:
             prompt=None,
         )
 
-    return OnTheHub()
+    return OnTheHub
 
 
 def test_a_task_of_the_hub_is_read_from_its_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,21 +110,63 @@ def test_a_task_of_the_hub_is_read_from_its_repository(tmp_path: Path, monkeypat
     )
     (repository / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-    monkeypatch.setattr(mteb, "get_task", lambda name: on_the_hub(str(repository), ["default"]))
-    task = hub_task("Pets", "")
+    kind = on_the_hub(str(repository), ["default"])
+    monkeypatch.setattr(mteb, "get_task", lambda name, **asked: kind())
+    task = hub_task("pets", "Pets", "")
+    assert (task.name, task.where, task.split) == ("pets", "Pets", "test")
     assert task.corpus == {"a": "Kissa naukuu", "b": "koira haukkuu"}
     assert task.queries == {"1": "mikä naukuu"}
     assert task.relevant == {"1": {"a": 2}}
 
 
+def test_a_task_that_mteb_still_loads_in_its_old_form_is_read_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Old(on_the_hub("nowhere", ["fi", "sv"], ["dev", "test"])):  # type: ignore[misc]
+        def load_data(self, num_proc: int | None = None, **other: Any) -> None:
+            """Hold queries, corpus and judgements in attributes, as `mteb` 1 did."""
+            asked.append((list(self.hf_subsets), list(self.eval_splits)))
+            self.queries = {"fi": {"test": {"1": "mikä naukuu", "2": "mikä ui"}}}
+            self.corpus = {"fi": {"test": {"a": {"title": "Kissa", "text": "naukuu"}, "b": {"text": "haukkuu"}}}}
+            self.relevant_docs = {"fi": {"test": {"1": {"a": 1}, "2": {"b": 0}}}}
+            self.data_loaded = True
+
+    asked: list[tuple[list[str], list[str]]] = []
+
+    def get_task(name: str, **only: list[str]) -> AbsTaskRetrieval:
+        task = Old()
+        task.hf_subsets = only.get("hf_subsets", task.hf_subsets)
+        task._eval_splits = only.get("eval_splits", task.eval_splits)
+        return task
+
+    monkeypatch.setattr(mteb, "get_task", get_task)
+    task = hub_task("pets", "Pets", "fi")
+    assert asked == [(["fi"], ["test"])], "no more is fetched than is measured"
+    assert task.corpus == {"a": "Kissa naukuu", "b": "haukkuu"}
+    assert task.relevant == {"1": {"a": 1}}
+    assert task.split == "test"
+
+
 def test_what_needs_the_hub_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match=r"SciFact needs the hub and did not come .*HF_HOME"):
-        hub_task("SciFact", "")
-    with pytest.raises(UserError, match="mteb has no task 'SciFakt'"):
-        hub_task("SciFakt", "")
-    with pytest.raises(UserError, match=r"FinToxicityClassification is no retrieval task"):
-        hub_task("FinToxicityClassification", "")
-    with pytest.raises(UserError, match=r"CodeSearchNetRetrieval has the subsets python, javascript.*set `subset`"):
-        hub_task("CodeSearchNetRetrieval", "")
+    with pytest.raises(HubAbsentError, match=r"SciFact needs the hub, which is out of reach, .*HF_HOME"):
+        hub_task("one", "SciFact", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "subset", "told"),
+    [
+        ("SciFakt", "", "mteb has no task 'SciFakt'"),
+        ("FinToxicityClassification", "", "FinToxicityClassification is no retrieval task"),
+        ("CodeSearchNetRetrieval", "", r"CodeSearchNetRetrieval has the subsets python, javascript.*set `subset`"),
+        ("SciFact", "fi", "SciFact has the subsets default"),
+    ],
+)
+def test_what_is_no_task_of_mteb_is_told(name: str, subset: str, told: str) -> None:
+    with pytest.raises(UserError, match=told) as error:
+        hub_task("one", name, subset)
+    assert not isinstance(error.value, HubAbsentError)
+
+
+def test_of_several_splits_test_is_measured_and_else_the_first() -> None:
+    assert check_hub_task("MultiLongDocRetrieval", "en") == "test"
+    assert check_hub_task("NanoMSMARCORetrieval", "") == "train"
