@@ -245,6 +245,15 @@ def _retrieval(recipe: Recipe) -> Iterator[Problem]:
             yield f"{key}.train[{index}]", "give either a file or the name of a data set on the hub."
         if pairs.subset and not pairs.hub:
             yield f"{key}.train[{index}].subset", "only data sets of the hub have subsets; leave it out."
+    named = [run for run in retrieval.runs or recipe.runs if run in recipe.runs]
+    final = [length for run in named if (length := _final_length(recipe, run)) is not None]
+    read = {"dev": retrieval.dev.length, **{f"tasks.{name}": task.length for name, task in retrieval.tasks.items()}}
+    for place, length in read.items():
+        if final and length is not None and length > min(final):
+            yield (
+                f"{key}.{place}.length",
+                f"{length} tokens are more than a run is trained for; give at most {min(final)}.",
+            )
     if retrieval.tasks:
         yield from _task(f"{key}.dev", retrieval.dev)
         for field, wanted in (("train", "files of pairs"), ("learning_rates", "rates to try")):

@@ -18,6 +18,8 @@ class RetrievalTask(Strict):
     """Name of a task that `mteb` fetches from the hub."""
     subset: Text = ""
     """Which part of that task, where it has several."""
+    length: Count | None = None
+    """Tokens of a text that are read; none for as many as in training."""
 
 
 class Pairs(Strict):

@@ -53,7 +53,8 @@ def build(config: Path, length: int, untrained: bool, seed: int) -> Any:
 
 
 def train(encoder: Any, pairs: Columns, content: RetrievalSlice, rate: float, folder: Path) -> None:
-    """Train a `SentenceTransformer` in place; `folder` is for what the trainer wants to write."""
+    """Train a `SentenceTransformer` in place, in bf16 on a GPU; `folder` is for what the trainer wants to write."""
+    import torch
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss
@@ -64,6 +65,7 @@ def train(encoder: Any, pairs: Columns, content: RetrievalSlice, rate: float, fo
         per_device_train_batch_size=content.batch,
         learning_rate=rate,
         warmup_steps=content.warmup,
+        bf16=torch.cuda.is_available(),
         seed=content.seed,
         save_strategy="no",
         logging_strategy="no",
@@ -97,6 +99,7 @@ def main() -> None:
     folder = arguments.output.parent
     train(encoder, pairs, content, arguments.learning_rate, folder / "trainer")
     encoder.save(str(folder / MODEL))
+    encoder.max_seq_length = content.dev.length or content.length
     scores = grade(rank_by_encoder(encoder, dev), dev.relevant)
     value = sum(scores.values()) / len(scores)
     how = {"pairs": len(pairs["query"]), "negatives": "negative" in pairs, "untrained": arguments.untrained}

@@ -80,7 +80,10 @@ def main() -> None:
             "mteb": version("mteb"),
             "sentence_transformers": version("sentence-transformers"),
         }
-        ranking = rank_by_encoder(SentenceTransformer(str(chosen.parent / MODEL)), task)
+        encoder = SentenceTransformer(str(chosen.parent / MODEL))
+        encoder.max_seq_length = content.length or encoder.max_seq_length
+        how["tokens_read"] = encoder.max_seq_length
+        ranking = rank_by_encoder(encoder, task)
     else:
         ranking = rank_by_bm25(task)
     scores = grade(ranking, task.relevant)

@@ -26,21 +26,27 @@ DEPTH = 10
 SUBSET, SPLIT = "default", "test"
 """Of a task in memory; whatever it was made from."""
 BATCH = 64
-"""Texts that an encoder is given at a time."""
+"""Texts that an encoder is given at a time, fewer where they may be long: see `BATCH_TOKENS`."""
+BATCH_TOKENS = 1 << 15
+"""At most so many tokens at a time; the mask of attention grows with the square of a text."""
 
 Ranking = Mapping[str, Mapping[str, float]]
 """Query -> document -> score, the higher the nearer."""
 
 
 def rank_by_encoder(encoder: Any, task: Task) -> Ranking:
-    """Return what a `SentenceTransformer` finds for each query, as `mteb` runs it."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Return what a `SentenceTransformer` finds for each query, as `mteb` runs it; in bf16 on a GPU."""
+    import torch
+
+    batch = max(1, min(BATCH, BATCH_TOKENS // encoder.max_seq_length))
+    on_gpu = encoder.device.type == "cuda"
+    with tempfile.TemporaryDirectory() as folder, torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
         local = _as_mteb(task)
         mteb.evaluate(
             encoder,
             [local],
             cache=None,
-            encode_kwargs={"batch_size": BATCH},
+            encode_kwargs={"batch_size": batch},
             prediction_folder=Path(folder),
             show_progress_bar=False,
             co2_tracker=False,

@@ -206,3 +206,17 @@ def test_the_optimizer_is_the_published_one():
 
 def test_an_evaluation_covers_every_language_of_the_way():
     assert set(evaluation_slice(RECIPE, "large-cpt").languages) == {*EPOCHS, *PAIRS}
+
+
+def test_retrieval_is_learnt_and_measured_as_published():
+    found = RECIPE.evaluation.retrieval
+    assert [(one.limit, one.subset) for one in found.train] == [(1_250_000, "triplet-hard")]
+    assert found.learning_rates == [1e-5, 2e-5, 3e-5, 5e-5, 8e-5, 1e-4]
+    assert (found.epochs, found.warmup) == (1, 0.05)
+    tasks = {(task.mteb, task.subset) for task in found.tasks.values()}
+    assert {(name, "") for name in ("SciFact", "NFCorpus", "FiQA2018", "TRECCOVID")} <= tasks
+    assert ("MultiLongDocRetrieval", "en") in tasks
+    languages = ("python", "javascript", "go", "ruby", "java", "php")
+    assert {("COIRCodeSearchNetRetrieval", language) for language in languages} <= tasks
+    assert all(task.length == 8192 for task in found.tasks.values() if "Long" in task.mteb or "LEMB" in task.mteb)
+    assert set(found.runs) == {f"{model}{form}" for model in MODELS for form in ("", "-edu")}

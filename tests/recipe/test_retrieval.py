@@ -36,6 +36,12 @@ def retrieval(**changed: Any) -> dict[str, Any]:
         ({"dev": ""}, "dev", "give either the folder of local files or the name of a task of mteb."),
         ({"dev": {"folder": "a", "mteb": "b"}}, "dev", "give either the folder of local files or the name of a task"),
         ({"dev": {"foldr": "a"}}, "dev.foldr", "is no key of a recipe here; did you mean folder?"),
+        ({"tasks": {"one": {"mteb": "a", "length": 257}}}, "tasks.one.length", "257 tokens are more than a run is"),
+        (
+            {"dev": {"folder": "a", "length": 9999}},
+            "dev.length",
+            "9999 tokens are more than a run is trained for; give",
+        ),
         ({"learning_rates": [1e-4, 1e-4]}, "learning_rates", "names a rate twice; give each once."),
         ({"learning_rates": [0]}, "learning_rates[0]", "must be more than 0.0"),
         ({"tests": {}}, "tests", "is no key of a recipe here; did you mean tasks?"),

@@ -82,6 +82,12 @@ def test_right_pairs_are_learnt_wrong_ones_teach_nothing_and_the_best_is_measure
     assert measured["value"] == pytest.approx(sum(measured["scores"].values()) / PAIRS, abs=1e-5)
     assert (measured["queries"], measured["documents"], measured["task"]) == (PAIRS, PAIRS, "by-heart")
     assert [one["file"] for one in measured["how"]["train"]] == [str(task / "right.jsonl")]
+    assert measured["how"]["tokens_read"] == 16
+    slice_path.write_text(to_json(RetrievalTaskSlice(name="by-heart", seed=1, folder=str(task), length=3)))
+    run(monkeypatch, measure, *arguments)
+    cut = read_json(output)
+    assert cut["how"]["tokens_read"] == 3
+    assert cut["value"] < measured["value"], "of a text [CLS], a token and [SEP] are left"
     run(monkeypatch, measure, "--slice", slice_path, "--system", "BM25", "--output", output)
     assert read_json(output)["value"] < 2.5 * CHANCE
 

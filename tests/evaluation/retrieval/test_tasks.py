@@ -14,6 +14,8 @@ from common.errors import UserError
 from evaluation.hub import HubAbsentError
 from evaluation.retrieval.ranking import METRIC
 from evaluation.retrieval.tasks import check_hub_task, hub_task, read_task
+from recipe.evaluation import RetrievalTask
+from recipe.reading import read_recipe
 
 CORPUS = [{"_id": "a", "title": "Kissa", "text": "naukuu"}, {"_id": "b", "title": "", "text": "koira haukkuu"}]
 QUERIES = [{"_id": "1", "text": "mikä naukuu"}, {"_id": "2", "text": "mikä haukkuu"}, {"_id": "3", "text": "mikä ui"}]
@@ -170,3 +172,13 @@ def test_what_is_no_task_of_mteb_is_told(name: str, subset: str, told: str) -> N
 def test_of_several_splits_test_is_measured_and_else_the_first() -> None:
     assert check_hub_task("MultiLongDocRetrieval", "en") == "test"
     assert check_hub_task("NanoMSMARCORetrieval", "") == "train"
+
+
+FINNISH = read_recipe(Path(__file__).parents[3] / "config" / "finnish.yaml").evaluation.retrieval
+HUB = {name: task for name, task in (FINNISH.tasks | {"dev": FINNISH.dev}).items() if task.mteb}
+
+
+@pytest.mark.parametrize("task", HUB.values(), ids=list(HUB))
+def test_every_task_of_the_finnish_recipe_is_one_of_mteb_with_that_subset_graded_alike(task: RetrievalTask) -> None:
+    check_hub_task(task.mteb, task.subset)
+    assert mteb.get_task(task.mteb).metadata.main_score == METRIC
