@@ -66,7 +66,7 @@ def main() -> None:
         write_unmeasured(arguments.output, str(error), **facts)
         return
     leave_the_hub()
-    from evaluation.retrieval.ranking import METRIC, grade, rank_by_bm25, rank_by_encoder
+    from evaluation.retrieval.ranking import METRIC, expected_at_random, grade, rank_by_bm25, rank_by_encoder
 
     how: dict[str, Any] = {"bm25s": version("bm25s")}
     if arguments.candidates:
@@ -99,6 +99,7 @@ def main() -> None:
             "value": float(values.mean()),
             "interval": [low, high],
             "confidence": CONFIDENCE,
+            "chance": expected_at_random(task),
             "queries": len(task.queries),
             "documents": len(task.corpus),
             "seed": content.seed,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from math import log2
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,20 @@ def grade(ranking: Ranking, relevant: Mapping[str, Mapping[str, int]]) -> dict[s
     judge = pytrec_eval.RelevanceEvaluator({query: dict(own) for query, own in relevant.items()}, {"ndcg_cut.10"})
     graded = judge.evaluate({query: dict(own) for query, own in ranking.items() if own})
     return {query: float(graded[query]["ndcg_cut_10"]) if query in graded else 0.0 for query in relevant}
+
+
+def expected_at_random(task: Task) -> float:
+    """Return the expected nDCG@10 of a ranking at random, mean over the queries.
+
+    Each of the n documents is equally likely at each rank, so that the gain expected at a rank is the sum of the
+    query's grades over n; that of the best ranking is the same for all.
+    """
+    discounts = [1 / log2(rank + 1) for rank in range(1, DEPTH + 1)]
+    reached = sum(discounts[: len(task.corpus)]) / len(task.corpus)
+    means = [
+        sum(own.values())
+        * reached
+        / sum(grade * discount for grade, discount in zip(sorted(own.values(), reverse=True), discounts, strict=False))
+        for own in task.relevant.values()
+    ]
+    return sum(means) / len(means)

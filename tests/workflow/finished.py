@@ -89,7 +89,7 @@ def _retrieval(results: Path) -> None:
             "metric": "ndcg_at_10",
             "seed": 1,
         }
-        content |= {"value": sum(own) / 4, "interval": [min(own), max(own)], "confidence": 0.95}
+        content |= {"value": sum(own) / 4, "interval": [min(own), max(own)], "confidence": 0.95, "chance": 0.0987}
         content |= {"queries": 4, "documents": 9, "how": {} if system == "BM25" else {"learning_rate": 5e-4}}
         content["scores"] = {f"q{number}": score for number, score in enumerate(own)}
         write_json(results / "evaluation" / "retrieval" / "interface-fi-sv" / f"{name}.json", content)

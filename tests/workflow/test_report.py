@@ -371,6 +371,10 @@ def test_what_could_not_be_measured_is_told_and_all_else_is_shown(results: Path)
     assert "No held-out loss was measured" in page
 
 
+def test_a_table_of_retrieval_says_what_chance_is(page: str) -> None:
+    assert "4 queries, 9 documents, split test; a ranking at random is expected to reach 0.0987." in page
+
+
 def test_a_system_that_could_not_be_measured_is_told_beside_the_others(results: Path) -> None:
     folder = results / "evaluation" / "retrieval" / "interface-fi-sv"
     for name, system in (("small", "small"), ("small.untrained", "small.untrained")):

@@ -13,7 +13,20 @@ from recipe.needs import UNTRAINED
 from recipe.reading import read_recipe
 from workflow.dag import Dag
 
-RESULT = {"system", "task", "split", "metric", "value", "interval", "confidence", "queries", "documents", "seed", "how"}
+RESULT = {
+    "system",
+    "task",
+    "split",
+    "metric",
+    "value",
+    "interval",
+    "confidence",
+    "chance",
+    "queries",
+    "documents",
+    "seed",
+    "how",
+}
 UNMEASURED = {"system", "task", "unmeasured"}
 
 

@@ -12,6 +12,8 @@ from common.errors import UserError
 from common.files import read_json, write_json
 from evaluation.retrieval import fine_tune, measure
 from evaluation.retrieval.fine_tune import build
+from evaluation.retrieval.ranking import expected_at_random
+from evaluation.retrieval.tasks import read_task
 from recipe.slices.files import to_json
 from recipe.slices.types import RetrievalSlice, RetrievalTaskSlice
 
@@ -90,6 +92,40 @@ def test_right_pairs_are_learnt_wrong_ones_teach_nothing_and_the_best_is_measure
     assert cut["value"] < measured["value"], "of a text [CLS], a token and [SEP] are left"
     run(monkeypatch, measure, "--slice", slice_path, "--system", "BM25", "--output", output)
     assert read_json(output)["value"] < 2.5 * CHANCE
+
+
+@pytest.fixture(scope="module")
+def translations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Parallel text of two made languages, word by word: pairs to learn from, others to be measured on."""
+    folder = tmp_path_factory.mktemp("translations")
+    chance = random.Random(2)
+    dictionary = [(word(chance), word(chance)) for _ in range(12)]
+    texts = [chance.sample(dictionary, 3) for _ in range(240)]
+    pairs = [(" ".join(one for one, _ in words), " ".join(other for _, other in words)) for words in texts]
+    learnt, tested = pairs[:200], pairs[200:]
+    (folder / "qrels").mkdir()
+    (folder / "corpus.jsonl").write_bytes(rows({"_id": f"d{n}", "text": text} for n, (_, text) in enumerate(tested)))
+    (folder / "queries.jsonl").write_bytes(rows({"_id": f"q{n}", "text": text} for n, (text, _) in enumerate(tested)))
+    (folder / "qrels" / "dev.tsv").write_text("".join(f"q{n}\td{n}\t1\n" for n in range(len(tested))))
+    shuffled = [answer for _, answer in learnt]
+    chance.shuffle(shuffled)
+    for name, answers in (("right", [answer for _, answer in learnt]), ("shuffled", shuffled)):
+        found = zip((query for query, _ in learnt), answers, strict=True)
+        (folder / f"{name}.jsonl").write_bytes(rows({"query": one, "positive": other} for one, other in found))
+    return folder
+
+
+def test_pairs_teach_what_was_not_among_them_and_shuffled_ones_leave_an_encoder_at_chance(
+    exported_model: Path, translations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = {}
+    for name in ("right", "shuffled"):
+        pairs = {"file": str(translations / f"{name}.jsonl")}
+        value[name] = tune(monkeypatch, exported_model, translations, pairs, tmp_path / name / "result.json")["dev"]
+    at_random = expected_at_random(read_task("t", translations, "dev"))
+    assert at_random == pytest.approx(sum(1 / log2(rank + 1) for rank in range(1, 11)) / 40)
+    assert value["right"]["ndcg_at_10"] > 4 * at_random
+    assert value["shuffled"]["ndcg_at_10"] < 2 * at_random
 
 
 def test_an_untrained_encoder_has_the_same_shape_and_other_weights_by_its_seed(exported_model: Path) -> None:
