@@ -41,6 +41,8 @@ LENGTH = {DECLARATION: 128, HELP: 64}
 """Tokens of a text that are read."""
 TARGETS = ("fi", "en")
 """Languages in which the articles are searched."""
+PAGES = 800
+"""Pages of the help that are drawn, the same in each language."""
 TESTED = 5
 """One of so many pages is tested, another chooses the rate."""
 
@@ -105,7 +107,7 @@ def declaration_round(texts: Texts) -> Round:
 def _translations(texts: Texts, articles: Sequence[str], asked: Sequence[str], target: str) -> Task:
     """Return the task of finding, among all articles in the target language, that of each query in another."""
     task = Task(f"to-{target}", {f"{key}/{target}": texts[target][key] for key in articles}, {})
-    for language in texts.keys() - {target}:
+    for language in sorted(texts.keys() - {target}):
         for key in asked:
             task.queries[f"{key}/{language}"] = texts[language][key]
             task.relevant[f"{key}/{language}"] = [f"{key}/{target}"]
@@ -114,13 +116,13 @@ def _translations(texts: Texts, articles: Sequence[str], asked: Sequence[str], t
 
 def help_round(titles: Texts, texts: Texts) -> Round:
     """Return the round of the pages, over all languages; where pages share a title, each of them answers it."""
-    keys = sorted({key for own in texts.values() for key in own})
-    random.Random(SEED).shuffle(keys)
+    keys = sorted(set.intersection(*(set(own) for own in texts.values())))
+    keys = random.Random(SEED).sample(keys, min(PAGES, len(keys)))
+    texts = {language: {key: own[key] for key in keys} for language, own in texts.items()}
+    titles = {language: {key: own[key] for key in keys} for language, own in titles.items()}
     tested, chosen = set(keys[::TESTED]), set(keys[1::TESTED])
     learnt = [key for key in keys if key not in tested | chosen]
-    pairs = [
-        (titles[language][key], texts[language][key]) for key in learnt for language in texts if key in texts[language]
-    ]
+    pairs = [(titles[language][key], texts[language][key]) for key in learnt for language in texts]
     tests = [_pages(titles, texts, tested, language) for language in texts]
     return Round(HELP, pairs, _pages(titles, texts, chosen, "en"), tests)
 
