@@ -150,6 +150,11 @@ def test_tokenizers_stand_side_by_side_and_an_absent_one_is_told(results: Path) 
     assert '<td class="t">sv</td><td>12</td><td>1,000</td><td>1.73</td><td>–</td>' in page
     assert "far/away was not measured: it needs the &lt;hub&gt;." in page
     assert '<td class="t">udhr-fi</td><td>12</td>' in page
+    (results / "fertility" / "foreign" / "near--by.json").unlink()
+    assert "near/by" not in render(Results(results), "t", RUNS), "not measured yet"
+    change(results / "fertility" / "demo.json", rows=[{"language": "fi"}])
+    with pytest.raises(UserError, match=r"demo.json is no fertility of a tokenizer"):
+        render(Results(results), "t", RUNS)
 
 
 def test_numbers_come_from_the_files(results: Path, page: str) -> None:

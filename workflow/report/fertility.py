@@ -33,16 +33,18 @@ class Tokenizer:
 
 
 def read_tokenizers(results: Path) -> list[Tokenizer]:
-    """Return what was measured of the tokenizers of the recipe that is there, its own first.
+    """Return what was measured of the tokenizers of the recipe that is there, its own first; so far, if not all is.
 
     Raises:
-        UserError: a file is absent, or is no such result.
+        UserError: a file is no such result.
     """
     recipe = read_recipe(results / "recipe" / "recipe.json")
     named: list[tuple[str, str]] = [(name, tokenizer.objective) for name, tokenizer in recipe.tokenizers.items()]
     named += [(name, "") for name in recipe.evaluation.tokenizers]
     files = [results / file.removeprefix("results/") for file in Dag(recipe).fertility_results()]
-    return [_read(path, name, objective) for path, (name, objective) in zip(files, named, strict=True)]
+    return [
+        _read(path, name, objective) for path, (name, objective) in zip(files, named, strict=True) if path.is_file()
+    ]
 
 
 def _read(path: Path, name: str, objective: str) -> Tokenizer:
@@ -85,6 +87,12 @@ def _rows(columns: Sequence[Mapping[str, Row]]) -> list[dict[str, Any]]:
 
 
 def of_languages(tokenizers: Iterable[Tokenizer], name: str, languages: Iterable[str]) -> list[Row]:
-    """Return the rows of the recipe's tokenizer `name` in some languages, those without text left out."""
-    own = next(one for one in tokenizers if one.objective and one.name == name)
+    """Return the rows of the recipe's tokenizer `name` in some languages, those without text left out.
+
+    Raises:
+        UserError: it was not measured.
+    """
+    own = next((one for one in tokenizers if one.objective and one.name == name), None)
+    if own is None:
+        raise UserError(f"nothing was measured of tokenizer {name}; run Snakemake again.")
     return [own.languages[language] for language in sorted(languages) if language in own.languages]
