@@ -10,8 +10,7 @@ CLUSTER := tests/slurm/real/cluster
 .PHONY: demo test test-slurm check environment clean-demo
 
 demo: environment
-	@.venv/bin/snakemake --profile profiles/local --configfile config/demo.yaml --directory demo
-	@.venv/bin/python -m workflow.report.summary --results demo/results
+	@.venv/bin/python -m workflow.cli run config/demo.yaml --directory demo
 
 test: environment
 	@.venv/bin/python -m pytest

@@ -10,6 +10,9 @@ from common.errors import UserError
 from recipe.reading import read_recipe
 from workflow.cli.place import REPOSITORY
 
+LOGGER = "alasin-terminal"
+PLUGIN = REPOSITORY / "workflow" / "cli" / "terminal" / "plugin"
+"""Where Snakemake finds that logger."""
 _PROFILES = ("--profile", "--workflow-profile")
 _HELP = """\
 usage: alasin run RECIPE [--profile PROFILE] [--directory DIRECTORY] [OPTION OF SNAKEMAKE ...]
@@ -22,7 +25,8 @@ Do what is not done yet for a recipe, in the working directory. After any end, t
   -n                     only tell what would be done
   FILE                   make only this file, such as results/models/first/config.json
 
-All else goes to Snakemake as it stands; snakemake --help tells what there is.
+All else goes to Snakemake as it stands; snakemake --help tells what there is. With --verbose, or another --logger,
+Snakemake speaks in its own words.
 """
 
 
@@ -36,6 +40,10 @@ def main() -> None:
     if not {"--config", "-C"} & set(arguments):
         read_recipe(Path(arguments[0]))  # Snakemake would tell the same mistakes, with its own frame around them
     program = str(Path(sys.executable).with_name("snakemake"))
+    if not any(word.partition("=")[0] in ("--logger", "--verbose", "--help") for word in command):
+        command.insert(0, f"--logger={LOGGER}")
+        paths = [str(PLUGIN), str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     os.execvp(program, [program, *command])
 
 

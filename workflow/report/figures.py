@@ -72,7 +72,9 @@ def loss_curve(phases: Sequence[PhaseResult], limits: tuple[float, float]) -> st
             axes.plot(*thinned(slots, loss, 4 * POINTS), color=PALETTE[0], linewidth=0.7, alpha=0.35)
             axes.plot(*thinned(slots, loss), color=PALETTE[0])
             measured = phase.metrics.validations
-            axes.plot([one.slots for one in measured], [one.loss for one in measured], "o", markersize=4, color=PALETTE[1])
+            axes.plot(
+                [one.slots for one in measured], [one.loss for one in measured], "o", markersize=4, color=PALETTE[1]
+            )
         axes.set_ylim(*limits)
         _over_slots(axes, "loss, nats per masked token")
     return done[0]

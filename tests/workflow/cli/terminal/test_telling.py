@@ -1,0 +1,127 @@
+"""What a person reads while Snakemake works: each job once, failures in a sentence, nothing missed at the end."""
+
+from pathlib import Path
+
+import pytest
+
+from workflow.cli.terminal.telling import Teller, last_words, without_frames
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def teller(clock: Clock, lines: list[str]) -> Teller:
+    return Teller(lines.append, now=clock, total=12)
+
+
+def test_a_job_is_a_line_when_it_ends_with_its_time_and_the_steps_done(
+    teller: Teller, lines: list[str], clock: Clock
+) -> None:
+    teller.begin(3, "Packing rows", [])
+    teller.begin(4, "Training small", [])
+    assert lines == []
+    clock.time = 65.0
+    teller.finish(3)
+    teller.count(1, 12)
+    assert lines == ["[ 1/12] 0:01:05  Packing rows"]
+    assert list(teller.running) == [4]
+
+
+def test_a_failure_is_the_sentence_its_log_ends_with_and_the_logs_path(
+    teller: Teller, lines: list[str], tmp_path: Path
+) -> None:
+    log = tmp_path / "job.log"
+    log.write_text("reading\nerror: an older one\nwarning: odd\nerror: no room on the disk\nfree some and run again\n")
+    teller.begin(3, "Packing rows", [str(log)])
+    teller.fail(3, "rows", [str(log)], "")
+    assert lines == [
+        f"failed: Packing rows\n  error: no room on the disk\n  free some and run again\n  log: {log.absolute()}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("one\nTraceback\nKeyError: 'x'\n\n", ["KeyError: 'x'"]), ("", []), ("error: a\n", ["error: a"])],
+)
+def test_the_last_words_of_a_log_without_an_error_are_its_last_line(tmp_path: Path, text: str, told: list[str]) -> None:
+    log = tmp_path / "log"
+    log.write_text(text)
+    assert last_words(log) == told
+    assert last_words(tmp_path / "none") == []
+
+
+def test_a_job_without_a_log_fails_in_snakemakes_words(teller: Teller, lines: list[str]) -> None:
+    teller.fail(9, "rows", [], "killed by a signal")
+    assert lines == ["failed: rows\n  killed by a signal"]
+
+
+def test_warnings_of_jobs_stand_at_the_end_each_once(teller: Teller, lines: list[str], tmp_path: Path) -> None:
+    log = tmp_path / "job.log"
+    log.write_text("warning: la is not measured\nall else is\n")
+    for number in (1, 2):
+        teller.begin(number, "Measuring", [str(log)])
+        teller.finish(number)
+        teller.count(number, 12)
+    teller.count(12, 12)
+    assert not [line for line in lines if "warning" in line]
+    teller.close()
+    assert lines[2:] == [f"warning: la is not measured  ({log})"]
+
+
+def test_the_end_says_what_is_left(teller: Teller, lines: list[str]) -> None:
+    teller.begin(1, "Training small", [])
+    teller.count(2, 12)
+    teller.close()
+    assert lines == ["2 of 12 steps are done; the same command goes on from here."]
+
+
+def test_several_failures_stand_together_at_the_end(teller: Teller, lines: list[str]) -> None:
+    for number, name in enumerate(("rows", "train")):
+        teller.fail(number, name, [], "killed")
+    teller.close()
+    assert lines == 2 * ["failed: rows\n  killed", "failed: train\n  killed"] + [
+        "0 of 12 steps are done; the same command goes on from here."
+    ]
+
+
+def test_what_is_at_work_is_told_with_its_time(teller: Teller, lines: list[str], clock: Clock) -> None:
+    teller.still()
+    assert lines == []
+    teller.begin(1, "Training small", [])
+    clock.time = 120.0
+    teller.still()
+    assert lines == ["  at work: Training small (0:02:00)"]
+
+
+def test_an_error_of_snakemakes_is_told_without_the_places_it_arose_at() -> None:
+    text = 'WorkflowError in file "/a/common.smk", line 42:\nno recipe is named\n  File "/a/common.smk", line 42, in x'
+    assert without_frames(text) == "no recipe is named"
+    assert without_frames("WorkflowError:") == "WorkflowError:"
+
+
+def test_colours_are_around_what_is_wrong_only(clock: Clock, lines: list[str]) -> None:
+    teller = Teller(lines.append, colours=True, now=clock)
+    teller.begin(1, "Packing", [])
+    teller.finish(1)
+    teller.count(1, 1)
+    teller.warn("careful")
+    assert "\x1b" not in lines[0]
+    assert lines[1].startswith("\x1b[33m")

@@ -1,0 +1,151 @@
+"""Snakemake's logger plugin `alasin-terminal`: what `workflow.cli.terminal.telling` makes of its events.
+
+Snakemake finds it by its name, in whatever directory of PYTHONPATH it lies; `alasin run` puts it there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from common.errors import UserError
+from common.tables import aligned
+from workflow.cli.terminal.telling import Teller
+from workflow.report.results import Results
+from workflow.report.summary import summary
+
+QUIET_SECONDS = 60.0
+"""After so long without a line, what is at work is told."""
+NOTHING = "Nothing to be done"
+PASSED_ON = (NOTHING, "Will exit after", "Terminating processes")
+"""In what of Snakemake's plain words a person needs."""
+TOLD_OTHERWISE = ("CalledProcessError in file", "Exiting because a job execution failed", "At least one job did not")
+"""In what Snakemake says of a job that failed, which is told with its own last words."""
+REPORT = Path("results/report.html")
+
+
+class LogHandler(LogHandlerBase):
+    """Writes to the terminal, on the stream that Snakemake would take: standard error, but for a dry run."""
+
+    def __post_init__(self) -> None:
+        """Begin to listen."""
+        colours = (sys.stdout if self.common_settings.stdout else sys.stderr).isatty() and "NO_COLOR" not in os.environ
+        self._teller = Teller(self._write, colours)
+        self._reported = False
+        self._planned: dict[str, int] = {}
+        """Rule -> its jobs."""
+        self._spoken, self._over = threading.Event(), threading.Event()
+        threading.Thread(target=self._keep_telling, daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell of a record, or let it pass."""
+        event, fields = getattr(record, "event", None), record.__dict__
+        if event == LogEvent.JOB_INFO:
+            self._job(fields)
+        elif event == LogEvent.JOB_FINISHED:
+            self._teller.finish(fields["job_id"])
+        elif event == LogEvent.PROGRESS:
+            self._teller.count(fields["done"], fields["total"])
+            self._reported |= fields["done"] == fields["total"]
+        elif event == LogEvent.JOB_ERROR:
+            self._teller.fail(fields["jobid"], fields["rule_name"], fields["log"], fields["rule_msg"] or "no log tells")
+        elif event == LogEvent.RUN_INFO:
+            self._plan(fields)
+        elif any(words in record.getMessage() for words in TOLD_OTHERWISE):
+            return
+        elif record.levelno >= logging.ERROR:
+            self._teller.error(record.getMessage())
+        elif record.levelno >= logging.WARNING:
+            self._teller.warn(record.getMessage())
+        elif any(words in record.getMessage() for words in PASSED_ON):
+            self._write(record.getMessage())
+            self._reported |= NOTHING in record.getMessage()
+
+    def close(self) -> None:
+        """Say what must not be missed, and where the results are; once."""
+        if not self._over.is_set():
+            self._over.set()
+            if self.common_settings.dryrun:
+                self._tell_plan()
+            else:
+                self._teller.close()
+                self._tell_results()
+        super().close()
+
+    def _job(self, fields: dict[str, Any]) -> None:
+        message = fields["rule_msg"] or fields["rule_name"]
+        if not self.common_settings.dryrun:
+            self._teller.begin(fields["jobid"], message, fields["log"])
+        elif fields["output"]:
+            self._write(f"{message}\n    {fields['reason']}")
+
+    def _plan(self, fields: dict[str, Any]) -> None:
+        self._planned = dict(fields["stats"])
+        self._teller.total = self._planned["total"]
+        if not self.common_settings.dryrun:
+            self._write(f"{self._teller.total} steps to do in {Path.cwd()}")
+
+    def _tell_plan(self) -> None:
+        if self._planned:
+            rows = [[rule, str(count)] for rule, count in self._planned.items()]
+            self._write("\n".join(["", *aligned(rows, left=1), ""]))
+            self._write(
+                f"{self._teller.total} steps would be done, and nothing was. `alasin explain` tells what of the "
+                "training that is there they would set aside."
+            )
+
+    def _tell_results(self) -> None:
+        if not self._reported or not REPORT.is_file():
+            return
+        try:
+            self._write("\n" + summary(Results(REPORT.parent)))
+        except UserError as error:
+            self._teller.error(str(error))
+
+    def _write(self, text: str) -> None:
+        self._spoken.set()
+        print(text, file=sys.stdout if self.common_settings.stdout else sys.stderr, flush=True)
+
+    def _keep_telling(self) -> None:
+        """Say what is at work when nothing has been said for long, each time after twice as long."""
+        patience = QUIET_SECONDS
+        while not self._over.is_set():
+            if self._spoken.wait(patience):
+                self._spoken.clear()
+                patience = QUIET_SECONDS
+            else:
+                self._teller.still()
+                self._spoken.clear()
+                patience *= 2
+
+    @property
+    def writes_to_stream(self) -> bool:
+        """Take the place of Snakemake's own words on the terminal."""
+        return True
+
+    @property
+    def writes_to_file(self) -> bool:
+        """Snakemake writes its own log beside."""
+        return False
+
+    @property
+    def has_filter(self) -> bool:
+        """What is told is chosen here."""
+        return True
+
+    @property
+    def has_formatter(self) -> bool:
+        """Records are not formatted."""
+        return True
+
+    @property
+    def needs_rulegraph(self) -> bool:
+        """Jobs are enough."""
+        return False
