@@ -43,7 +43,7 @@ class Filters(Strict):
     max_words: Count | None = None
     """The longest in words between spaces."""
     min_scores: dict[str, Annotated[float, BeforeValidator(number)]] = Field(default_factory=dict)
-    """Score field -> smallest value kept. A document without the field is dropped and counted."""
+    """Score field, by name or path (`doc_scores.0`) -> smallest value kept; without a number, documents are dropped."""
 
 
 class Documents(Strict):
@@ -54,7 +54,9 @@ class Documents(Strict):
     files: Annotated[list[Text], Field(min_length=1)]
     """Paths or glob patterns below the working directory: .jsonl, .jsonl.gz, .jsonl.zst, .parquet."""
     text_field: Text = "text"
-    """Name of the field that holds the text."""
+    """Field that holds the text: its name, or a path to it, as `translation.fi`."""
+    id_field: Text = "id"
+    """Field that holds what a document is called, by name or path; where it is missing, file and line are taken."""
     fraction: PositiveShare = 1.0
     """Share of the documents kept, by a hash of the document."""
     held_out: Annotated[float, Field(ge=0.0, lt=0.5), BeforeValidator(number)] = 0.01

@@ -23,7 +23,8 @@ def _tell(account: Account, source: SourceSlice, files: int) -> None:
         for reason, count in counts.most_common():
             print(f"  {what}: {count:,} ({reason})")
     for reject in account.examples:
-        print(f"    {reject.file} line {reject.line}: {reject.reason}: {reject.excerpt}")
+        there = f" (it has {reject.fields})" if reject.fields else ""
+        print(f"    {reject.file} line {reject.line}: {reject.reason}{there}: {reject.excerpt}")
 
 
 def main() -> None:

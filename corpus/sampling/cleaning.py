@@ -19,7 +19,7 @@ from corpus.sampling.documents import SPLITS
 from corpus.sampling.filters import drop_reasons, in_fraction, splits_of
 from corpus.sampling.words import count_words
 from corpus.sampling.writing import Kept
-from corpus.sources.readers import Batch
+from corpus.sources.readers import Batch, Wanted
 from corpus.sources.zstd import json_line
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 OUTSIDE_FRACTION = "not in the fraction"
+
+
+def wanted_by(source: SourceSlice) -> Wanted:
+    """Return the fields of a record that a source needs."""
+    return Wanted(source.text_field, source.id_field, tuple(sorted(source.filters.min_scores)))
 
 
 class Cleaner:
@@ -52,7 +57,7 @@ class Cleaner:
             account.dropped.update(filter(None, reasons))
             left = [reason is None for reason in reasons]
             batch, words = batch.where(left), words[left]
-        identifiers = _identifiers(batch, start)
+        identifiers = _identifiers(batch, start, source.id_field)
         fields = [json_line(kept)[:-1] if kept else None for kept in batch.fields]
         splits = splits_of(batch.texts, source.held_out, source.seed)
         for number in np.unique(splits).tolist():
@@ -66,13 +71,13 @@ def _chosen(items: Iterable[Item], chosen: NDArray[np.bool_]) -> list[Item]:
     return list(compress(items, chosen.tolist()))
 
 
-def _identifiers(batch: Batch, start: int) -> list[str]:
-    """Take `id` out of the fields of each document and return it as a string.
+def _identifiers(batch: Batch, start: int, name: str) -> list[str]:
+    """Take the field `name` out of the fields of each document and return it as a string.
 
     Where there is none it is `{file}:{line}`, or `{file}:{start}+{line in the span}` in a span that does not begin the
     file.
     """
-    found = [fields.pop("id", None) for fields in batch.fields]
+    found = [fields.pop(name, None) for fields in batch.fields]
     before = f"{Path(batch.file).name}:{f'{start}+' if start else ''}"
     return [
         f"{before}{line}" if identifier is None else str(identifier)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,6 +83,8 @@ def _low_score(fields: Fields, min_scores: Mapping[str, float]) -> str | None:
         score = fields.get(name)
         if isinstance(score, bool | str | None):
             return f"{name} is no number"
+        if not isfinite(score):
+            return f"{name} is {'NaN' if score != score else 'infinite'}"
         if score < smallest:
             return f"{name} < {smallest:g}"
     return None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common.listed import describe
 from corpus.sampling.account import Account
-from corpus.sampling.cleaning import Cleaner
+from corpus.sampling.cleaning import Cleaner, wanted_by
 from corpus.sampling.parts import Part, part_name
 from corpus.sampling.writing import DocumentWriter, atomic_documents
 from corpus.sources.readers import Batch, Place, Span, UnitReader
@@ -38,7 +38,7 @@ def make_parts(task: Task) -> None:
         UserError: a file is damaged, not of its format, or changed since the plan was made.
     """
     span, place, number = (task.done.span, task.done.place, task.done.number + 1) if task.done else (0, Place(), 0)
-    reader = UnitReader(task.spans, task.source.text_field, span, place)
+    reader = UnitReader(task.spans, wanted_by(task.source), span, place)
     cleaner = Cleaner(task.source)
     batches = reader.batches()
     while not _make_part(task, number, reader, batches, cleaner):

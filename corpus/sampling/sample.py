@@ -27,6 +27,8 @@ from corpus.sources.spans import unit_bytes_for
 from recipe.slices.types import SourceSlice
 
 COMMAND = "python -m corpus.sampling"
+MOST = 0.9
+"""Where so large a share of the records is rejected for one reason, the cause is one too."""
 
 
 def sample(
@@ -122,14 +124,28 @@ def _refuse_too_many_rejects(account: Account, source: SourceSlice) -> None:
     records = account.read + rejected
     if rejected and rejected / records > source.max_rejected:
         first = "; ".join(f"{reject.file} line {reject.line}: {reject.reason}" for reject in account.examples[:3])
-        advice = "mend the files or raise max_rejected"
-        if account.rejected["no text"] == records:
-            # Every record is whole but for the text: it has another name.
-            advice = f"set text_field, now {source.text_field!r}, to the field that holds the text"
         raise UserError(
             f"{rejected:,} of {records:,} records of source {source.name} are malformed, more than the share of "
-            f"{source.max_rejected:g} that max_rejected allows ({first}); {advice}."
+            f"{source.max_rejected:g} that max_rejected allows ({first}); {_advice(account, source, records)}."
         )
+
+
+def _advice(account: Account, source: SourceSlice, records: int) -> str:
+    """Say what to do about rejects, by the reason that explains nearly all of them."""
+    reason, count = account.rejected.most_common(1)[0]
+    if count < MOST * records:
+        return "mend the files or raise max_rejected"
+    if reason == "no text":
+        names = next((example.fields for example in account.examples if example.fields), "")
+        there = f"; the records have {names}" if names else ""
+        return f"set text_field, now {source.text_field!r}, to the field that holds the text{there}"
+    if reason == "malformed JSON":
+        return "if these are lines of plain text, let the files' names end in .txt"
+    if reason.endswith("is no JSON"):
+        return "write null, or nothing, for numbers that are missing"
+    if reason.startswith("two fields"):
+        return "keep one of them"
+    return "mend the files or raise max_rejected"
 
 
 def _nothing_left(account: Account, source: SourceSlice, files: list[Path]) -> str:

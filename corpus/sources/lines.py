@@ -63,15 +63,15 @@ class LineReader(SpanReader):
         self.offset += size
         self.consumed += size
         batch = Batch(self.span.path)
-        if parsed := parse_lines(lines, self.text_field):
+        if parsed := parse_lines(lines, self.wanted):
             batch.add(*parsed, range(before + 1, self.line + 1))
             return batch
         for number, line in enumerate(lines, before + 1):
             try:
-                text, fields = parse_line(line, self.text_field)
+                text, fields = parse_line(line, self.wanted)
             except UnusableError as reason:
                 if line and not line.isspace():
-                    batch.rejects.append(Reject(batch.file, number, str(reason), excerpt(line)))
+                    batch.rejects.append(Reject(batch.file, number, str(reason), excerpt(line), reason.fields))
             else:
                 batch.add([text], [fields], [number])
         return batch

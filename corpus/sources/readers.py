@@ -16,6 +16,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.files import matching_files
+from corpus.sources.fields import Wanted
 from corpus.sources.lines import GzipReader, PlainReader, ZstdReader
 from corpus.sources.parquet import ParquetReader
 from corpus.sources.reading import Place, SpanReader
@@ -30,6 +31,7 @@ __all__ = [
     "Reject",
     "Span",
     "UnitReader",
+    "Wanted",
     "open_span",
     "plan",
     "read_documents",
@@ -70,25 +72,25 @@ def read_documents(paths: Iterable[Path], text_field: str = "text") -> Iterator[
         UserError: a file is missing, a directory, cut short, damaged, or not of the format its name promises.
     """
     for path in paths:
-        yield from open_span(whole(path), text_field)
+        yield from open_span(whole(path), Wanted(text_field))
 
 
-def open_span(span: Span, text_field: str, place: Place = Place()) -> SpanReader:  # noqa: B008 (it is frozen)
+def open_span(span: Span, wanted: Wanted, place: Place = Place()) -> SpanReader:  # noqa: B008 (it is frozen)
     """Return the reader of a span, from a place on. The file is opened when it is iterated."""
-    return READERS[suffix_of(Path(span.path))](span, text_field, place)
+    return READERS[suffix_of(Path(span.path))](span, wanted, place)
 
 
 class UnitReader:
     """Reads the records of a unit's spans, one span after another, from a place in one of them on."""
 
-    def __init__(self, spans: tuple[Span, ...], text_field: str, number: int, place: Place) -> None:
+    def __init__(self, spans: tuple[Span, ...], wanted: Wanted, number: int, place: Place) -> None:
         """Begin at `place` in the span `spans[number]`."""
         self.number = number
         """Index of the span that is being read."""
-        self._spans, self._text_field = spans, text_field
+        self._spans, self._wanted = spans, wanted
         self._consumed = 0
         self._limit = inf
-        self.reader = open_span(spans[number], text_field, place)
+        self.reader = open_span(spans[number], wanted, place)
         """The reader of that span."""
 
     @property
@@ -107,6 +109,6 @@ class UnitReader:
         while self.number + 1 < len(self._spans):
             self._consumed += self.reader.consumed
             self.number += 1
-            self.reader = open_span(self._spans[self.number], self._text_field)
+            self.reader = open_span(self._spans[self.number], self._wanted)
             self.reader.limit = self._limit - self._consumed
             yield from self.reader.batches()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from common.errors import UserError
+from corpus.sources.fields import Wanted
 from corpus.sources.records import Batch, Document, Reject
 from corpus.sources.spans import Span
 
@@ -36,10 +37,10 @@ class SpanReader(ABC):
     damage: ClassVar[tuple[type[Exception], ...]] = ()
     """What the format's decoder raises on a damaged file."""
 
-    def __init__(self, span: Span, text_field: str, place: Place) -> None:  # noqa: D107
+    def __init__(self, span: Span, wanted: Wanted, place: Place) -> None:  # noqa: D107
         self.span = span
         self.path = Path(span.path)
-        self.text_field = text_field
+        self.wanted = wanted
         self.offset = place.offset
         self.line = place.line
         self.consumed = 0

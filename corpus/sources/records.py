@@ -1,20 +1,24 @@
 """A line of JSON or a row of a table becomes a document, or the reason why it is none.
 
-Of a record, the text and the other scalar fields are kept: strings, booleans, finite numbers. Nested values and nulls
-are left out. `orjson` parses; where it refuses a line, or rounds a number, Python's `json` has the last word, so that
-what is a document, and the reason of a reject, is what `json` says.
+Of a record, the text and the other scalar fields are kept: strings, booleans, finite numbers. Nulls are left out, and
+nested values that the recipe does not name (`corpus.sources.fields`). `orjson` parses; where it refuses a line, rounds
+a number, or would take the last of two fields of one name, Python's `json` has the last word, so that what is a
+document, and the reason of a reject, is what `json` says.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, compress
 from typing import Any, NoReturn
 
 import orjson
+
+from corpus.sources.fields import Wanted, names_in
 
 Fields = dict[str, str | int | float | bool]
 
@@ -41,6 +45,8 @@ class Reject:
     line: int
     reason: str
     excerpt: str
+    fields: str = ""
+    """Names of the fields that it has, safe to print, where the reason is that one is missing."""
 
 
 @dataclass(slots=True)
@@ -81,40 +87,52 @@ class Batch:
 class UnusableError(Exception):
     """A record that is no document; the text is the reason."""
 
+    def __init__(self, reason: str, fields: str = "") -> None:
+        """Name the fields that the record has, where the reason is that one is missing."""
+        super().__init__(reason)
+        self.fields = fields
 
-def parse_lines(lines: Sequence[bytes], text_field: str) -> tuple[list[str], list[Fields]] | None:
+
+def parse_lines(lines: Sequence[bytes], wanted: Wanted) -> tuple[list[str], list[Fields]] | None:
     """Return the texts and the fields of lines if each is a document in every respect ordinary, else None.
 
     What it returns is what `parse_line` says of each line, for half the time.
     """
     try:
         records = list(map(orjson.loads, lines))
-        texts = [record.pop(text_field) for record in records]
+        texts = list(map(wanted.taker(), records))
+        for record in records if wanted.lifted else ():
+            wanted.lift(record)
         values = list(chain.from_iterable(record.values() for record in records))
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
         return None
     kinds = set(map(type, values))
     if not all(texts) or set(map(type, texts)) != {str} or (float in kinds and any(map(_is_rounded, values))):
         return None
+    if wanted.may_stand_twice(lines):
+        return None
     return texts, records if kinds <= {str, int, bool, float} else list(map(_scalars, records))
 
 
-def parse_line(line: bytes, text_field: str) -> tuple[str, Fields]:
+def parse_line(line: bytes, wanted: Wanted) -> tuple[str, Fields]:
     """Return the text of a line, and its fields.
 
     Raises:
-        UnusableError: "malformed JSON", "not an object", "bad UTF-8", "no text" (absent, null or empty), "text is not
-            a string", or "lone surrogate" (a JSON escape that UTF-8 cannot hold).
+        UnusableError: "malformed JSON", "NaN is no JSON" (or Infinity), "not an object", "bad UTF-8", "no text"
+            (absent, null or empty), "text is not a string", "two fields text" (or another that is wanted), or
+            "lone surrogate" (a JSON escape that UTF-8 cannot hold).
     """
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return _parse_exactly(line, text_field)
+        return _parse_exactly(line, wanted)
     if type(record) is not dict:
         raise UnusableError("not an object")
-    text = _text(record.pop(text_field, None))
+    if wanted.may_stand_twice([line]):
+        return _parse_exactly(line, wanted)
+    text = _take_text(record, wanted)
     if any(map(_is_rounded, record.values())):
-        return _parse_exactly(line, text_field)
+        return _parse_exactly(line, wanted)
     return text, _scalars(record)
 
 
@@ -122,7 +140,15 @@ def _is_rounded(value: Any) -> bool:
     return type(value) is float and not -ROUNDED < value < ROUNDED
 
 
-def _parse_exactly(line: bytes, text_field: str) -> tuple[str, Fields]:
+class _Object(dict[str, Any]):
+    """An object of JSON that knows how often each name stands in it."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.names = Counter(name for name, _ in pairs) if len(pairs) > len(self) else Counter[str]()
+
+
+def _parse_exactly(line: bytes, wanted: Wanted) -> tuple[str, Fields]:
     """Parse with `json`, which tells one reason from another and keeps every digit of an integer."""
     try:
         record = _DECODER.decode(line.decode("utf-8-sig"))
@@ -130,9 +156,11 @@ def _parse_exactly(line: bytes, text_field: str) -> tuple[str, Fields]:
         raise UnusableError("bad UTF-8") from None
     except (ValueError, RecursionError):
         raise UnusableError("malformed JSON") from None
-    if not isinstance(record, dict):
+    if not isinstance(record, _Object):
         raise UnusableError("not an object")
-    text = _text(record.pop(text_field, None))
+    if (twice := wanted.first_twice(record.names)) is not None:
+        raise UnusableError(f"two fields {twice}")
+    text = _take_text(record, wanted)
     fields = _scalars(record)
     if b"\\u" in line:
         _refuse_lone_surrogates(text, fields)
@@ -140,20 +168,26 @@ def _parse_exactly(line: bytes, text_field: str) -> tuple[str, Fields]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise UnusableError(f"{name.lstrip('-')} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_Object)
 
 
-def parse_row(row: dict[str, Any], text_field: str) -> tuple[str, Fields]:
-    """Return the text and the fields of a row, whose strings are bytes. Raises `UnusableError` as `parse_line` does."""
+def parse_row(row: dict[str, Any], wanted: Wanted) -> tuple[str, Fields]:
+    """Return the text and the fields of a row, whose strings are bytes. Raises `UnusableError` as `parse_line` does.
+
+    A score that is no finite number stays, for a filter to tell.
+    """
+    record = dict(row)
+    taken = _take_text(record, wanted)
     try:
-        record = {name: value.decode() if isinstance(value, bytes) else value for name, value in row.items()}
+        text = taken.decode()
+        fields = {name: value.decode() if isinstance(value, bytes) else value for name, value in record.items()}
     except UnicodeDecodeError:
         raise UnusableError("bad UTF-8") from None
-    text = _text(record.pop(text_field))
-    return text, _scalars(record)
+    scores = {name: fields[name] for name in wanted.scores if isinstance(fields.get(name), float)}
+    return text, _scalars(fields) | scores
 
 
 def excerpt(value: Any) -> str:
@@ -163,12 +197,18 @@ def excerpt(value: Any) -> str:
     return "".join(c if c.isprintable() else " " for c in shown.strip()[:EXCERPT_CHARACTERS])
 
 
-def _text(value: Any) -> str:
-    if value is None or value == "":
-        raise UnusableError("no text")
-    if not isinstance(value, str):
+def _take_text(record: dict[str, Any], wanted: Wanted) -> Any:
+    """Take the text out of a record, a string or UTF-8, and put what else is wanted at its top."""
+    try:
+        text = wanted.taker()(record)
+    except KeyError:
+        text = None
+    if text is None or text == "" or text == b"":
+        raise UnusableError("no text", names_in(record))
+    if not isinstance(text, str | bytes):
         raise UnusableError("text is not a string")
-    return value
+    wanted.lift(record)
+    return text
 
 
 def _scalars(record: dict[str, Any]) -> Fields:

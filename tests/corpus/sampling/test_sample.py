@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -204,6 +205,7 @@ def test_too_many_rejects_fail_and_name_the_first(tmp_path):
         "line": 96,
         "reason": "malformed JSON",
         "excerpt": "{broken",
+        "fields": "",
     }
 
 
@@ -292,5 +294,41 @@ def test_a_loop_of_links_is_told(tmp_path):
 
 def test_records_without_the_text_field_ask_for_its_name(tmp_path):
     file = write_lines(tmp_path / "in.jsonl", [{"body": "a"}] * 3)
-    with pytest.raises(UserError, match="set text_field, now 'text', to the field that holds the text"):
+    with pytest.raises(UserError, match=r"set text_field, now 'text', to .* the text; the records have body"):
         sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("Plain text, no JSON at all.", "if these are lines of plain text, let the files' names end in .txt"),
+        (
+            '{"text": "a", "score": NaN}',
+            r"line 1: NaN is no JSON.*write null, or nothing, for numbers that are missing",
+        ),
+        ('{"text": "a", "text": "b"}', r"line 1: two fields text.*keep one of them"),
+        ("[1]", "mend the files or raise max_rejected"),
+    ],
+)
+def test_what_is_wrong_with_nearly_all_records_is_told_with_what_helps(tmp_path, line, advice):
+    file = tmp_path / "in.jsonl"
+    file.write_text(f"{line}\n" * 19 + '{"text": "a"}\n')
+    with pytest.raises(UserError, match=advice) as error:
+        sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
+    assert ("raise max_rejected" in str(error.value)) == (line == "[1]")
+
+
+def test_ids_and_scores_may_lie_deeper_and_nan_is_dropped_as_such(tmp_path):
+    records = [{"text": f"sana {n}", "meta": {"id": f"m{n}"}, "doc_scores": [n, 9]} for n in range(4)]
+    file = write_lines(tmp_path / "in.jsonl", records)
+    settings = source(held_out=0, id_field="meta.id", filters={"min_scores": {"doc_scores": 2, "doc_scores.1": 9}})
+    sample(settings, [file], tmp_path / "out" / "manifest.json", 1)
+    assert pq.read_table(tmp_path / "out" / "train-00000.parquet").to_pylist() == [
+        {"id": f"m{n}", "words": 2, "fields": f'{{"doc_scores":{n},"doc_scores.1":9}}', "text": f"sana {n}"}
+        for n in (2, 3)
+    ]
+    table = pa.table({"text": ["a", "b", "c", "d"], "s": [float("nan"), 5.0, None, float("inf")]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    settings = source(held_out=0, filters={"min_scores": {"s": 2}})
+    account = sample(settings, [tmp_path / "in.parquet"], tmp_path / "out" / "manifest.json", 1)
+    assert account.dropped == {"s is NaN": 1, "s is no number": 1, "s is infinite": 1}

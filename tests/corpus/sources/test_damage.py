@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from corpus.sources.readers import Document, Reject, open_span, plan
+from corpus.sources.readers import Document, Reject, Wanted, open_span, plan
 
 TEXTS = [f"{n} teksti, jossa on sanoja {n * n % 97}" for n in range(60)]
 LINES = b"".join(json.dumps({"id": n, "text": text}).encode() + b"\n" for n, text in enumerate(TEXTS))
@@ -46,7 +46,7 @@ harm = st.tuples(
 
 def read(path, unit_bytes):
     spans = [span for unit in plan([path], unit_bytes) for span in unit]
-    return [record for span in spans for record in open_span(span, "text")]
+    return [record for span in spans for record in open_span(span, Wanted())]
 
 
 @pytest.mark.parametrize("name", FILES)

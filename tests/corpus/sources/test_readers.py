@@ -70,7 +70,9 @@ def test_many_small_zst_frames_are_one_stream(tmp_path):
     ("line", "reason"),
     [
         (b'{"text": "cut', "malformed JSON"),
-        (b'{"text": "a", "x": NaN}', "malformed JSON"),
+        (b'{"text": "a", "x": NaN}', "NaN is no JSON"),
+        (b'{"text": "a", "x": -Infinity}', "Infinity is no JSON"),
+        (b'{"text": "a", "x": 1, "text": "b"}', "two fields text"),
         (b'{"text": "a", "x": ' + b"9" * 5000 + b"}", "malformed JSON"),
         (b'{"text": ' + b"[" * 100_000, "malformed JSON"),
         (b"[1, 2]", "not an object"),
@@ -210,7 +212,7 @@ def test_parquet_rows_are_documents_with_their_scalar_columns(tmp_path):
     records = read(path, text_field="body")
     assert len(records) == 1200
     assert records[0] == Document("a", {"score": 1.0, "kind": "x"}, str(path), 1)
-    assert records[1] == Reject(str(path), 2, "no text", "")
+    assert records[1] == Reject(str(path), 2, "no text", "", "score, kind")
     assert records[2].reason == "no text"
     assert records[1199] == Document("ö" * 2000, {"score": 2.5, "kind": "y"}, str(path), 1200)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from common.errors import UserError
 from corpus.sources.frames import find_frame, frame_end
-from corpus.sources.readers import Document, Place, open_span, plan, read_documents
+from corpus.sources.readers import Document, Place, Wanted, open_span, plan, read_documents
 from corpus.sources.spans import MAX_UNIT_FILES, unit_bytes_for
 
 SKIPPABLE = b"\x50\x2a\x4d\x18\x04\0\0\0abcd"
@@ -26,7 +26,7 @@ def records_of(spans, places=()):
     for span in spans:
         place, more = Place(), True
         while more:
-            reader, more = open_span(span, "text", place), False
+            reader, more = open_span(span, Wanted(), place), False
             for record in reader:
                 what = record.text if isinstance(record, Document) else record.reason
                 found.append((what, lines + record.line))
@@ -98,7 +98,7 @@ def test_the_frames_of_spans_join(tmp_path):
     path = tmp_path / "a.jsonl.zst"
     frames = [zstandard.compress(b'{"text": "%d"}\n' % n * 50) for n in range(20)]
     path.write_bytes(SKIPPABLE + SKIPPABLE.join(frames) + SKIPPABLE)
-    readers = [open_span(span, "text") for (span,) in plan([path], 150)]
+    readers = [open_span(span, Wanted()) for (span,) in plan([path], 150)]
     assert len(readers) > 5
     documents = sum(len(list(reader)) for reader in readers)
     joined = [reader.frames for reader in readers if reader.frames]
