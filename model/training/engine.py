@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -28,6 +29,8 @@ MOMENTS = TENSOR_FILES[1:]
 PATIENCE = timedelta(days=1)
 """How long a rank waits for the others. What hangs is found by `slurm.node.worker`, whose limits stand in the profile;
 torch's own ten minutes would end a start or a save that the profile allows."""
+VISIBLE = {"ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"}
+"""Environment variables that say which GPUs a process is shown."""
 
 
 def start_process_group() -> torch.device:
@@ -44,11 +47,32 @@ def start_process_group() -> torch.device:
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
         _deepspeed().init_distributed(dist_backend="gloo", verbose=False, timeout=PATIENCE)
         return torch.device("cpu")
-    # Where each process is shown only its own device, that device is number 0.
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    device = torch.device("cuda", device_number(int(os.environ["LOCAL_RANK"]), torch.cuda.device_count(), os.environ))
     torch.cuda.set_device(device)
     _deepspeed().init_distributed(dist_backend="nccl", verbose=False, timeout=PATIENCE)
     return device
+
+
+def device_number(local_rank: int, shown: int, environment: Mapping[str, str]) -> int:
+    """Return which of the GPUs that this process is shown is its own; two ranks never share one.
+
+    Args:
+        local_rank: number of the rank on its node.
+        shown: GPUs that this process sees, at least one.
+        environment: tells whether the GPUs were chosen for this process.
+
+    Raises:
+        UserError: if there are fewer GPUs than ranks.
+    """
+    if local_rank < shown:
+        return local_rank
+    # Where each process is shown only its own device, that device is number 0.
+    if shown == 1 and VISIBLE & environment.keys():
+        return 0
+    raise UserError(
+        f"rank {local_rank} of this node has no GPU of its own: {shown} are seen; set processes_per_node in the profile "
+        "to the number of GPUs."
+    )
 
 
 def leave(status: int) -> NoReturn:
@@ -69,7 +93,7 @@ def describe_place(device: torch.device) -> str:
     if device.type == "cuda":
         shown = torch.cuda.get_device_properties(device)
         name = f"GPU {device.index} ({shown.name}, {shown.total_memory / 2**30:.0f} GiB)"
-    visible = {key: os.environ[key] for key in ("ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES") if key in os.environ}
+    visible = {key: os.environ[key] for key in sorted(VISIBLE) if key in os.environ}
     words = [f"{key}={value}" for key, value in visible.items()]
     place = f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']} on {socket.gethostname()}"
     return ", ".join([place, name, f"cores {_ranges(sorted(os.sched_getaffinity(0)))}", *words])

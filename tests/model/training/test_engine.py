@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from common.errors import UserError
-from model.training.engine import start_process_group
+from model.training.engine import device_number, start_process_group
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = Path(__file__).with_name("engine_ranks.py")
@@ -77,3 +77,23 @@ def test_a_rank_that_sees_no_gpu_refuses_where_the_job_asked_for_some(monkeypatc
     monkeypatch.setenv("ALASIN_DEVICES", "8")
     with pytest.raises(UserError, match=r"sees no GPU on .*, though the job asked for 8 on each node"):
         start_process_group()
+
+
+@pytest.mark.parametrize(
+    ("local_rank", "shown", "environment", "number"),
+    [
+        (0, 1, {}, 0),
+        (3, 8, {}, 3),
+        (3, 8, {"ROCR_VISIBLE_DEVICES": "0,1,2,3,4,5,6,7"}, 3),
+        (3, 1, {"ROCR_VISIBLE_DEVICES": "3"}, 0),
+        (1, 1, {"CUDA_VISIBLE_DEVICES": "1"}, 0),
+    ],
+)
+def test_a_rank_takes_its_own_gpu(local_rank, shown, environment, number):
+    assert device_number(local_rank, shown, environment) == number
+
+
+@pytest.mark.parametrize(("local_rank", "shown", "environment"), [(1, 1, {}), (2, 2, {"CUDA_VISIBLE_DEVICES": "0,1"})])
+def test_more_ranks_than_gpus_are_refused(local_rank, shown, environment):
+    with pytest.raises(UserError, match=f"rank {local_rank} of this node has no GPU of its own: {shown} are seen"):
+        device_number(local_rank, shown, environment)
