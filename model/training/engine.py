@@ -70,8 +70,8 @@ def device_number(local_rank: int, shown: int, environment: Mapping[str, str]) -
     if shown == 1 and VISIBLE & environment.keys():
         return 0
     raise UserError(
-        f"rank {local_rank} of this node has no GPU of its own: {shown} are seen; set processes_per_node in the profile "
-        "to the number of GPUs."
+        f"rank {local_rank} of this node has no GPU of its own: {shown} are seen; set processes_per_node in the "
+        "profile to the number of GPUs."
     )
 
 
