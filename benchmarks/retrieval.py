@@ -41,8 +41,6 @@ LENGTH = {DECLARATION: 128, HELP: 64}
 """Tokens of a text that are read."""
 TARGETS = ("fi", "en")
 """Languages in which the articles are searched."""
-PAGES = 800
-"""Pages of the help that are drawn, the same in each language."""
 TESTED = 5
 """One of so many pages is tested, another chooses the rate."""
 
@@ -114,10 +112,10 @@ def _translations(texts: Texts, articles: Sequence[str], asked: Sequence[str], t
     return task
 
 
-def help_round(titles: Texts, texts: Texts) -> Round:
-    """Return the round of the pages, over all languages; where pages share a title, each of them answers it."""
+def help_round(titles: Texts, texts: Texts, pages: int) -> Round:
+    """Return the round of some pages, the same in all languages; where pages share a title, each of them answers it."""
     keys = sorted(set.intersection(*(set(own) for own in texts.values())))
-    keys = random.Random(SEED).sample(keys, min(PAGES, len(keys)))
+    keys = random.Random(SEED).sample(keys, min(pages, len(keys)))
     texts = {language: {key: own[key] for key in keys} for language, own in texts.items()}
     titles = {language: {key: own[key] for key in keys} for language, own in titles.items()}
     tested, chosen = set(keys[::TESTED]), set(keys[1::TESTED])
@@ -226,13 +224,14 @@ def main() -> None:
     made.add_argument(
         "--tasks", nargs="+", choices=(DECLARATION, HELP), default=(DECLARATION, HELP), help="which tasks"
     )
+    made.add_argument("--pages", type=int, default=800, help="pages that are drawn (default: %(default)s)")
     arguments = made.parse_args()
     rows = []
     if DECLARATION in arguments.tasks:
         one = declaration_round(read_texts(arguments.data, DECLARATION)[1])
         rows += table_rows("article in another language", measure_round(one, arguments, epochs=4))
     if HELP in arguments.tasks:
-        one = help_round(*read_texts(arguments.data, HELP))
+        one = help_round(*read_texts(arguments.data, HELP), arguments.pages)
         rows += table_rows("page of a title", measure_round(one, arguments, epochs=1))
     print_table(["task, system", "nDCG@10", "interval", "chance", "queries", "learning rate"], rows)
 

@@ -28,7 +28,7 @@ def test_an_article_is_either_trained_on_or_tested_and_answered_by_its_translati
 def test_a_page_is_trained_on_in_all_languages_or_in_none_and_equal_titles_are_all_right() -> None:
     titles = {one: {f"p{n}": f"title {n // 2 if n < 4 else n}" for n in range(50)} for one in ("fi", "en")}
     texts = {one: {f"p{n}": f"{one} {n}" for n in range(50)} for one in titles}
-    one = help_round(titles, texts)
+    one = help_round(titles, texts, 50)
     trained = {text.split()[1] for _, text in one.pairs}
     tested = {query.partition("/")[0][1:] for task in one.tests for query in task.queries}
     assert not trained & tested
