@@ -43,14 +43,14 @@ class LocalPhase:
         began = time.monotonic()
         job = read_job(self._request.folder)
         attached = job is not None and local_job.alive(job, self._request.folder)
-        if job is not None and attached:
-            check_attachable(self._request, job, 0, f"kill {job.pid}")
-            say(f"attached to job {job.job_id}, which has been running since {job.submitted}")
-        elif made(self._request):
-            return
-        else:
+        if job is None or not attached:
+            if made(self._request):
+                return
             job = local_job.submit(self._request)
             say_submitted(self._request, job)
+        else:
+            check_attachable(self._request, job, 0, f"kill {job.pid}")
+            say(f"attached to job {job.job_id}, which has been running since {job.submitted}")
         output = Mirror(log_path(self._request.folder / "jobs", job.job_id, 0, "out"), whole=not attached)
         self._follow(job, output)
         run = describe_run(self._request.folder, job, 0)
