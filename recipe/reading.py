@@ -11,7 +11,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
 from textwrap import shorten
 from typing import Annotated, Any, get_args, get_origin
@@ -132,17 +132,19 @@ def expand_files(source: Source) -> list[str]:
     return sorted(found)
 
 
-def missing_files(recipe: Recipe, produced: set[str]) -> list[str]:
+def missing_files(recipe: Recipe, produced: set[str], finished: Collection[str] = ()) -> list[str]:
     """Return one sentence for each pattern of a source that no file matches.
 
     Args:
         recipe: the recipe whose sources to look for below the working directory.
         produced: paths that rules of the workflow make, which need not exist yet.
+        finished: sources that need their files no more.
     """
     return [
         f"sources.{name}.files[{index}]: no file matches {pattern}; put the text there or mend the path."
         for name, source in recipe.sources.items()
         for index, pattern in enumerate(source.files)
+        if name not in finished
         if not matching_files(pattern) and not fnmatch.filter(produced, pattern)
     ]
 

@@ -6,6 +6,7 @@ alone (`recipe.needs`). All paths are relative to Snakemake's working directory.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from common.files import atomic_file
 from corpus.demo import interface_text
 from corpus.demo.package_text import COLLECTIONS
+from corpus.sampling.origins import differences, sampled_by
 from recipe.evaluation import file_name
 from recipe.needs import (
     UNTRAINED,
@@ -51,6 +53,8 @@ WHEEL = "text/wheels/homeassistant-2024.3.3-py3-none-any.whl"
 """The one that `envs/text.txt` pins."""
 PAIRS = "text/retrieval/interface-fi-sv"
 """Folder of the demo's retrieval task, made from the wheel."""
+NAMED = 3
+"""Files that an error names, at most."""
 BM25 = "_bm25"
 """Of the results; no run can be called so."""
 
@@ -121,7 +125,7 @@ class Dag:
 
     def missing(self) -> list[str]:
         """Return a sentence for each source pattern that matches no file, and each absent file of a retrieval."""
-        found = missing_files(self.recipe, PACKAGE_TEXT)
+        found = missing_files(self.recipe, PACKAGE_TEXT, self._sampled)
         found += [
             f"evaluation.tokenizers: {name} does not exist; put the tokenizer there or mend the path."
             for name in self.recipe.evaluation.tokenizers
@@ -136,10 +140,36 @@ class Dag:
             ]
         return found
 
-    def raw_files(self, wildcards: Any) -> list[str]:
-        """Return the files of a source that are there or that a rule makes."""
-        files = expand_files(self.recipe.sources[wildcards.source])
-        return [file for file in files if file in PACKAGE_TEXT or Path(file).exists()]
+    @cached_property
+    def _sampled(self) -> set[str]:
+        """Sources that are sampled as the recipe asks, which need their raw files no more."""
+        digests = {
+            name: hashlib.sha256(self.slices[f"source/{name}"].encode()).hexdigest() for name in self.recipe.sources
+        }
+        return {name for name, digest in digests.items() if sampled_by(Path(manifest(name)), digest)}
+
+    @cached_property
+    def other_files(self) -> dict[str, list[str]]:
+        """Finished source -> how the raw files that are there differ from those that were sampled, if they do."""
+        found = {}
+        for name in sorted(self._sampled):
+            present = [file for file in expand_files(self.recipe.sources[name]) if Path(file).is_file()]
+            if changes := differences(Path(manifest(name)), set(present) - PACKAGE_TEXT):
+                found[name] = changes
+        return found
+
+    def replaced(self) -> list[str]:
+        """Return a sentence for each finished source whose raw files are there and are not what was sampled."""
+        return [
+            f"the files of source {name} are not those that were sampled ({_first(changes)}): delete {manifest(name)} "
+            f"to sample them anew, with all that follows from it, or name only the former ones under "
+            f"sources.{name}.files"
+            for name, changes in self.other_files.items()
+        ]
+
+    def made_files(self, wildcards: Any) -> list[str]:
+        """Return the files of a source that a rule makes. Others are no inputs: once sampled they may be away."""
+        return [file for file in expand_files(self.recipe.sources[wildcards.source]) if file in PACKAGE_TEXT]
 
     def wheel(self, wildcards: Any) -> list[str]:
         """Return the wheel that a text is taken out of, or nothing for text of an installed package."""
@@ -297,6 +327,11 @@ class Dag:
     def _task_files(self, task: str) -> list[str]:
         folder = self.recipe.evaluation.retrieval.tasks[task].folder
         return _task_paths(folder, "test") if folder else []
+
+
+def _first(changes: list[str]) -> str:
+    more = [f"and {len(changes) - NAMED} more"] if len(changes) > NAMED else []
+    return "; ".join([*changes[:NAMED], *more])
 
 
 def _task_paths(folder: str, split: str) -> list[str]:

@@ -36,6 +36,9 @@ try:
         logger.warning(
             f"Another snakemake ({holder}) is at work here; its recipe stays in results/recipe."
         )
+    if workflow.is_main_process:
+        for sentence in dag.replaced():  # a dry run goes no further than this
+            logger.warning(f"{sentence}.")
     # Jobs on other nodes read the recipe again: as it is now, whatever an editor does to it meanwhile.
     if workflow.is_main_process:
         workflow.config_settings.configfiles[:] = [(SLICES / "recipe.json").absolute()]
@@ -83,7 +86,7 @@ onstart:
                 f"while this snakemake was starting, another one wrote {len(changed)} slices of another recipe to "
                 f"{SLICES}, {changed[0]}.json among them; run the same command again"
             )
-        if dag.missing():
-            raise UserError("\n".join(dag.missing()))
+        if stopped := dag.missing() + dag.replaced():
+            raise UserError("\n".join(stopped))
     except (UserError, OSError) as error:
         raise WorkflowError(str(error)) from None

@@ -40,7 +40,7 @@ rule package_text:
 rule sample:
     input:
         slice="results/recipe/source/{source}.json",
-        files=dag.raw_files,
+        files=dag.made_files,
     output:
         manifest="results/corpus/{source}/manifest.json",
     log:

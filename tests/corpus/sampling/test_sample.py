@@ -236,7 +236,7 @@ def test_leftovers_of_an_earlier_attempt_are_gone(tmp_path):
     (out / ".train-00000.parquet.123.part").write_bytes(b"half")
     (out / "note.txt").write_text("a person's")
     sample(source(held_out=0), files[:1], out / "manifest.json", 1)
-    names = ["manifest.json", "note.txt", "part-00000.json", "train-00000.parquet"]
+    names = ["manifest.json", "note.txt", "origins.json", "part-00000.json", "train-00000.parquet"]
     assert sorted(bytes_below(out)) == names
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
 
 from common.errors import UserError, run_command
@@ -14,6 +15,7 @@ from workflow.cli.explain.mirror import mirrored
 from workflow.cli.explain.text import explanation
 from workflow.cli.parser import Parser
 from workflow.cli.run import snakemake_arguments
+from workflow.dag import Dag, manifest
 from workflow.directory_lock import holder_elsewhere
 
 
@@ -37,8 +39,10 @@ def main() -> None:
     target = _inside(options.file, options.directory)
     patterns = [pattern for source in recipe.sources.values() for pattern in source.files]
     with mirrored(options.directory, patterns) as mirror:
-        jobs = _planned(target, arguments, mirror, options.configfile)
-        print(explanation(target, jobs, options.directory, mirror))
+        with chdir(mirror):
+            others = {manifest(name): changes for name, changes in Dag(recipe).other_files.items()}
+        jobs = _planned(target, arguments, mirror, options.configfile, list(others))
+        print(explanation(target, jobs, options.directory, mirror, others))
     if holder := holder_elsewhere(options.directory):
         print(f"Snakemake is at work there now ({holder}): what it is making counts as not made yet.")
 
@@ -49,10 +53,10 @@ def _inside(file: str, directory: Path) -> str:
     return str(path.relative_to(base)) if path.is_relative_to(base) else file
 
 
-def _planned(target: str, arguments: Sequence[str], mirror: Path, recipe: Path) -> list[Job]:
+def _planned(target: str, arguments: Sequence[str], mirror: Path, recipe: Path, forced: Sequence[str]) -> list[Job]:
     """Return the jobs for `target`; `UserError` if the recipe makes no such file, or Snakemake cannot plan."""
     try:
-        return planned(target, arguments, mirror)
+        return planned(target, arguments, mirror, forced)
     except CannotTellError as error:
         try:
             everything = planned("all", [*arguments, "--forceall"], mirror)

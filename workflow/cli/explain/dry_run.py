@@ -46,13 +46,14 @@ class Job:
         return sorted(found[1].split(", ")) if found else []
 
 
-def planned(target: str, arguments: Sequence[str], directory: Path) -> list[Job]:
+def planned(target: str, arguments: Sequence[str], directory: Path, forced: Sequence[str] = ()) -> list[Job]:
     """Return the jobs that Snakemake would run for `target`, causes before what follows from them.
 
     Args:
         target: path relative to the directory, or the name of a rule without wildcards.
         arguments: of snakemake: recipe, Snakefile, profile.
         directory: where it looks, and writes if it likes.
+        forced: files that are made again in any case.
 
     Raises:
         CannotTellError: if Snakemake cannot tell either.
@@ -61,7 +62,7 @@ def planned(target: str, arguments: Sequence[str], directory: Path) -> list[Job]
         events = Path(folder) / "events.jsonl"
         events.touch()
         command = [str(Path(sys.executable).with_name("snakemake")), *arguments, "--directory", str(directory)]
-        command += ["--dry-run", "--logger", "alasin", "--", target]
+        command += ["--dry-run", "--logger", "alasin", *(["--forcerun", *forced] if forced else []), "--", target]
         paths = [str(_PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "ALASIN_EVENTS": str(events), "PYTHONPATH": os.pathsep.join(paths)}
         done = subprocess.run(

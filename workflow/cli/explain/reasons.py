@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from workflow.cli.explain.differences import differences
@@ -22,7 +23,13 @@ def few(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown
 
 
-def reasons(job: Job, directory: Path, mirror: Path, of_checkpoint: Any = None) -> list[str]:
+def reasons(
+    job: Job,
+    directory: Path,
+    mirror: Path,
+    of_checkpoint: Any = None,
+    others: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> list[str]:
     """Return why a job would run, a sentence each.
 
     That its inputs are made again is told only where there is no other reason: it follows from the jobs before.
@@ -33,18 +40,21 @@ def reasons(job: Job, directory: Path, mirror: Path, of_checkpoint: Any = None) 
         mirror: where the slices are those of the recipe as it is now.
         of_checkpoint: the slice that the job's phase was trained by, if it is known; Snakemake may have read a newer
             recipe since.
+        others: manifest of a source -> how its raw files differ from those that were sampled.
     """
     told = []
     if missing := job.files("Missing output files"):
         told.append(f"{few(missing)} {'are' if len(missing) > 1 else 'is'} not there")
-    if "Forced execution" in job.reason:  # nobody forces anything here but `rerun-incomplete` of the profile
+    if other := [change for file in job.output for change in others.get(file, [])]:
+        told.append(f"{few(other)}: where you want that, delete {few(job.output)}; else nothing goes on")
+    elif "Forced execution" in job.reason:  # nobody forces anything else but `rerun-incomplete` of the profile
         told.append(f"{few(job.output)} may be half written: the job that made it did not end")
     updated = job.files("Updated input files")
     for file in updated:
         if file.startswith(_SLICES):
             told.append(_changed_slice(of_checkpoint or _slice(directory / file), _slice(mirror / file)))
-    if others := [file for file in updated if not file.startswith(_SLICES)]:
-        told.append(f"{few(others)} {'have' if len(others) > 1 else 'has'} changed since")
+    if newer := [file for file in updated if not file.startswith(_SLICES)]:
+        told.append(f"{few(newer)} {'have' if len(newer) > 1 else 'has'} changed since")
     if "Set of input files has changed" in job.reason:
         told.append(_changed_set(job, mirror))
     if params := re.search(r"Params have changed.*?before: (.*?) now: (.*?)(?:; Software environment.*)?$", job.reason):

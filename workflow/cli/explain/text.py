@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,9 @@ class _Told:
     fate: Fate | None = None
 
 
-def explanation(target: str, jobs: list[Job], directory: Path, mirror: Path) -> str:
+def explanation(
+    target: str, jobs: list[Job], directory: Path, mirror: Path, others: Mapping[str, Sequence[str]]
+) -> str:
     """Return why `target` would be made and what that costs.
 
     Args:
@@ -34,19 +36,20 @@ def explanation(target: str, jobs: list[Job], directory: Path, mirror: Path) -> 
         jobs: of a dry run in `mirror`, causes first.
         directory: Snakemake's working directory.
         mirror: a mirror of it, with the slices of the recipe as it is now.
+        others: manifest of a source -> how its raw files differ from those that were sampled.
     """
     if not jobs:
         return f"{target}: nothing to be done."
-    told = list(_tell(jobs, directory, mirror))
+    told = list(_tell(jobs, directory, mirror, others))
     return "\n".join([_headline(target, told, directory), *_lines(told)])
 
 
-def _tell(jobs: list[Job], directory: Path, mirror: Path) -> Iterator[_Told]:
+def _tell(jobs: list[Job], directory: Path, mirror: Path, others: Mapping[str, Sequence[str]]) -> Iterator[_Told]:
     remade: set[str] = set()
     other: set[str] = set()
     for job in jobs:
         saved = read_newest(directory / folder_of(job)) if job.rule_name == "train" else None
-        told = _Told(job, reasons(job, directory, mirror, saved and saved.slice))
+        told = _Told(job, reasons(job, directory, mirror, saved and saved.slice, others))
         if job.rule_name == "train":
             told.fate = fate(job, saved, directory, mirror, remade, other)
             told.sentences += told.fate.sentences
