@@ -48,7 +48,7 @@ from model.training.data import RankBatch, Stream
 from model.training.engine import Engine, describe_place, fresh_tensors, leave, start_process_group
 from model.training.metrics import Log, Progress, Tally, memory_bytes
 from model.training.position import Position
-from model.training.superseded import set_aside, superseded
+from model.training.superseded import set_aside, superseded, take_back
 from model.training.validation import Validation
 from model.training.verification import FOREGROUND_SECONDS, Verification, files_read, share
 from recipe.schedule import phase_slots, stage_rows, steps
@@ -145,6 +145,9 @@ class Phase:
             if newest and (why := superseded(newest, self.inputs)):
                 set_aside(self.folder, *why, self.say)
                 newest = None
+            if newest is None:
+                take_back(self.folder, self.inputs, self.say)
+                newest = checkpoint.newest_whole(folder, self.say)
             if newest is None and previous:
                 checkpoint.open_checkpoint(previous)
         dist.barrier()  # what is found now has been verified

@@ -359,6 +359,20 @@ def test_checkpoints_of_another_recipe_are_set_aside_and_not_continued(data, who
     assert same(weights(folder), weights(whole))
 
 
+def test_what_was_set_aside_is_taken_back_when_it_is_asked_for_again_and_not_trained_anew(data):
+    folder = data / "runs" / "back and forth"
+    finish(data, folder, phase="half", every=900.0)
+    trained, lines = weights(folder), metrics(folder)
+    (folder / "checkpoint.json").unlink()
+    finish(data, folder, phase="two", every=900.0)
+    (folder / "checkpoint.json").unlink()
+    output = finish(data, folder, phase="half", every=900.0)
+    assert "taken back" in output
+    assert metrics(folder) == lines
+    assert same(weights(folder), trained)
+    assert len(list(folder.glob("superseded/*/checkpoints*/step-*"))) == 1
+
+
 def test_checkpoints_of_an_older_format_are_set_aside_and_not_continued(data, whole):
     folder = data / "runs" / "older"
     shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("jobs", "job*", "RUNNING*", "checkpoint.json"))
