@@ -224,7 +224,8 @@ def main() -> None:
     made.add_argument(
         "--tasks", nargs="+", choices=(DECLARATION, HELP), default=(DECLARATION, HELP), help="which tasks"
     )
-    made.add_argument("--pages", type=int, default=800, help="pages that are drawn (default: %(default)s)")
+    made.add_argument("--pages", type=int, default=2000, help="pages that are drawn (default: %(default)s)")
+    made.add_argument("--epochs", type=int, default=6, help="times the pairs of pages are shown (default: %(default)s)")
     arguments = made.parse_args()
     rows = []
     if DECLARATION in arguments.tasks:
@@ -232,7 +233,7 @@ def main() -> None:
         rows += table_rows("article in another language", measure_round(one, arguments, epochs=4))
     if HELP in arguments.tasks:
         one = help_round(*read_texts(arguments.data, HELP), arguments.pages)
-        rows += table_rows("page of a title", measure_round(one, arguments, epochs=1))
+        rows += table_rows("page of a title", measure_round(one, arguments, arguments.epochs))
     print_table(["task, system", "nDCG@10", "interval", "chance", "queries", "learning rate"], rows)
 
 
