@@ -52,7 +52,9 @@ class Documents(Strict):
     language: Language
     """ISO 639 code, a pair such as `en-fi` for translations, or `code`."""
     files: Annotated[list[Text], Field(min_length=1)]
-    """Paths or glob patterns below the working directory: .jsonl, .jsonl.gz, .jsonl.zst, .parquet."""
+    """Paths or glob patterns below the working directory: JSON, plain text, Parquet, Arrow."""
+    plain_text: Literal["line", "blank-line", "file"] = "line"
+    """What a document of plain text is: a `line`, what stands between `blank-line`s, or a whole `file`."""
     text_field: Text = "text"
     """Field that holds the text: its name, or a path to it, as `translation.fi`."""
     id_field: Text = "id"

@@ -12,10 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from common.errors import UserError
 from common.files import atomic_file
 from corpus.demo import interface_text
 from corpus.demo.package_text import COLLECTIONS
 from corpus.sampling.origins import differences, sampled_by
+from corpus.sources.kinds import kind_of, problem_in
 from recipe.evaluation import file_name
 from recipe.needs import (
     UNTRAINED,
@@ -332,6 +334,19 @@ class Dag:
 def _first(changes: list[str]) -> str:
     more = [f"and {len(changes) - NAMED} more"] if len(changes) > NAMED else []
     return "; ".join([*changes[:NAMED], *more])
+
+
+def unreadable_files(recipe: Recipe) -> list[str]:
+    """Return one sentence for each file of a source that is there and, by its first bytes, cannot be read."""
+    found = []
+    for name, source in recipe.sources.items():
+        for path in filter(Path.is_file, map(Path, expand_files(source))):
+            try:
+                problem = problem_in(path, kind_of(path, source.plain_text))
+            except UserError as error:
+                problem = str(error)
+            found += [f"sources.{name}.files: {problem}"] if problem else []
+    return found
 
 
 def _task_paths(folder: str, split: str) -> list[str]:

@@ -50,7 +50,7 @@ def sample(
         raise UserError(f"{manifest.parent} holds input files, and parts in it are replaced; give another --output.")
     manifest.unlink(missing_ok=True)
     part_bytes = part_bytes or unit_bytes_for(files)
-    units = plan(files, part_bytes)
+    units = plan(files, part_bytes, source.plain_text)
     keys = [key_of(source, unit, part_bytes) for unit in units]
     finished = _finished(manifest.parent, keys)
     remove_others(manifest.parent, _flat(finished))
@@ -115,7 +115,7 @@ def _follow_frames(span: Span, frames: tuple[int, int] | None, before: int) -> i
     Each span found its first frame by itself. That the frames of all spans join from the first byte to the last is the
     proof that it was a frame, and that nothing was left out.
     """
-    if not span.path.endswith(".zst"):
+    if span.kind.compression != "zst":
         return 0
     first, end = frames or (before, before)
     if first != before or (span.end == span.size != end):

@@ -1,8 +1,9 @@
 """Raw files become documents, some hundred at a time, in memory that does not grow with the file.
 
-A file is JSON Lines (`.jsonl`, also as `.jsonl.gz` or `.jsonl.zst`) or Parquet. What cannot be a document becomes a
-`Reject` that tells file, line and reason, so that the stage above counts it and shows it. A file that is damaged as a
-whole (cut short, of another format, absent) is a `UserError`: nothing after the damage can be trusted.
+A file holds JSON, a record a line or an array of them, plain text, or a table of Parquet or Arrow. What cannot be a
+document becomes a `Reject` that tells file, line and reason, so that the stage above counts it and shows it. A file
+that is damaged as a whole (cut short, of another format, absent) is a `UserError`: nothing after the damage can be
+trusted.
 
 `corpus.sources.spans` plans what is read together, `corpus.sources.records` says what a document is, and each format
 has its file.
@@ -16,12 +17,15 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.files import matching_files
+from corpus.sources.arrays import ArrayReader
+from corpus.sources.arrow import ArrowReader
 from corpus.sources.fields import Wanted
-from corpus.sources.lines import GzipReader, PlainReader, ZstdReader
+from corpus.sources.lines import LineReader
 from corpus.sources.parquet import ParquetReader
+from corpus.sources.plain import BlankLineReader, FileReader, TextLineReader
 from corpus.sources.reading import Place, SpanReader
 from corpus.sources.records import Batch, Document, Fields, Reject
-from corpus.sources.spans import Span, plan, suffix_of, whole
+from corpus.sources.spans import Span, plan, whole
 
 __all__ = [
     "Batch",
@@ -39,10 +43,14 @@ __all__ = [
 ]
 
 READERS: dict[str, type[SpanReader]] = {
-    ".jsonl": PlainReader,
-    ".jsonl.gz": GzipReader,
-    ".jsonl.zst": ZstdReader,
-    ".parquet": ParquetReader,
+    "lines": LineReader,
+    "array": ArrayReader,
+    "line": TextLineReader,
+    "blank-line": BlankLineReader,
+    "file": FileReader,
+    "parquet": ParquetReader,
+    "arrow": ArrowReader,
+    "arrow-stream": ArrowReader,
 }
 
 
@@ -77,7 +85,7 @@ def read_documents(paths: Iterable[Path], text_field: str = "text") -> Iterator[
 
 def open_span(span: Span, wanted: Wanted, place: Place = Place()) -> SpanReader:  # noqa: B008 (it is frozen)
     """Return the reader of a span, from a place on. The file is opened when it is iterated."""
-    return READERS[suffix_of(Path(span.path))](span, wanted, place)
+    return READERS[span.kind.form](span, wanted, place)
 
 
 class UnitReader:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from common.errors import UserError
 from corpus.sources.fields import Wanted
+from corpus.sources.kinds import Kind
 from corpus.sources.records import Batch, Document, Reject
 from corpus.sources.spans import Span
 
@@ -57,7 +58,7 @@ class SpanReader(ABC):
 
     def batches(self) -> Iterator[Batch]:
         """Yield the records of some hundred kilobytes at a time; a batch may hold none."""
-        with _damage_is_told(self.path, self.damage):
+        with _damage_is_told(self.path, self.span.kind, self.damage):
             yield from self._batches()
 
     def __iter__(self) -> Iterator[Document | Reject]:
@@ -71,21 +72,20 @@ class SpanReader(ABC):
 
 
 @contextmanager
-def _damage_is_told(path: Path, damage: tuple[type[Exception], ...]) -> Iterator[None]:
+def _damage_is_told(path: Path, kind: Kind, damage: tuple[type[Exception], ...]) -> Iterator[None]:
     """Turn what the decoders raise on a damaged file into a `UserError` that names the file."""
-    kind = path.suffix[1:]
     advice = "fetch or copy it again"
     try:
-        if kind != "jsonl" and path.stat().st_size == 0:
-            raise UserError(f"{path} is empty, which no .{kind} file is; {advice}.")
+        if (kind.compression or kind.is_table) and path.stat().st_size == 0:
+            raise UserError(f"{path} is empty, which no {kind.suffix} file is; {advice}.")
         yield
     except EOFError:
         raise UserError(f"{path} is cut short; {advice}.") from None
     except damage as error:
-        raise UserError(f"{path} is damaged, or not a .{kind} file ({_one_line(error)}); {advice}.") from None
+        raise UserError(f"{path} is damaged, or not a {kind.suffix} file ({_one_line(error)}); {advice}.") from None
     except OSError as error:
         if error.errno is None:  # pyarrow's own, about the content; the system's have a number
-            raise UserError(f"{path} is damaged, or not a .{kind} file ({_one_line(error)}); {advice}.") from None
+            raise UserError(f"{path} is damaged, or not a {kind.suffix} file ({_one_line(error)}); {advice}.") from None
         raise
 
 

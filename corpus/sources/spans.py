@@ -3,27 +3,27 @@
 A *span* is a range of bytes of a file, and a *unit* is a span of a large file, or several small files whole. How a
 record belongs to exactly one span of its file is each format's affair:
 
-- a line of `.jsonl` belongs to the span that holds the newline before it, the first line to the first span;
-- in `.jsonl.zst` so too, where a span holds the frames that begin in its range;
+- a line belongs to the span that holds the newline before it, the first line to the first span;
+- in Zstandard so too, where a span holds the frames that begin in its range;
 - row group i of the n of a Parquet file stands at i/n of the file;
-- `.jsonl.gz` cannot be entered in its middle: it is one span.
+- batch i of the n of an Arrow file stands at i/n of it;
+- what cannot be entered in its middle is one span: other compressions, a JSON array, documents of many plain lines.
 
-Nothing is opened to plan, so that a plan of a thousand large files costs a thousand calls of `stat`. That most files
-have a single frame shows only to the readers: one span then holds all, and the others nothing.
+Only files whose names do not say what they are get opened to plan, so that a plan of a thousand large files costs a
+thousand calls of `stat`. That most files have a single frame shows only to the readers: one span then holds all, and
+the others nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from common.errors import UserError
+from corpus.sources.kinds import Kind, PlainText, kind_of
 
-TEXT_PER_BYTE = {".jsonl": 1, ".jsonl.gz": 3, ".jsonl.zst": 4, ".parquet": 3}
-"""Suffix -> bytes of text that a byte of the file is taken for; fixed, so that a plan does not depend on content."""
-UNSPLIT = ".jsonl.gz"
 MAX_UNIT_FILES = 1000
 UNITS = 64
 """Of a source, about: as many as a large node has use for, and far fewer than it has files."""
@@ -39,6 +39,7 @@ class Span:
     end: int
     size: int
     mtime_ns: int
+    kind: Kind
 
     def refuse_changed(self) -> None:
         """Raise `UserError` if the file is no longer what it was when the plan was made."""
@@ -52,25 +53,16 @@ class Span:
             )
 
 
-def suffix_of(path: Path) -> str:
-    """Return the suffix of the formats that are read. Raises `UserError` for another."""
-    for suffix in TEXT_PER_BYTE:
-        if path.name.endswith(suffix):
-            return suffix
-    raise UserError(f"{path} is not .jsonl, .jsonl.gz, .jsonl.zst or .parquet; convert it to one of them.")
-
-
-def whole(path: Path) -> Span:
+def whole(path: Path, plain_text: PlainText = "line") -> Span:
     """Return the span of a whole file. Raises `UserError` if it is missing, no file, or of no known format."""
     if path.is_dir():
         raise UserError(f"{path} is a directory; name the files in it, for example {path}/*.jsonl.zst.")
     if not path.exists():
         raise UserError(f"{path} does not exist; correct `files` of this source in the recipe, or fetch the file.")
-    suffix_of(path)
     if not path.is_file():
         raise UserError(f"{path} is a pipe or a device, which cannot be read in parts; write its content to a file.")
     status = path.stat()
-    return Span(str(path), 0, status.st_size, status.st_size, status.st_mtime_ns)
+    return Span(str(path), 0, status.st_size, status.st_size, status.st_mtime_ns, kind_of(path, plain_text))
 
 
 def unit_bytes_for(paths: Iterable[Path]) -> int:
@@ -85,7 +77,7 @@ def unit_bytes_for(paths: Iterable[Path]) -> int:
     return min(max(1 << (text // UNITS).bit_length(), MIN_UNIT_BYTES), MAX_UNIT_BYTES)
 
 
-def plan(paths: Iterable[Path], unit_bytes: int) -> list[tuple[Span, ...]]:
+def plan(paths: Iterable[Path], unit_bytes: int, plain_text: PlainText = "line") -> list[tuple[Span, ...]]:
     """Return the units of the files, in order, each of about `unit_bytes` of text or less.
 
     Raises:
@@ -95,7 +87,7 @@ def plan(paths: Iterable[Path], unit_bytes: int) -> list[tuple[Span, ...]]:
     small: list[Span] = []
     together = 0
     for path in paths:
-        span = whole(path)
+        span = whole(path, plain_text)
         text = _text_bytes(span)
         if small and (together + text > unit_bytes or len(small) == MAX_UNIT_FILES):
             units.append(tuple(small))
@@ -109,11 +101,11 @@ def plan(paths: Iterable[Path], unit_bytes: int) -> list[tuple[Span, ...]]:
 
 
 def _text_bytes(span: Span) -> int:
-    return span.size * TEXT_PER_BYTE[suffix_of(Path(span.path))]
+    return span.size * span.kind.text_per_byte
 
 
 def _cut(span: Span, count: int) -> list[Span]:
-    if span.path.endswith(UNSPLIT):
+    if not span.kind.splits:
         return [span]
     ends = [span.size * number // count for number in range(count + 1)]
-    return [Span(span.path, start, end, span.size, span.mtime_ns) for start, end in pairwise(ends)]
+    return [replace(span, start=start, end=end) for start, end in pairwise(ends)]

@@ -32,7 +32,11 @@ def refused(output):
 def test_every_bad_source_is_named_with_what_to_do_and_the_good_ones_are_sampled(house):
     content = {
         "cut": ("cut.jsonl.gz", b"\x1f\x8b\x08\x00\x00", "cut.jsonl.gz is cut short; fetch or copy it again."),
-        "noise": ("noise.jsonl.zst", bytes(range(256)), "noise.jsonl.zst is damaged, or not a .zst file"),
+        "noise": (
+            "noise.jsonl.zst",
+            b"\x28\xb5\x2f\xfd" + bytes(range(256)),
+            "noise.jsonl.zst is damaged, or not a .zst file",
+        ),
         "field": ("f.jsonl", TEXT.replace("text", "body").encode(), "set text_field, now 'text', to the field"),
         "broken": ("b.jsonl", (TEXT + "{\n" * 9).encode(), "9 of 69 records of source broken are malformed"),
         "hostile": ("it's $(touch pwned);touch pwned #[1].jsonl", TEXT.encode(), None),
@@ -65,6 +69,21 @@ def test_a_name_that_is_no_utf8_is_refused(house):
         stream.write(TEXT)
     recipe = changed(sources={"en": RECIPE["sources"]["en"] | {"files": ["caf*.jsonl"]}})
     assert "holds bytes that are no UTF-8; rename it" in refused(house.run(recipe, "--dry-run", status=1))
+
+
+def test_files_that_cannot_be_read_are_all_named_before_any_job(house):
+    files = {
+        "plain.jsonl": b"no JSON here\n",
+        "table.csv": b"a,b\n",
+        "p.parquet": b"PAR1 cut",
+        "wide.txt": b"\xff\xfea\0",
+    }
+    for name, content in files.items():
+        (house.directory / name).write_bytes(content)
+    recipe = changed(sources={"en": RECIPE["sources"]["en"] | {"files": list(files)}})
+    output = refused(house.run(recipe, "--dry-run", status=1))
+    for name, told in zip(files, ("let its name end in .txt", "convert it", "is cut short", "is UTF-16"), strict=True):
+        assert re.search(rf"sources\.en\.files: {re.escape(name)} .*{told}", output)
 
 
 def test_a_key_given_twice_is_refused_with_its_line(house):

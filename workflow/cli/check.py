@@ -9,7 +9,7 @@ from common.errors import UserError
 from recipe.reading import missing_files, read_recipe, unusable_files
 from recipe.schema import Recipe, lineage
 from workflow.cli.parser import Parser
-from workflow.dag import PACKAGE_TEXT
+from workflow.dag import PACKAGE_TEXT, unreadable_files
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     options = parser.parse_args()
     recipe = read_recipe(options.recipe)
     os.chdir(options.directory)
-    if unusable := unusable_files(recipe):
+    if unusable := unusable_files(recipe) + unreadable_files(recipe):
         raise UserError("\n".join(f"{options.recipe}: {sentence}" for sentence in unusable))
     print(f"{options.recipe}: {outline(recipe)}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from common.errors import UserError
-from workflow.dag import PAIRS, WHEEL, Dag
+from workflow.dag import PAIRS, WHEEL, Dag, unreadable_files
 from workflow.directory_lock import hold, holder_elsewhere
 from workflow.resources import read_as_meant
 from workflow.unmeasured import told
@@ -27,7 +27,9 @@ try:
     for configfile in workflow.configfiles:
         read_yaml(Path(configfile))
     dag = Dag(load_recipe(config, " + ".join(map(str, workflow.configfiles))))
-    if unusable := unusable_files(dag.recipe):
+    # Whoever looks into every file does so once, not in each job.
+    unreadable = unreadable_files(dag.recipe) if workflow.is_main_process else []
+    if unusable := unusable_files(dag.recipe) + unreadable:
         raise UserError("\n".join(unusable))
     # A look with another recipe must not change the slices under phases that are being trained.
     if (holder := holder_elsewhere(Path.cwd())) is None:
