@@ -50,7 +50,7 @@ def train_by_tokenizers(documents: Path, vocabulary: int, output: Path) -> None:
 
 def prepare(directory: Path, vocabulary: int, work: Path, word_bytes: int) -> Path:
     """Sample the files of a directory into `work`, write the tokenizer's slice there; return the manifest."""
-    files = source_files([str(directory / pattern) for pattern in PATTERNS if any(directory.glob(pattern))])
+    files = source_files([str(directory / pattern) for pattern in PATTERNS if any(directory.glob(pattern))])[0]
     source = SourceSlice(name="text", seed=1, language="fi", files=list(map(str, files)), held_out=0.0)
     sample(source, files, work / "documents" / "manifest.json", workers=2)
     recipe = TokenizerSlice(

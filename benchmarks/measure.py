@@ -77,7 +77,7 @@ def read_text(directory: Path | None) -> Text:
         documents = [record["text"] for name in DEMO_TEXT for record in COLLECTIONS[name]()]
         name = f"the demo's {', '.join(DEMO_TEXT)}"
     else:
-        paths = source_files([str(directory / pattern) for pattern in PATTERNS if any(directory.glob(pattern))])
+        paths = source_files([str(directory / pattern) for pattern in PATTERNS if any(directory.glob(pattern))])[0]
         documents = [document.text for document in read_documents(paths) if isinstance(document, Document)]
         name = f"the {len(paths)} files of {directory}"
     if not documents:

@@ -22,6 +22,25 @@ def matching_files(pattern: str) -> list[str]:
     return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (may be absolute)
 
 
+def each_once(paths: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the files that paths name, each once, and path -> the one before it that is the same file.
+
+    Links of both kinds are followed. What does not exist is a file of its own.
+    """
+    found: dict[object, str] = {}
+    again: dict[str, str] = {}
+    for path in dict.fromkeys(paths):
+        try:
+            status = os.stat(path)  # noqa: PTH116 (a path as it was written)
+        except OSError:
+            found[path] = path
+            continue
+        first = found.setdefault((status.st_dev, status.st_ino), path)
+        if first != path:
+            again[path] = first
+    return list(found.values()), again
+
+
 @contextmanager
 def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; on success fsync it and rename it to `path`, else remove it.

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from common.errors import UserError
-from common.files import matching_files
+from common.files import each_once, matching_files
 from recipe.checks import problems, suggestion
 from recipe.schema import Recipe, Source
 from recipe.types import LANGUAGE, NAME, TOKENIZER
@@ -126,10 +126,23 @@ def load_recipe(config: Any, where: str) -> Recipe:
 
 def expand_files(source: Source) -> list[str]:
     """Return the files of a source, sorted, each once. A pattern without wildcard stays, whether it exists or not."""
-    found: set[str] = set()
-    for pattern in source.files:
-        found.update(matching_files(pattern) if glob.has_magic(pattern) else [pattern])
-    return sorted(found)
+    return sorted(each_once(_named(source))[0])
+
+
+def _named(source: Source) -> list[str]:
+    """Return the paths that a source names in the order of sampling: of a file's names the first counts."""
+    return [
+        path for pattern in source.files for path in (matching_files(pattern) if glob.has_magic(pattern) else [pattern])
+    ]
+
+
+def repeated_files(recipe: Recipe) -> list[str]:
+    """Return one sentence for each path of a source that is a file of it by another name."""
+    return [
+        f"sources.{name}.files: {path} is {first} by another name; it is read once."
+        for name, source in recipe.sources.items()
+        for path, first in each_once(_named(source))[1].items()
+    ]
 
 
 def missing_files(recipe: Recipe, produced: set[str], finished: Collection[str] = ()) -> list[str]:

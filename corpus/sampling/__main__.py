@@ -44,9 +44,11 @@ def main() -> None:
     if arguments.part_bytes is not None and arguments.part_bytes < 1:
         raise UserError(f"--part-bytes is {arguments.part_bytes}; give at least 1.")
     source = read_slice(arguments.slice, SourceSlice)
-    files = source_files(arguments.files or source.files)
+    files, again = source_files(arguments.files or source.files)
     account = sample(source, files, arguments.output, arguments.workers, arguments.part_bytes)
     _tell(account, source, len(files))
+    for path, first in again.items():
+        print(f"  {path} is {first} by another name; it was read once")
 
 
 if __name__ == "__main__":

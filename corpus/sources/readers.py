@@ -16,7 +16,7 @@ from math import inf
 from pathlib import Path
 
 from common.errors import UserError
-from common.files import matching_files
+from common.files import each_once, matching_files
 from corpus.sources.arrays import ArrayReader
 from corpus.sources.arrow import ArrowReader
 from corpus.sources.fields import Wanted
@@ -54,21 +54,24 @@ READERS: dict[str, type[SpanReader]] = {
 }
 
 
-def source_files(patterns: Iterable[str]) -> list[Path]:
-    """Return the files that paths or glob patterns name: sorted within a pattern, each file once.
+def source_files(patterns: Iterable[str]) -> tuple[list[Path], dict[str, str]]:
+    """Return the files that paths or glob patterns name, sorted within a pattern, each once: by another name, too.
+
+    With them come those other names: path -> the path by which that file is read.
 
     Raises:
         UserError: a pattern matches nothing.
     """
-    found: dict[Path, None] = {}
+    found: list[str] = []
     for pattern in patterns:
         matches = matching_files(pattern)
         if not matches:
             raise UserError(
                 f"no file matches {pattern!r} in {Path.cwd()}; correct `files` of this source in the recipe."
             )
-        found.update(dict.fromkeys(map(Path, matches)))
-    return list(found)
+        found += matches
+    files, again = each_once(found)
+    return list(map(Path, files)), again
 
 
 def read_documents(paths: Iterable[Path], text_field: str = "text") -> Iterator[Document | Reject]:

@@ -1,6 +1,7 @@
 """What is exported loads in transformers and in this project, and computes the same there."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,35 @@ def test_the_configuration_holds_what_older_readers_look_for(exported_model: Pat
     assert tokenizer["tokenizer_class"] == "PreTrainedTokenizerFast"
     with safe_open(exported_model.with_name("model.safetensors"), "pt") as weights:
         assert weights.metadata() == {"format": "pt"}
+
+
+def test_words_that_are_split_already_stay_words_as_the_card_says(exported_model: Path) -> None:
+    template = Path(__file__).parents[2] / "workflow" / "report" / "templates" / "card.md.j2"
+    said = re.search(r"```python\n(from tokenizers import .*?)```", template.read_text(encoding="utf-8"), re.DOTALL)
+    assert said is not None
+    tokenizer = AutoTokenizer.from_pretrained(exported_model.parent)
+    names = {"tokenizer": tokenizer}
+    exec(said[1], names)
+    ids = names["inputs"].input_ids[0]
+    assert tokenizer.decode(ids, skip_special_tokens=True).split() == ["words", "one", "by", "one"]
+    assert set(names["inputs"].word_ids()) == {None, 0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "hidden_activation initializer_range initializer_cutoff_factor norm_eps norm_bias eos_token_id bos_token_id "
+        "cls_token_id sep_token_id attention_bias attention_dropout classifier_activation",
+        "layer_norm_eps",
+    ],
+    ids=["text-embeddings-inference", "candle"],
+)
+def test_the_configuration_holds_what_readers_without_defaults_require(exported_model: Path, fields: str) -> None:
+    shape = (
+        "vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads max_position_embeddings "
+        "global_attn_every_n_layers global_rope_theta local_attention local_rope_theta pad_token_id"
+    )
+    assert set(f"{shape} {fields}".split()) <= set(json.loads(exported_model.read_text()))
 
 
 def test_weights_of_another_shape_are_refused_and_nothing_is_written(

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from common.errors import UserError
-from recipe.reading import missing_files, read_recipe, unusable_files
+from recipe.reading import missing_files, read_recipe, repeated_files, unusable_files
 from recipe.schema import Recipe, lineage
 from workflow.cli.parser import Parser
 from workflow.dag import PACKAGE_TEXT, unreadable_files
@@ -42,5 +42,6 @@ def outline(recipe: Recipe) -> str:
         own = ", ".join(phase if owner == run else f"{phase} (of {owner})" for owner, phase in way)
         lines.append(f"  {run}: {own}; {tokens:,} tokens, {stages[-1].length} in a row at the end")
     absent = missing_files(recipe, PACKAGE_TEXT)
+    lines += [f"  {sentence}" for sentence in repeated_files(recipe)]
     lines += [f"  not there yet: {sentence}" for sentence in absent] or ["  all files are there"]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from common.errors import UserError, run_command
 from recipe.checks import suggestion
+from workflow.utf8 import begin_in_utf8_mode
 
 COMMANDS = {
     "init": ("workflow.cli.init", "write a recipe to begin from"),
@@ -40,6 +41,7 @@ def usage() -> str:
 
 def main() -> None:
     """Run the command that the first argument names, or tell which there are."""
+    begin_in_utf8_mode()
     name, *rest = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help", "help"):
         print(usage())

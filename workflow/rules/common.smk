@@ -10,11 +10,15 @@ from common.errors import UserError
 from workflow.dag import PAIRS, WHEEL, Dag, unreadable_files
 from workflow.directory_lock import hold, holder_elsewhere
 from workflow.resources import read_as_meant
+from workflow.utf8 import begin_in_utf8_mode
 from workflow.unmeasured import told
 from recipe.reading import load_recipe, read_yaml, unusable_files
 
 SLICES = Path("results/recipe")
 
+if workflow.is_main_process:
+    # Snakemake has read the recipe in the locale's encoding, and would print in it.
+    begin_in_utf8_mode()
 read_as_meant(workflow.resource_settings)
 
 try:
@@ -52,7 +56,7 @@ except (UserError, OSError) as error:
 shell.prefix(
     'if [ -n "${{SINGULARITY_CONTAINER:-}}${{APPTAINER_CONTAINER:-}}" ]; then PATH=/user-software/bin:$PATH; '
     f"else PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; fi; "
-    f"export PATH PYTHONPATH={shlex.quote(workflow.basedir)}; set -euo pipefail; "
+    f"export PATH PYTHONUTF8=1 PYTHONPATH={shlex.quote(workflow.basedir)}; set -euo pipefail; "
 )
 
 

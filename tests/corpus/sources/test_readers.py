@@ -242,7 +242,7 @@ def test_patterns_name_files_once_and_sorted(tmp_path):
     for name in ("b.jsonl", "a.jsonl", "sub/c.jsonl", "[odd].jsonl"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found = source_files([f"{tmp_path}/[odd].jsonl", f"{tmp_path}/b.jsonl", f"{tmp_path}/**/*.jsonl"])
+    found, _ = source_files([f"{tmp_path}/[odd].jsonl", f"{tmp_path}/b.jsonl", f"{tmp_path}/**/*.jsonl"])
     assert [path.relative_to(tmp_path).as_posix() for path in found] == [
         "[odd].jsonl",
         "b.jsonl",
@@ -251,6 +251,20 @@ def test_patterns_name_files_once_and_sorted(tmp_path):
     ]
     with pytest.raises(UserError, match=r"no file matches .*\.parquet"):
         source_files([f"{tmp_path}/*.parquet"])
+
+
+def test_a_file_by_other_names_is_found_once_and_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.jsonl").touch()
+    (tmp_path / "latest").symlink_to("data")
+    (tmp_path / "b.jsonl").symlink_to("data/a.jsonl")
+    (tmp_path / "c.jsonl").hardlink_to("data/a.jsonl")
+    (tmp_path / "d.jsonl").touch()
+    files, again = source_files(["data/*.jsonl", f"{tmp_path}/data/*.jsonl", "./data/a.jsonl", "**/*.jsonl"])
+    assert list(map(str, files)) == ["data/a.jsonl", "d.jsonl"]
+    others = {f"{tmp_path}/data/a.jsonl", "./data/a.jsonl", "b.jsonl", "c.jsonl", "latest/a.jsonl"}
+    assert again == dict.fromkeys(others, "data/a.jsonl")
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):
