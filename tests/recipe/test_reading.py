@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from common.errors import UserError
 from recipe.checks import problems
-from corpus.sources.readers import source_files
-from recipe.reading import expand_files, load_recipe, missing_files, repeated_files
+from recipe.reading import expand_files, load_recipe, missing_files
 from recipe.schema import Source, lineage
 
 
@@ -395,15 +394,3 @@ def test_a_file_is_found_by_its_own_name_though_it_holds_the_signs_of_a_pattern(
     for name in ("a[1].jsonl", "a1.jsonl"):
         Path(name).touch()
     assert expand_files(source("a[1].jsonl")) == ["a[1].jsonl"]
-
-
-def test_a_file_by_several_names_is_called_as_sampling_calls_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("z.jsonl").touch()
-    Path("a.jsonl").symlink_to("z.jsonl")
-    named = ["z.jsonl", "a.jsonl", f"{tmp_path}/*.jsonl"]
-    assert expand_files(source(*named)) == ["z.jsonl"] == list(map(str, source_files(named)[0]))
-    recipe = load_recipe(changed("sources.news-fi.files", ["z.jsonl", "a.jsonl"]), "here")
-    assert repeated_files(recipe)[0] == "sources.news-fi.files: a.jsonl is z.jsonl by another name; it is read once."
