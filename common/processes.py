@@ -1,11 +1,13 @@
-"""Processes of this machine: who they are, which signals they got, and children that never outlive their parent."""
+"""Processes of this machine: who they are, their signals and encoding, children that never outlive their parent."""
 
 from __future__ import annotations
 
 import ctypes
+import locale
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -75,3 +77,15 @@ def spawn_bound(
         stderr=stderr,
         preexec_fn=bind_to_parent,
     )
+
+
+def begin_in_utf8_mode() -> None:
+    """Begin the running command anew in UTF-8 mode where the locale is of another encoding; else do nothing.
+
+    Whatever it starts is in that mode too.
+    """
+    if sys.flags.utf8_mode or locale.getencoding().lower().replace("-", "") == "utf8":
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {"PYTHONUTF8": "1"})

@@ -6,8 +6,8 @@ import sys
 from importlib import import_module
 
 from common.errors import UserError, run_command
+from common.processes import begin_in_utf8_mode
 from recipe.checks import suggestion
-from workflow.utf8 import begin_in_utf8_mode
 
 COMMANDS = {
     "init": ("workflow.cli.init", "write a recipe to begin from"),

@@ -7,10 +7,10 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from common.errors import UserError
+from common.processes import begin_in_utf8_mode
 from workflow.dag import PAIRS, WHEEL, Dag, unreadable_files
 from workflow.directory_lock import hold, holder_elsewhere
 from workflow.resources import read_as_meant
-from workflow.utf8 import begin_in_utf8_mode
 from workflow.unmeasured import told
 from recipe.reading import load_recipe, read_yaml, unusable_files
 
