@@ -7,7 +7,7 @@ is a field, and the rest is looked for in what it holds: by name in an object, b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import methodcaller
@@ -43,9 +43,9 @@ class Wanted:
         """
         return tuple(re.compile(re.escape(f'"{name}"'.encode()) + rb"\s*:") for name in self.tops)
 
-    def may_stand_twice(self, lines: Iterable[bytes]) -> bool:
+    def may_stand_twice(self, lines: Sequence[bytes]) -> bool:
         """Tell whether a field of the text or of a score may stand twice in one of the lines."""
-        return any(len(found) > 1 for suspect in self.suspects for found in map(suspect.findall, lines))
+        return any(max(map(len, map(suspect.findall, lines)), default=0) > 1 for suspect in self.suspects)
 
     def first_twice(self, names: Mapping[str, int]) -> str | None:
         """Return the first name that stands more than once at the top of a record, given how often each does."""

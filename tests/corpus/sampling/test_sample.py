@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import lzma
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -189,6 +191,32 @@ def test_bytes_are_the_same_for_any_number_of_workers_and_formats_of_input(tmp_p
     for files_of in written:
         del files_of["part-00000.json"], files_of["origins.json"]
     assert written[0] == written[1]
+
+
+def test_bytes_are_the_same_for_any_number_of_workers_in_every_form_of_input(tmp_path):
+    records = [{"text": f"sana {n} " * (n % 9 + 1), "n": n} for n in range(400)]
+    lines = "".join(json.dumps(record) + "\n" for record in records).encode()
+    table = pa.Table.from_pylist(records)
+    contents = {
+        "a.ndjson": lines,
+        "b.json": json.dumps(records, indent=1).encode(),
+        "c.jsonl.xz": lzma.compress(lines),
+        "d_00": lines,
+        "e.txt": "".join(record["text"] + "\n" for record in records).encode(),
+        "f.jsonl.zstd": b"".join(zstandard.compress(lines[at : at + 999]) for at in range(0, len(lines), 999)),
+    }
+    files = [tmp_path / name for name in (*contents, "g.arrow")]
+    for path, content in zip(files, contents.values(), strict=False):
+        path.write_bytes(content)
+    with pa.ipc.new_file(str(files[-1]), table.schema) as writer:
+        writer.write_table(table, max_chunksize=30)
+    for workers in (1, 3):
+        sample(source(held_out=0.1), files, tmp_path / f"out{workers}" / "manifest.json", workers, part_bytes=3000)
+    written = bytes_below(tmp_path / "out1")
+    assert written == bytes_below(tmp_path / "out3")
+    assert len(written) > 30
+    kept = Counter(text for texts in all_texts(tmp_path / "out1" / "manifest.json").values() for text in texts)
+    assert sum(kept.values()) == 7 * 400
 
 
 def test_too_many_rejects_fail_and_name_the_first(tmp_path):
