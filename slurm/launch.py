@@ -26,6 +26,7 @@ from common.locks import Lock, holder_of, try_lock
 from common.processes import Received
 from common.telling import StoppedError, say
 from slurm.cluster.description import read_cluster
+from slurm.node.local_ranks import local_ranks
 from slurm.phase.on_slurm import SlurmPhase
 from slurm.phase.on_this_machine import LocalPhase
 from slurm.records.request import Request
@@ -72,7 +73,8 @@ def parse_arguments() -> Request:
     add = parser.add_argument
     add("--cluster", default="local", help="where: a name in slurm/cluster, or a .yaml file (default: local)")
     add("--nodes", type=int, default=1, help="number of machines (default: 1)")
-    add("--processes-per-node", type=int, default=1, help="ranks on each machine (default: 1)")
+    ranks = "ranks on each machine (default: 1); 0, on this machine, for one a GPU or two without"
+    add("--processes-per-node", type=int, default=1, help=ranks)
     add("--partition", default="", help="Slurm's partition (default: the scheduler's own)")
     add("--devices", type=int, default=0, help="GPUs of each machine (default: as the cluster's description says)")
     add("--memory-gib", type=int, default=0, help="memory of each machine (default: likewise)")
@@ -89,17 +91,20 @@ def parse_arguments() -> Request:
     command += "At SIGTERM it should checkpoint and exit with status 75; 65 says that another try is useless"
     add("command", metavar="COMMAND", nargs="+", help=command)
     given = parser.parse_args()
-    for option, least in {"nodes": 1, "processes_per_node": 1, "minutes": 1, "devices": 0, "memory_gib": 0}.items():
+    here = read_cluster(given.cluster).scheduler == "local"
+    least_ranks = 0 if here else 1
+    floors = {"nodes": 1, "processes_per_node": least_ranks, "minutes": 1, "devices": 0, "memory_gib": 0}
+    for option, least in floors.items():
         if getattr(given, option) < least:
             name = option.replace("_", "-")
             raise UserError(f"--{name} is {getattr(given, option)}; it must be at least {least}.")
+    given.processes_per_node = given.processes_per_node or local_ranks()
     return Request(**vars(given) | {"command": tuple(given.command), "inputs": tuple(given.inputs)})
 
 
 def main() -> None:
     """Launch a phase from the command line."""
     request = parse_arguments()
-    read_cluster(request.cluster)
     received = Received(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
         lock = lock_launch(request.folder, received)

@@ -60,7 +60,7 @@ class Nodes:
         """Read the profile's resources of rule train; `partition` and `nodes` come before them."""
         self.cluster = cluster
         self.minutes = profile.minutes("train")
-        self.processes = profile.count("train", "processes_per_node", 1)
+        self.processes = profile.count("train", "processes_per_node", 1) or 1  # 0 is found out where it trains
         self.checkpoint_seconds = profile.count("train", "checkpoint_seconds", 900)
         self.request = training_request(
             cluster,

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from recipe.reading import read_recipe
 from tests.workflow.cli.typed import alasin
@@ -18,7 +19,8 @@ def here(tmp_path: Path) -> Path:
     """A directory with text: two files of one name, a folder of parts, and one that is no text."""
     for name in ("Uutiset 2024.jsonl", "old/Uutiset 2024.jsonl", "it's [wiki]/1.jsonl.zst", "it's [wiki]/2.jsonl.zst"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text('{"text": "alasin"}\n')
+        line = b'{"text": "alasin"}\n'
+        (tmp_path / name).write_bytes(zstandard.compress(line) if name.endswith(".zst") else line)
     (tmp_path / "notes.txt").touch()
     return tmp_path
 
