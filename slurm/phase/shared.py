@@ -18,7 +18,10 @@ def made(request: Request) -> bool:
         return True
     if not make_again(request.done, request.inputs):
         return False
-    say(f"{request.done} was away, but {FINISHED} beside it says that all is done; made it again")
+    say(
+        f"{request.done} was away, but {FINISHED} beside it says that all is done; made it again, and trained nothing. "
+        f"To train it anew, delete {FINISHED} and checkpoints there too"
+    )
     return True
 
 
