@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from common.errors import run_command
 from common.files import read_json
 from corpus.tokens.special import CLS, SEP
-from evaluation.masked.rows import EvaluationRows, baseline_of
+from evaluation.masked.rows import EvaluationRows, add_options, open_rows
 from evaluation.masked.scoring import score_rows, summary
 from evaluation.results import write_result
 from model.held_out import HeldOutRow, held_out_rows
@@ -129,21 +129,12 @@ def main() -> None:
     parser.add_argument("--phase", type=Path, required=True, help="JSON slice of the phase, from the recipe")
     parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint.json of the phase")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest.json of the tokenizer")
-    parser.add_argument("--rows", type=Path, required=True, help="rows.json of the evaluation")
-    parser.add_argument(
-        "--shards",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="MANIFEST",
-        help="manifest.json of token shards; those of the first stage's sources are the baseline",
-    )
+    add_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
     arguments = parser.parse_args()
     content, phase = read_slice(arguments.slice, EvaluationSlice), read_slice(arguments.phase, PhaseSlice)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    baseline = baseline_of(content, arguments.shards)
-    data = EvaluationRows(arguments.rows, baseline, arguments.tokenizer.with_name("tokenizer.json"))
+    data = open_rows(content, arguments, arguments.tokenizer.with_name("tokenizer.json"))
     measured = columns(content, data)
     padded_vocabulary = read_json(arguments.tokenizer)["padded_vocabulary"]
     lines = []

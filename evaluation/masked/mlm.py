@@ -23,7 +23,7 @@ import torch
 
 from common.errors import run_command
 from common.files import sha256_of
-from evaluation.masked.rows import EvaluationRows, baseline_of
+from evaluation.masked.rows import EvaluationRows, add_options, open_rows
 from evaluation.masked.scoring import Score, score_rows, summary
 from evaluation.results import write_result
 from model.export import WEIGHTS, load_encoder
@@ -93,23 +93,14 @@ def main() -> None:
     )
     parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the evaluation, from the recipe")
     parser.add_argument("--model", type=Path, required=True, help="config.json of the exported model")
-    parser.add_argument("--rows", type=Path, required=True, help="rows.json of the evaluation")
+    add_options(parser)
     parser.add_argument("--split", default="validation", choices=("validation", "test"), help="which the rows are of")
     parser.add_argument("--uses", type=Path, help="log of the models that were measured on the test split")
-    parser.add_argument(
-        "--shards",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="MANIFEST",
-        help="manifest.json of token shards; those of the first stage's sources are the baseline",
-    )
     parser.add_argument("--output", type=Path, required=True, help="mlm.json to write")
     arguments = parser.parse_args()
     content = read_slice(arguments.slice, EvaluationSlice)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    baseline = baseline_of(content, arguments.shards)
-    data = EvaluationRows(arguments.rows, baseline, arguments.model.with_name("tokenizer.json"), arguments.split)
+    data = open_rows(content, arguments, arguments.model.with_name("tokenizer.json"), arguments.split)
     scores: list[Score] = []
     unmeasured: list[Unmeasured] = []
     for score in evaluate(content, load_encoder(arguments.model), data, device):

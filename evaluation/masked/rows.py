@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,26 @@ class EvaluationRows:
         if content["tokenizer"] != self.fingerprint:
             raise UserError(f"{path} was made with another tokenizer than the model; give those of its tokenizer.")
         return content
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options `--rows` and `--shards` of a command that opens rows with `open_rows`."""
+    parser.add_argument("--rows", type=Path, required=True, help="rows.json of the evaluation")
+    parser.add_argument(
+        "--shards",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="MANIFEST",
+        help="manifest.json of token shards; those of the first stage's sources are the baseline",
+    )
+
+
+def open_rows(
+    content: EvaluationSlice, given: argparse.Namespace, tokenizer: Path, split: str = "validation"
+) -> EvaluationRows:
+    """Return the rows of a command with `add_options`, for the model of a tokenizer.json."""
+    return EvaluationRows(given.rows, baseline_of(content, given.shards), tokenizer, split)
 
 
 def baseline_of(content: EvaluationSlice, shards: Sequence[Path]) -> list[Path]:

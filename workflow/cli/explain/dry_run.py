@@ -63,7 +63,7 @@ def planned(target: str, arguments: Sequence[str], directory: Path, forced: Sequ
         events.touch()
         command = [str(Path(sys.executable).with_name("snakemake")), *arguments, "--directory", str(directory)]
         command += ["--dry-run", "--logger", "alasin", *(["--forcerun", *forced] if forced else []), "--", target]
-        paths = [str(_PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])]
+        paths = [str(_PLUGIN), str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "ALASIN_EVENTS": str(events), "PYTHONPATH": os.pathsep.join(paths)}
         done = subprocess.run(
             command, env=environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, text=True

@@ -10,13 +10,14 @@ import logging
 import os
 from pathlib import Path
 
-from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
+
+from workflow.cli.listening import Listener
 
 _FIELDS = ("rule_name", "rule_msg", "wildcards", "input", "output", "reason")
 
 
-class LogHandler(LogHandlerBase):
+class LogHandler(Listener):
     """Writes what `workflow.cli.explain.dry_run` reads."""
 
     def __post_init__(self) -> None:
@@ -34,28 +35,3 @@ class LogHandler(LogHandlerBase):
             return
         with open(self._events, "a", encoding="utf-8") as stream:
             stream.write(json.dumps(content, default=list) + "\n")
-
-    @property
-    def writes_to_stream(self) -> bool:
-        """Take the place of Snakemake's own words on the terminal."""
-        return True
-
-    @property
-    def writes_to_file(self) -> bool:
-        """Not in the sense of a log that a person is told of."""
-        return False
-
-    @property
-    def has_filter(self) -> bool:
-        """Whatever the profile leaves out of the terminal is told here."""
-        return True
-
-    @property
-    def has_formatter(self) -> bool:
-        """Records are not formatted."""
-        return True
-
-    @property
-    def needs_rulegraph(self) -> bool:
-        """Jobs are enough."""
-        return False

@@ -12,11 +12,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from common.errors import UserError
 from common.tables import aligned
+from workflow.cli.listening import Listener
 from workflow.cli.terminal.telling import Teller
 from workflow.report.results import Results
 from workflow.report.summary import summary
@@ -31,7 +31,7 @@ TOLD_OTHERWISE = ("CalledProcessError in file", "Exiting because a job execution
 REPORT = Path("results/report.html")
 
 
-class LogHandler(LogHandlerBase):
+class LogHandler(Listener):
     """Writes to the terminal, on the stream that Snakemake would take: standard error, but for a dry run."""
 
     def __post_init__(self) -> None:
@@ -124,28 +124,3 @@ class LogHandler(LogHandlerBase):
                 self._teller.still()
                 self._spoken.clear()
                 patience *= 2
-
-    @property
-    def writes_to_stream(self) -> bool:
-        """Take the place of Snakemake's own words on the terminal."""
-        return True
-
-    @property
-    def writes_to_file(self) -> bool:
-        """Snakemake writes its own log beside."""
-        return False
-
-    @property
-    def has_filter(self) -> bool:
-        """What is told is chosen here."""
-        return True
-
-    @property
-    def has_formatter(self) -> bool:
-        """Records are not formatted."""
-        return True
-
-    @property
-    def needs_rulegraph(self) -> bool:
-        """Jobs are enough."""
-        return False
