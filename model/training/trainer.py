@@ -122,7 +122,11 @@ class Phase:
     def _open_validation(self, content: Path | None, rows: Path | None) -> Validation:
         """Return what is measured while training; it decides nothing of the result and is no part of the inputs."""
         wanted = read_slice(content, ValidationSlice) if content else ValidationSlice()
-        return Validation(wanted, read_list(rows) if rows else {}, self.tokenizer["vocabulary"], self.device)
+        opened = Validation(wanted, read_list(rows) if rows else {}, self.tokenizer["vocabulary"], self.device)
+        if wanted.every_tokens:
+            languages = ", ".join(opened.languages) or "no language: nothing is held out"
+            self.say(f"validating every {amount(wanted.every_tokens)} slots on held-out rows of {languages}")
+        return opened
 
     def _open_streams(self) -> dict[int, Stream]:
         """Return the data of each stage that is not trained yet, by its number."""

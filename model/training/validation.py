@@ -52,6 +52,11 @@ class Validation:
             some = held_out_rows(own, content.rows, content.length, content.seed, content.masking_rate, vocabulary)
             self._rows[language] = list(some)[rank::world_size]
 
+    @property
+    def languages(self) -> list[str]:
+        """Languages of which this rank has a row; the first rank has one of each that has any."""
+        return [language for language, rows in self._rows.items() if rows]
+
     def due(self, before: int, after: int) -> bool:
         """Return whether rows are to be measured after a step from `before` to `after` slots of the lineage."""
         return self._every is not None and before // self._every < after // self._every

@@ -207,7 +207,8 @@ PLACES = [
 
 def test_validation_changes_no_bit_and_is_that_of_the_weights_then(data):
     finish(data, data / "alone", phase="half", ranks=1)
-    finish(data, data / "validated", phase="half", ranks=1, validation=True)
+    output = finish(data, data / "validated", phase="half", ranks=1, validation=True)
+    assert "validating every 1.2k slots on held-out rows of en, la" in output
     assert same(weights(data / "alone"), weights(data / "validated"))
     lines = metrics(data / "validated")
     assert [line["slots"] // 1200 for line in lines if "validation" in line] == [1, 2]
