@@ -19,8 +19,8 @@ def made(request: Request) -> bool:
     if not make_again(request.done, request.inputs):
         return False
     say(
-        f"{request.done} was away, but {FINISHED} beside it says that all is done; made it again, and trained nothing. "
-        f"To train it anew, delete {FINISHED} and checkpoints there too"
+        f"{request.done} was away, but {FINISHED} beside it says that all is done; made it again, and nothing was "
+        f"trained. To train it anew, delete {request.folder / FINISHED} and {request.folder / 'checkpoints'} too"
     )
     return True
 

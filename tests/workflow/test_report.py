@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import arrays
 from common.errors import UserError
 from common.files import read_json, write_json
 from tests.workflow.finished import PARAMETERS, RUNS, STEPS, change, finish
+from workflow.report.card import render as render_card
 from workflow.report.contexts import read_contexts
 from workflow.report.figures import POINTS, thinned
 from workflow.report.html import fill_rows, mixture_rows, render, validation_rows
@@ -464,3 +465,11 @@ def test_how_much_held_out_text_is_in_the_training_text_is_told_for_each_source(
     text = page[page.index("Is it in the training text too?") : page.index("Test split")]
     assert text.count("6.2 <small>± 1.0</small>") == 13
     assert text.count("interface-sv 4.2 %") == 13
+
+
+def test_a_tokenizer_that_came_out_smaller_than_asked_for_is_told_in_report_and_card(results: Path) -> None:
+    assert "smaller than wanted" not in render(Results(results), "t", RUNS)
+    change(results / "tokenizers" / "demo" / "manifest.json", vocabulary=475)
+    words = "4,000 were asked for, but its sample yields no more merges"
+    assert f"The tokenizer demo is smaller than wanted: {words}." in render(Results(results), "t", RUNS)
+    assert f"475 entries ({words})." in render_card(Results(results), "small")

@@ -47,6 +47,7 @@ def render(results: Results, run: str) -> str:
         "shape": content.model,
         "model": results.model(run),
         "tokenizer": results.tokenizer(content.tokenizer),
+        "entries_missing": results.entries_missing(content.tokenizer),
         "sources": sources,
         "made": [source for source in sources if source.made],
         "prompt": fill_mask[0].prompt if fill_mask else "[MASK]",

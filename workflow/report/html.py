@@ -69,7 +69,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "documents": sum(source.total("documents") for source in sources),
         "bytes": sum(source.total("bytes") for source in sources),
         "models": [model_row(results, run, lineages[run], held_out[run]) for run in runs],
-        "glance": glance(held_out, phases, mixtures, fills),
+        "glance": [*glance(held_out, phases, mixtures, fills), *small_tokenizers(results, runs)],
         "lineages": lineages,
         "phases": phases,
         "ends": ENDS,
@@ -165,6 +165,15 @@ def glance(
             f"At most {percent(gaps[where], 2)} % of a phase's tokens are of other sources than asked for ({where}).",
         ),
         (fill > FULL, f"{percent(fill, 2)} % of the slots of the training rows hold tokens."),
+    ]
+
+
+def small_tokenizers(results: Results, runs: Sequence[str]) -> list[tuple[bool, str]]:
+    """Return, as `glance` does, a sentence for each tokenizer that has fewer entries than the recipe asks for."""
+    names = dict.fromkeys(results.lineage(run).tokenizer for run in runs)
+    missing = {name: results.entries_missing(name) for name in names}
+    return [
+        (False, f"The tokenizer {name} is smaller than wanted: {words}.") for name, words in missing.items() if words
     ]
 
 

@@ -263,6 +263,12 @@ class Results:
         """Return the manifest of a tokenizer."""
         return self._json(f"tokenizers/{name}/manifest.json", "vocabulary", "padded_vocabulary", "fingerprint")
 
+    def entries_missing(self, name: str) -> str:
+        """Return in words how many entries of a tokenizer the recipe asked for and did not get; empty if it got all."""
+        asked = self._json(f"recipe/tokenizer/{name}.json", "vocabulary")["vocabulary"]
+        got = self.tokenizer(name)["vocabulary"]
+        return f"{asked:,} were asked for, but its sample yields no more merges" if got < asked else ""
+
     def rows(self, tokenizer: str, source: str, rowset: str) -> dict[str, Any]:
         """Return the index of a set of packed training rows."""
         place = f"rows/{tokenizer}/{source}/train/{rowset}/index.json"
