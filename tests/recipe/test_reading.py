@@ -379,7 +379,7 @@ def test_files_that_no_rule_makes_and_nobody_put_there_are_told(tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     recipe = load_recipe(small(), "here")
     Path("sv.jsonl").touch()
-    told = ["sources.news-fi.files[0]: no file matches fi.jsonl; put the text there or mend the path."]
+    told = [f"sources.news-fi.files[0]: no file matches fi.jsonl in {Path.cwd()}; put the text there or mend the path."]
     assert missing_files(recipe, set()) == told
     assert missing_files(recipe, {"fi.jsonl"}) == []
     patterned = load_recipe(changed("sources.news-fi.files", ["text/*.jsonl"]), "here")
