@@ -154,7 +154,8 @@ def missing_files(recipe: Recipe, produced: set[str], finished: Collection[str] 
         finished: sources that need their files no more.
     """
     return [
-        f"sources.{name}.files[{index}]: no file matches {pattern} in {Path.cwd()}; put the text there or mend the path."
+        f"sources.{name}.files[{index}]: no file matches {pattern} in {Path.cwd()}; put the text there or mend the "
+        "path."
         for name, source in recipe.sources.items()
         for index, pattern in enumerate(source.files)
         if name not in finished
