@@ -77,7 +77,7 @@ def test_a_phase_is_launched_outside_of_the_container(tmp_path: Path, calls: Pat
     work = tmp_path / "work"
     snakemake(work, "--dry-run", "all")
     tokenizer = json.loads((work / "results/recipe/evaluation/small.json").read_text())["tokenizer"]
-    for name in (f"tokenizers/{tokenizer}/manifest", "runs/small/stable/rows"):
+    for name in (f"tokenizers/{tokenizer}/manifest", "runs/small/stable/rows", "evaluation/small/rows"):
         write_json(work / f"results/{name}.json", {})
     done = snakemake(
         work,
