@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+import zstandard
 
 from recipe.reading import load_recipe
 from workflow.cli.main import COMMANDS
@@ -54,7 +55,8 @@ def data(tmp_path: Path) -> Path:
         for pattern in source["files"]:
             path = tmp_path / pattern.replace("*", "0")
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text('{"text": "Alasin on vanha ja vasara on uusi."}\n', encoding="utf-8")
+            line = b'{"text": "Alasin on vanha ja vasara on uusi."}\n'
+            path.write_bytes(zstandard.compress(line) if path.suffix == ".zst" else line)
     (tmp_path / "mine.yaml").write_text(block("yaml"), encoding="utf-8")
     return tmp_path
 

@@ -18,8 +18,6 @@ from common.errors import UserError
 from common.tables import aligned
 from workflow.cli.listening import Listener
 from workflow.cli.terminal.telling import Teller
-from workflow.report.results import Results
-from workflow.report.summary import summary
 
 QUIET_SECONDS = 60.0
 """After so long without a line, what is at work is told."""
@@ -81,9 +79,11 @@ class LogHandler(Listener):
 
     def _job(self, fields: dict[str, Any]) -> None:
         message = fields["rule_msg"] or fields["rule_name"]
+        if not fields["output"]:  # a target that only names others
+            return
         if not self.common_settings.dryrun:
             self._teller.begin(fields["jobid"], message, fields["log"])
-        elif fields["output"]:
+        else:
             self._write(f"{message}\n    {fields['reason']}")
 
     def _plan(self, fields: dict[str, Any]) -> None:
@@ -105,7 +105,13 @@ class LogHandler(Listener):
         if not self._reported or not REPORT.is_file():
             return
         try:
-            self._write("\n" + summary(Results(REPORT.parent)))
+            from workflow.report.results import Results
+            from workflow.report.summary import summary
+        except ImportError:  # a login node has not what reads results
+            self._write(f"Report, to open in a browser: {REPORT.absolute()}")
+            return
+        try:
+            self._write("\n" + summary(Results(REPORT.absolute().parent)))
         except UserError as error:
             self._teller.error(str(error))
 
