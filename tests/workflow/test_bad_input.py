@@ -143,3 +143,10 @@ def test_without_a_recipe_nothing_is_done_and_the_demo_is_not_trained(tmp_path):
     assert done.returncode == 1
     assert "no recipe is named; add --configfile and its path" in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_a_linter_needs_no_recipe_and_writes_nothing(tmp_path):
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--lint"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "results").exists()
