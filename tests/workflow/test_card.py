@@ -22,19 +22,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return finish(tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture(scope="module")
 def card(finished: Path) -> str:
     return render(Results(finished), "small-fi")
-
-
-@pytest.fixture
-def results(finished: Path, tmp_path: Path) -> Path:
-    """A copy that a test may change."""
-    return Path(shutil.copytree(finished, tmp_path / "results"))
 
 
 def test_front_matter_is_what_the_hub_reads(card: str) -> None:

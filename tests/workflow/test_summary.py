@@ -1,6 +1,5 @@
 """The closing summary: what was made, where it is, and whether it has learnt anything."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,22 +8,11 @@ import pytest
 
 from common.errors import UserError
 from common.files import read_json
-from tests.workflow.finished import RUNS, change, finish
+from tests.workflow.finished import RUNS, change
 from workflow.report.results import Results
 from workflow.report.summary import summary
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return finish(tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def results(finished: Path, tmp_path: Path) -> Path:
-    """A copy that a test may change."""
-    return Path(shutil.copytree(finished, tmp_path / "results"))
 
 
 def test_models_losses_and_blanks_are_told(finished: Path) -> None:

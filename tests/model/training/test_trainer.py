@@ -10,154 +10,19 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from safetensors.numpy import load_file
 
 from common.files import write_json
 from common.listed import describe
-from corpus.demo.made_text import made_documents
-from corpus.rows.index import make as make_rows
-from corpus.rows.index import write_list
-from corpus.rows.store import RowReader
-from corpus.sampling.sample import sample
-from corpus.tokens.bpe import make as make_tokenizer
-from corpus.tokens.shards import make as make_shards
-from model.held_out import guess, held_out_rows
-from model.modernbert import ModernBert, Shape
-from recipe.needs import Rows, all_phases, rows_of
-from recipe.reading import load_recipe
-from recipe.slices.files import to_json
-from recipe.slices.making import phase_slice, source_slice, tokenizer_slice, train_rows_slice
-from recipe.slices.types import ValidationSlice
-
-ROOT = Path(__file__).parents[3]
-COMMON = ["the", "of", "and", "everyone", "has", "right", "to", "in"]
-SHAPE = {"layers": 4, "hidden": 32, "heads": 2, "intermediate": 48, "local_attention": 16}
-MODEL = {"tokenizer": "t", **SHAPE}
-BATCH = {"tokens": 480, "start_tokens": 96, "warmup_tokens": 2000}
-FIRST = {"length": 32, "tokens": 8000, "batch": BATCH, "learning_rate": {"peak": 3e-3, "warmup_tokens": 1000}}
-SECOND = {"length": 48, "tokens": 6000, "batch": {"tokens": 490}, "learning_rate": {"peak": 3e-3, "shape": "1-sqrt"}}
-PLAIN = {"length": 32, "tokens": 2400, "batch": {"tokens": 480}, "learning_rate": {"peak": 3e-3}}
-PLAIN |= {"rope_theta": 10_000, "mixture": "m"}
-LANGUAGES = {"en": ["en"], "la": ["la"]}
-RECIPE = {
-    "title": "test",
-    "sources": {name: {"language": name, "files": [f"{name}.jsonl"], "held_out": 0.1} for name in ("en", "la")},
-    "tokenizers": {"t": {"vocabulary": 600, "sample_bytes": 200_000, "mixture": "m"}},
-    "models": {"m": MODEL},
-    "mixtures": {"m": {"factors": {"en": 1, "la": 0.3}}},
-    "phases": {
-        "one": {
-            "stages": [
-                FIRST | {"rope_theta": 10_000, "mixture": "m"},
-                SECOND | {"rope_theta": 1_000_000, "mixture": "m"},
-            ]
-        },
-        "whole": {"stages": [PLAIN | {"tokens": 4800}]},
-        "halves": {"stages": [PLAIN, PLAIN]},
-        "half": {"stages": [PLAIN]},
-        "other-half": {"stages": [PLAIN]},
-        "two": {"stages": [SECOND | {"rope_theta": 1_000_000, "mixture": "m"}]},
-    },
-    "runs": {
-        "r": {"model": "m", "phases": ["one", "two"]},
-        "whole": {"model": "m", "phases": ["whole"]},
-        "halves": {"model": "m", "phases": ["halves"]},
-        "split": {"model": "m", "phases": ["half", "other-half"]},
-    },
-    "evaluation": {"lengths": [32]},
-}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Slices, tokenizer and rows of a recipe, made by the stages, in a folder with blank and quote in its name."""
-    folder = tmp_path_factory.mktemp("it's training") / "results"
-    recipe = load_recipe(RECIPE, "test")
-    manifests = {}
-    for language in ("en", "la"):
-        raw = folder / f"{language}.jsonl"
-        raw.parent.mkdir(exist_ok=True)
-        documents = list(made_documents(language, language, COMMON))[:60]
-        raw.write_text("".join(json.dumps({"text": text}) + "\n" for _, text in documents), encoding="utf-8")
-        manifests[language] = folder / "corpus" / language / "manifest.json"
-        sample(source_slice(recipe, language), [raw], manifests[language], workers=1)
-    tokenizer = folder / "tokenizers" / "t" / "manifest.json"
-    make_tokenizer(tokenizer_slice(recipe, "t"), manifests, tokenizer)
-    for language, manifest in manifests.items():
-        make_shards(manifest, tokenizer, folder / "shards" / "t" / language / "manifest.json", "tokie", workers=1)
-    for run, phase in all_phases(recipe):
-        content = phase_slice(recipe, run, phase)
-        (folder / f"{phase}.json").write_text(to_json(content), encoding="utf-8")
-        wanted = rows_of(train_rows_slice(content))
-        write_list(make_rows(wanted, folder / "shards", folder / "rows", 1), folder / f"{phase}-rows.json")
-    content = ValidationSlice(every_tokens=1200, rows=3, length=32, seed=1, masking_rate=0.3, languages=LANGUAGES)
-    (folder / "validation.json").write_text(to_json(content), encoding="utf-8")
-    held_out = [Rows("t", language, "validation", "32") for language in LANGUAGES]
-    write_list(make_rows(held_out, folder / "shards", folder / "rows", 1), folder / "held-out-rows.json")
-    return folder
-
-
-def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=96, validation=False):
-    trainer = [
-        sys.executable,
-        "-m",
-        "model.training.trainer",
-        "--slice",
-        data / f"{phase}.json",
-        "--rows",
-        data / f"{phase}-rows.json",
-    ]
-    trainer += ["--tokenizer", data / "tokenizers" / "t" / "manifest.json", "--folder", folder]
-    trainer += ["--checkpoint-seconds", every, "--micro-batch-slots", micro]
-    trainer += ["--previous", previous] if previous else []
-    held_out = ["--validation", data / "validation.json", "--validation-rows", data / "held-out-rows.json"]
-    trainer += held_out if validation else []
-    launch = [sys.executable, "-m", "slurm.launch", "--cluster", "local", "--processes-per-node", ranks]
-    launch += ["--inputs", data / f"{phase}.json", data / f"{phase}-rows.json", *([previous] if previous else [])]
-    launch += ["--folder", folder, "--done", folder / "checkpoint.json", "--", *trainer]
-    return [str(part) for part in launch]
-
-
-def start(*arguments, **options):
-    return subprocess.Popen(
-        command(*arguments, **options),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-
-
-def finish(*arguments, status=0, **options):
-    process = start(*arguments, **options)
-    output = process.communicate(timeout=180)[0]
-    assert process.returncode == status, output
-    return output
-
-
-def weights(folder):
-    pointer = json.loads((folder / "checkpoint.json").read_text())
-    return load_file(folder / pointer["checkpoint"] / "weights.safetensors")
-
-
-def same(one, other, tolerance=0.0):
-    return one.keys() == other.keys() and all(abs(one[name] - other[name]).max() <= tolerance for name in one)
-
-
-def metrics(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
-@pytest.fixture(scope="module")
-def whole(data):
-    """A phase trained without interruption, with two ranks."""
-    folder = data / "runs" / "whole"
-    finish(data, folder, every=900.0)
-    return folder
+from tests.model.training.small_phases import (
+    ROOT,
+    command,
+    finish,
+    metrics,
+    same,
+    start,
+    weights,
+)
 
 
 def test_the_loss_falls_and_every_row_is_trained_once(whole):
@@ -203,43 +68,6 @@ PLACES = [
     "open run/.checkpoint.json.HOST.#.part 1",
     "os.rename run/.checkpoint.json.HOST.#.part 1",
 ]
-
-
-def test_validation_changes_no_bit_and_is_that_of_the_weights_then(data):
-    finish(data, data / "alone", phase="half", ranks=1)
-    output = finish(data, data / "validated", phase="half", ranks=1, validation=True)
-    assert "validating every 1.2k slots on held-out rows of en, la" in output
-    assert same(weights(data / "alone"), weights(data / "validated"))
-    lines = metrics(data / "validated")
-    assert [line["slots"] // 1200 for line in lines if "validation" in line] == [1, 2]
-    assert not [line for line in metrics(data / "alone") if "validation" in line]
-    vocabulary = json.loads((data / "tokenizers" / "t" / "manifest.json").read_text())
-    shape = Shape(padded_vocabulary=vocabulary["padded_vocabulary"], global_rope_theta=10_000.0, **SHAPE)
-    encoder = ModernBert(shape, None)
-    encoder.load_state_dict({name: torch.from_numpy(one) for name, one in weights(data / "validated").items()})
-    for language in LANGUAGES:
-        reader = RowReader(data / "rows" / "t" / language / "validation" / "32" / "index.json")
-        rows = list(held_out_rows({language: reader}, 3, 32, 1, 0.3, vocabulary["vocabulary"]))
-        losses = np.concatenate([guesses.loss for guesses in guess(encoder, rows, torch.device("cpu"))])
-        assert lines[-1]["validation"]["language_loss"][language] == pytest.approx(losses.mean(), rel=1e-6)
-
-
-def test_validation_is_the_same_on_any_number_of_ranks_and_after_a_restart(data):
-    finish(data, data / "one rank", phase="whole", ranks=1, validation=True)
-    process = start(data, data / "stopped", phase="whole", ranks=2, validation=True)
-    for line in process.stdout:
-        if "slots" in line:
-            break
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=180)
-    finish(data, data / "stopped", phase="whole", ranks=2, validation=True)
-    one, other = ([line for line in metrics(data / name) if "validation" in line] for name in ("one rank", "stopped"))
-    assert [line["step"] for line in one] == [line["step"] for line in other]
-    assert len(one) == 4
-    for line, again in zip(one, other, strict=True):
-        assert line["validation"]["loss"] == pytest.approx(again["validation"]["loss"], rel=1e-4)
-        assert line["validation"]["language_loss"] == pytest.approx(again["validation"]["language_loss"], rel=1e-4)
-        assert line["validation"]["masked"] == again["validation"]["masked"] > 0
 
 
 def live(module, ranks, folder, places, *arguments):
