@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from corpus.sampling.account import Account
 from corpus.sampling.documents import SPLITS
-from corpus.sampling.filters import drop_reasons, in_fraction, splits_of
+from corpus.sampling.filters import NO_SPLIT, drop_reasons, in_fraction, splits_of
 from corpus.sampling.words import count_words
 from corpus.sampling.writing import Kept
 from corpus.sources.readers import Batch, Wanted
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 OUTSIDE_FRACTION = "not in the fraction"
+HELD_OUT_ELSEWHERE = "may be held out in another source"
 
 
 def wanted_by(source: SourceSlice) -> Wanted:
@@ -57,9 +58,13 @@ class Cleaner:
             account.dropped.update(filter(None, reasons))
             left = [reason is None for reason in reasons]
             batch, words = batch.where(left), words[left]
+        splits = splits_of(batch.texts, source.held_out, source.seed, source.held_out_anywhere)
+        if elsewhere := int(np.count_nonzero(splits == NO_SPLIT)):
+            account.dropped[HELD_OUT_ELSEWHERE] += elsewhere
+            own = splits != NO_SPLIT
+            batch, words, splits = batch.where(own.tolist()), words[own], splits[own]
         identifiers = _identifiers(batch, start, source.id_field)
         fields = [json_line(kept)[:-1] if kept else None for kept in batch.fields]
-        splits = splits_of(batch.texts, source.held_out, source.seed)
         for number in np.unique(splits).tolist():
             own = splits == number
             kept = Kept(_chosen(identifiers, own), _chosen(batch.texts, own), _chosen(fields, own), words[own])

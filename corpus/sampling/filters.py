@@ -21,16 +21,29 @@ if TYPE_CHECKING:
     from recipe.schema import Filters
 
 
-def splits_of(utf8: Sequence[bytes], held_out: float, seed: int) -> NDArray[np.uint8]:
-    """Return uint8[d], the split of each text, an index in `SPLITS`; equal texts have equal splits.
+NO_SPLIT = 3
+"""Of a text that a source must not train on, since another one may hold it out; beyond the indices in `SPLITS`."""
 
-    Texts are given in UTF-8. "validation" and "test" get a share `held_out` of all texts each, "train" the rest. A
-    larger `held_out` keeps every validation text in a held-out split.
+
+def splits_of(utf8: Sequence[bytes], held_out: float, seed: int, held_out_anywhere: float = 0.0) -> NDArray[np.uint8]:
+    """Return uint8[d], the split of each text, an index in `SPLITS` or `NO_SPLIT`.
+
+    A text has a point in [0, 1), the same wherever it stands. Below `held_out` it is "validation", below twice that
+    "test", below twice the largest `held_out` of any source it has no split, and "train" above. So what one source
+    holds out no other one trains on.
+
+    Args:
+        utf8: texts.
+        held_out: of the source that they are read from.
+        seed: of the recipe.
+        held_out_anywhere: the largest `held_out` of the recipe's sources.
     """
-    if not held_out:
+    largest = max(held_out, held_out_anywhere)
+    if not largest:
         return np.zeros(len(utf8), np.uint8)
     points = _points(utf8, "split", seed)
-    return np.where(points < held_out, 1, np.where(points < 2 * held_out, 2, 0)).astype(np.uint8)
+    below = [points < held_out, points < 2 * held_out, points < 2 * largest]
+    return np.select(below, [1, 2, NO_SPLIT], 0).astype(np.uint8)
 
 
 def in_fraction(utf8: Sequence[bytes], fraction: float, seed: int) -> NDArray[np.bool_]:

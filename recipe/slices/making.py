@@ -26,7 +26,8 @@ from recipe.slices.types import (
 def source_slice(recipe: Recipe, name: str) -> SourceSlice:
     """Return the slice of source `name`; raises `KeyError` if the recipe has none of this name."""
     documents = {field: getattr(recipe.sources[name], field) for field in Documents.model_fields}
-    return SourceSlice(name=name, seed=recipe.seed, **documents)
+    largest = max(source.held_out for source in recipe.sources.values())
+    return SourceSlice(name=name, seed=recipe.seed, held_out_anywhere=largest, **documents)
 
 
 def tokenizer_slice(recipe: Recipe, name: str) -> TokenizerSlice:

@@ -22,6 +22,8 @@ class SourceSlice(Documents):
 
     name: str
     seed: int
+    held_out_anywhere: float = 0.0
+    """The largest `held_out` of all sources of the recipe: no source trains on what another one holds out."""
 
 
 class SampleSlice(Strict):
