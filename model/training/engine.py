@@ -31,6 +31,9 @@ PATIENCE = timedelta(days=1)
 torch's own ten minutes would end a start or a save that the profile allows."""
 VISIBLE = {"ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"}
 """Environment variables that say which GPUs a process is shown."""
+_BUCKET = 500_000_000
+"""Most gradients that are reduced at once. DeepSpeed takes the memory of so many fp32 numbers, 2 GB on each rank, even
+for a model that has a thousandth of them; where a bucket holds the whole model, a smaller one reduces the same."""
 
 
 def start_process_group() -> torch.device:
@@ -128,6 +131,7 @@ class Engine:
             {"params": decayed, "weight_decay": optimizer.weight_decay},
             {"params": plain, "weight_decay": 0.0},
         ]
+        parameters = sum(parameter.numel() for parameter in model.parameters())
         adam = torch.optim.AdamW(groups, lr=0.0, betas=(optimizer.beta1, optimizer.beta2), eps=optimizer.eps)
         self.world_size = dist.get_world_size()
         self._engine = _deepspeed().initialize(
@@ -137,7 +141,7 @@ class Engine:
                 "train_batch_size": self.world_size,
                 "train_micro_batch_size_per_gpu": 1,
                 "managed_gradient_accumulation": False,
-                "zero_optimization": {"stage": 1},
+                "zero_optimization": {"stage": 1, "reduce_bucket_size": min(_BUCKET, parameters)},
                 "gradient_clipping": optimizer.gradient_clip,
                 "zero_allow_untested_optimizer": True,
                 "steps_per_print": 2**31,

@@ -46,6 +46,7 @@ from model.modernbert import ModernBert, Shape
 from model.training import checkpoint
 from model.training.data import RankBatch, Stream
 from model.training.engine import Engine, describe_place, fresh_tensors, leave, start_process_group
+from model.training.memory import OUT_OF_MEMORY, MicroBatches, too_little_memory, what_to_lower
 from model.training.metrics import Log, Progress, Tally, memory_bytes
 from model.training.position import Position
 from model.training.superseded import set_aside, superseded, take_back
@@ -58,9 +59,6 @@ from recipe.slices.types import PhaseSlice, ValidationSlice
 STOPPED = os.EX_TEMPFAIL
 """Exit status after a checkpoint that was asked for: run the same command again to go on."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
-OUT_OF_MEMORY = os.EX_OSERR
-"""Exit status where a device has too little memory. Another error that a person must mend gives `os.EX_DATAERR`; the
-launcher tries neither again."""
 KEPT_CHECKPOINTS = 2
 PLACE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Environment variables that tell a process its place among the ranks."""
@@ -214,6 +212,12 @@ class Phase:
             }
             checkpoint.write_pointer(self.folder / "checkpoint.json", last, facts, self.inputs)
             self.say(f"{self.folder / 'checkpoint.json'} names {last.name}")
+
+    def at_once(self) -> MicroBatches:
+        """Return what this rank computes at once in the present stage."""
+        number = self.position.stage
+        key = f"phases.{self.slice.phase}.stages[{number}]"
+        return MicroBatches(self.micro_slots, self.slice.stages[number].length, key)
 
     def _train_stage(self, number: int, stream: Stream) -> None:
         stage, position = self.slice.stages[number], self.position
@@ -375,11 +379,15 @@ def main() -> None:
             f"the environment has no {', '.join(absent)}, which say which rank this is; put `python -m slurm.launch "
             f"--folder {arguments.folder} --done {arguments.folder / 'checkpoint.json'} --` before this command."
         )
+    phase = None
     try:
         phase = Phase(arguments)
         phase.train()
-    except torch.OutOfMemoryError as error:
-        print(f"error: {error}\nSet a smaller micro_batch_slots in the profile.", file=sys.stderr)
+    except Exception as error:
+        if not too_little_memory(error):
+            raise
+        at_once = phase.at_once() if phase else None
+        print(f"error: {what_to_lower(error, at_once, torch.cuda.is_available())}", file=sys.stderr)
         sys.exit(OUT_OF_MEMORY)
     dist.destroy_process_group()
 

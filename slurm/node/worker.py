@@ -10,7 +10,6 @@ for too long, because a rank somewhere hangs, it kills its children and fails, a
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from common.errors import UserError
 from common.files import digest_of
 from common.processes import Received, spawn_bound
 from slurm.node.lease import HeldElsewhereError, Lease, acquire
+from slurm.node.memory import KILLED, out_of_memory_kills, words_about_a_kill
 from slurm.records.checkpoints import newest_step
 from slurm.records.job import (
     HELD,
@@ -44,7 +44,6 @@ from slurm.records.request import Request
 
 _STATS_PER_SECOND = 4
 """Looks at the phase's metrics, over all ranks: a file system's metadata server is everybody's."""
-_VMSTAT = Path("/proc/vmstat")
 _POLL_SECONDS = 0.05
 _HELD_SECONDS = 300.0
 """How long a job on a cluster waits for another run that holds the phase, before it goes back into the queue."""
@@ -183,10 +182,18 @@ class Worker:
             killed_before = out_of_memory_kills()
             children = {place: self._start(place) for place in places}
             for place, status in _ends(children, received, watch, lease):
-                if status == -signal.SIGKILL and out_of_memory_kills() > killed_before:
-                    print("error: the kernel killed it, since no memory was left.", file=sys.stderr, flush=True)
-                    status = OUT_OF_MEMORY
+                if status in KILLED:
+                    for_memory = out_of_memory_kills() > killed_before
+                    self._tell(place, words_about_a_kill(for_memory, self.command, place.local_world_size))
+                    status = OUT_OF_MEMORY if for_memory else -signal.SIGKILL
                 yield place, status
+
+    def _tell(self, place: Place, words: str) -> None:
+        """Add words to a rank's log, which under Slurm is this process's own."""
+        print(words, file=sys.stderr, flush=True)
+        if not place.slurm and place.rank:  # this process writes to the log of rank 0
+            with log_path(self.folder / "jobs", place.job_id, place.rank, "err").open("a") as log:
+                log.write(f"{words}\n")
 
     def _start(self, place: Place) -> subprocess.Popen[bytes]:
         """Start a rank, bound to this process. Raises `UserError` where that cannot be done."""
@@ -265,9 +272,3 @@ class Watch:
         if self._size > before:
             self._changed, self._limit = now, self._step_seconds
         return bool(self._limit) and now - self._changed > self._limit
-
-
-def out_of_memory_kills() -> int:
-    """Return how many processes this machine's kernel has killed for want of memory; 0 where it does not tell."""
-    found = re.search(r"^oom_kill (\d+)$", _VMSTAT.read_text() if _VMSTAT.exists() else "", re.MULTILINE)
-    return int(found[1]) if found else 0

@@ -83,8 +83,8 @@ class LocalPhase:
         jobs = self._request.folder / "jobs"
         if run.outcome == "unknown":
             raise UserError(
-                f"job {run.job_id} was killed from outside, or its disk is full; the same command continues from the "
-                f"last complete checkpoint. Its logs are in {jobs}, its last words in {supervisor_log(jobs)}."
+                f"job {run.job_id} was killed from outside, or its disk or memory is full; the same command continues "
+                f"from the last complete checkpoint. Its logs are in {jobs}, its last words in {supervisor_log(jobs)}."
             )
         if run.outcome == "finished":
             raise without_result(self._request, run.job_id)

@@ -30,6 +30,7 @@ from slurm.records.job import (
     read_start,
     read_statuses,
 )
+from slurm.records.request import micro_batch_slots
 
 BY_STATE: dict[str, Outcome] = {
     "TIMEOUT": "time limit",
@@ -74,6 +75,8 @@ def describe_run(folder: Path, job: Job, restart: int, state: str = "", detail: 
             outcome, reason = "stopped", _STOPPED
         elif started + job.minutes * 60 - signal_at - time.time() > _NEAR_LIMIT_SECONDS:
             outcome, reason = "preempted", "asked to checkpoint before its time limit"
+    if outcome == "out of memory" and not reason and (slots := micro_batch_slots(job.command)):
+        reason = f"micro_batch_slots is {slots} now"
     step = newest_step(folder)
     return Run(
         job.job_id,

@@ -31,8 +31,8 @@ _BLAMELESS = ("preempted", "node failure", "requeued")
 _ADVICE = {
     "cancelled": "The same command continues from the last checkpoint.",
     "stopped": "The same command continues from the last checkpoint.",
-    "out of memory": "Set a smaller micro_batch_slots in the profile, or ask for more memory, and run the same "
-    "command again; it continues from the last checkpoint.",
+    "out of memory": "Set a smaller micro_batch_slots in the profile, or ask for more memory (memory_gib), and run "
+    "the same command again; it continues from the last checkpoint.",
     "refused": "Mend what it says and run the same command again.",
 }
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+_MICRO_BATCH = "--micro-batch-slots"
 
 
 @dataclass(frozen=True)
@@ -31,3 +34,9 @@ class Request:
     """GPUs of each node; 0 for those that the cluster's description gives a phase."""
     memory_gib: int = 0
     """Memory of each node; 0 likewise."""
+
+
+def micro_batch_slots(command: Sequence[str]) -> str:
+    """Return the micro-batch that a command was given, on which its memory depends most; empty if it was given none."""
+    place = command.index(_MICRO_BATCH) + 1 if _MICRO_BATCH in command else len(command)
+    return command[place] if place < len(command) else ""

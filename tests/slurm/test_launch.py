@@ -223,7 +223,7 @@ def test_a_killed_job_is_an_error_that_says_how_to_go_on(make_phase: MakePhase) 
     os.kill(phase.job()["pid"], signal.SIGKILL)
     status, output = end_of(launch)
     assert status == 1
-    assert "killed from outside, or its disk is full; the same command continues" in output
+    assert "killed from outside, or its disk or memory is full; the same command continues" in output
 
 
 def test_a_record_whose_pid_is_another_process_by_now_is_stale(make_phase: MakePhase) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -41,9 +42,16 @@ def train(engine: Engine, rank: int, steps: range) -> list[float]:
     return norms
 
 
+def addresses() -> int:
+    """Bytes of addresses that this process has had at most."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmPeak:")]
+    return int(line.split()[1]) * 1024
+
+
 def main() -> None:
     torch.set_num_threads(1)
     start_process_group()
+    before = addresses()
     rank = int(os.environ["RANK"])
     first = Engine(network(), OPTIMIZER)
     first.load(fresh_tensors(first.model), 0)
@@ -59,7 +67,7 @@ def main() -> None:
         exact = all(torch.equal(final[kind][name], resumed[kind][name]) for kind in final for name in final[kind])
         weights = {name: value.tolist() for name, value in final["weights"].items()}
         with open(sys.argv[1], "w") as stream:
-            json.dump({"norms": norms, "exact": exact, "weights": weights}, stream)
+            json.dump({"norms": norms, "exact": exact, "weights": weights, "taken": addresses() - before}, stream)
     # A rank that ends while its connections are open may be aborted by their threads.
     dist.barrier()
     dist.destroy_process_group()

@@ -72,6 +72,11 @@ def test_state_taken_out_and_put_into_a_new_engine_continues_to_the_same_bits(tr
     assert trained["exact"]
 
 
+def test_a_small_model_is_trained_in_little_memory(trained):
+    """DeepSpeed alone takes 2 GB for gradients, whatever the model, and each engine here of its own."""
+    assert trained["taken"] < 1 << 30
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_rank_that_sees_no_gpu_refuses_where_the_job_asked_for_some(monkeypatch):
     monkeypatch.setenv("ALASIN_DEVICES", "8")

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from slurm.node.memory import words_about_a_kill
 from slurm.node.worker import Place, Watch, Worker
-from slurm.records.job import HUNG, OUT_OF_MEMORY, REFUSED, RESUMABLE
+from slurm.records.job import HUNG, OUT_OF_MEMORY, REFUSED, RESUMABLE, log_path
 from slurm.records.request import Request
 
 HERE = Place("7", 0, rank=0, local_rank=0, world_size=1, local_world_size=1, slurm=True)
@@ -127,9 +128,26 @@ def test_a_command_that_the_kernel_killed_for_memory_is_told_from_one_that_someb
 ) -> None:
     counters = tmp_path / "vmstat"
     counters.write_text("pgfault 1\noom_kill 3\nswap_ra 0\n")
-    monkeypatch.setattr("slurm.node.worker._VMSTAT", counters)
+    monkeypatch.setattr("slurm.node.memory._VMSTAT", counters)
     command = ("/bin/sh", "-c", f"echo oom_kill {kills} > {counters}; kill -9 $$")
     assert Worker(command, str(tmp_path)).run([HERE]) == [status]
+
+
+@pytest.mark.parametrize("dies", ["kill -9 $$", "exit 137"])
+def test_a_killed_rank_s_log_says_what_to_lower_from_which_value(tmp_path: Path, dies: str) -> None:
+    (tmp_path / "jobs").mkdir()
+    command = ("/bin/sh", "-c", f'[ "$RANK" = 0 ] || {dies}; exec sleep 60', "trainer", "--micro-batch-slots", "4096")
+    places = [Place("7", 0, rank, rank, world_size=2, local_world_size=2, slurm=False) for rank in range(2)]
+    assert Worker(command, str(tmp_path)).run(places) == [-signal.SIGKILL]
+    assert log_path(tmp_path / "jobs", "7", 1, "err").read_text() == (
+        "error: this rank was killed from outside (signal 9); if that was for want of memory, lower micro_batch_slots "
+        "(now 4096) or processes_per_node (now 2) in the profile, or give it more memory.\n"
+    )
+
+
+def test_what_the_kernel_killed_for_memory_is_said_so(tmp_path: Path) -> None:
+    told = words_about_a_kill(True, ["trainer", "--micro-batch-slots", "512"], 1)
+    assert told.startswith("error: the kernel killed this rank, since no memory was left: lower micro_batch_slots (now")
 
 
 def test_this_kernel_tells_how_many_it_killed_for_memory() -> None:

@@ -68,6 +68,12 @@ def test_without_a_word_of_slurm_the_ranks_words_tell(
     assert reason in run.reason
 
 
+def test_of_a_job_that_slurm_ended_for_memory_the_present_micro_batch_is_told(folder: Path) -> None:
+    job = replace(JOB, command=["trainer", "--micro-batch-slots", "4096"])
+    run = describe_run(folder, job, 0, "OUT_OF_MEMORY")
+    assert (run.outcome, run.reason) == ("out of memory", "micro_batch_slots is 4096 now")
+
+
 def test_of_several_failures_the_first_in_time_is_the_cause(folder: Path) -> None:
     for rank, (status, ended) in enumerate([(1, 30.0), (1, 20.0), (65, 10.0), (-15, 40.0)]):
         write_json(status_path(folder / "jobs", "101", 0, rank), {"rank": rank, "status": status, "ended": ended})
