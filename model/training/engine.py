@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import sys
+import warnings
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -117,6 +118,9 @@ def _deepspeed() -> Any:
     # compiler; gloo's own collectives serve.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    # DeepSpeed calls by its old name what torch has renamed; it stood before every error in the log of a rank.
+    old_name = r"`torch\.distributed\.all_gather_into_tensor` is deprecated"
+    warnings.filterwarnings("ignore", old_name, FutureWarning, r"torch\.distributed\.c10d_logger")
     return deepspeed
 
 

@@ -38,7 +38,7 @@ def trained(request, tmp_path_factory):
     for process, log in zip(processes, logs, strict=True):
         process.wait(timeout=240)
         assert process.returncode == 0, f"{process.returncode}: {log.read_text()[-2000:]}"
-    return json.loads(output.read_text())
+    return json.loads(output.read_text()) | {"errors": [log.read_text() for log in logs]}
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,14 @@ def test_training_equals_plain_adamw_on_the_whole_batch_however_many_ranks(train
 
 def test_state_taken_out_and_put_into_a_new_engine_continues_to_the_same_bits(trained):
     assert trained["exact"]
+
+
+def test_a_rank_s_log_of_errors_has_no_warnings_of_libraries_about_each_other_but_all_others(trained):
+    for errors in trained["errors"]:
+        lines = errors.splitlines()
+        assert len(lines) == 2
+        assert lines[0].endswith("FutureWarning: something else will change")
+        assert lines[1].lstrip().startswith("warnings.warn(")
 
 
 def test_a_small_model_is_trained_in_little_memory(trained):
