@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,13 @@ READ = 1 << 20
 """Bytes of the end of a log that are looked at."""
 SENTENCES = 4
 """Lines of an error that are shown; the log has the rest."""
+_OF_A_LIBRARY = re.compile(r"\S.*:\d+: \w*Warning: ")
+"""How Python prints a warning; what it arose at follows, indented."""
+_TOO_LITTLE_MEMORY = re.compile(
+    "MemoryError|can(?:no|')t allocate memory|unable to allocate|bad_alloc|OutOfMemoryError", re.IGNORECASE
+)
+MORE_ROOM = "set --cores lower, so that less is done at once, or take a machine with more memory"
+KILLED = f"it was killed from outside (signal 9). If that was for want of memory, {MORE_ROOM}."
 RED, YELLOW, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 
@@ -66,7 +73,7 @@ class Teller:
             self.warnings += [f"{line}  ({log})" for log in job.logs for line in said(log, "warning: ")]
         self.ended.clear()
 
-    def fail(self, number: int, name: str, logs: Sequence[str], told: str) -> None:
+    def fail(self, number: int, name: str, logs: Sequence[str], told: str, killed: bool = False) -> None:
         """Print that a job has failed: the sentence that its log ends with, and where the log is.
 
         Args:
@@ -74,10 +81,13 @@ class Teller:
             name: of its rule, for a job that is not known.
             logs: paths of its logs.
             told: what Snakemake says of it, where no log tells.
+            killed: whether it was killed, so that its log ends anywhere.
         """
         job = self.running.pop(number, Job(name, [], self.now()))
         paths = [Path(log) for log in logs]
-        sentences = [line for log in paths for line in last_words(log)] or [told]
+        sentences = [KILLED] if killed else [line for log in paths for line in last_words(log)] or [told]
+        if _TOO_LITTLE_MEMORY.search("\n".join(sentences)):
+            sentences = [*sentences[: SENTENCES - 1], f"There was too little memory: {MORE_ROOM}."]
         lines = [f"failed: {job.message}", *(f"  {line}" for line in sentences[:SENTENCES])]
         lines += [f"  log: {log.absolute()}" for log in paths]
         self.failures.append("\n".join(lines))
@@ -113,6 +123,11 @@ class Teller:
         self.write(f"{colour}{text}{PLAIN}" if self.colours else text)
 
 
+def steps(count: int) -> str:
+    """Return a number of steps in words."""
+    return f"{count} step{'s' if count != 1 else ''}"
+
+
 def said(log: Path, beginning: str) -> list[str]:
     """Return the lines of a log that begin so; none if it cannot be read."""
     return [line for line in _end_of(log) if line.startswith(beginning)]
@@ -120,9 +135,18 @@ def said(log: Path, beginning: str) -> list[str]:
 
 def last_words(log: Path) -> list[str]:
     """Return the sentence of a log's last error, or its last line where there is none."""
-    lines = [line for line in _end_of(log) if line.strip()]
+    lines = list(_without_warnings_of_libraries(line for line in _end_of(log) if line.strip()))
     begins = [place for place, line in enumerate(lines) if line.startswith("error: ")]
     return lines[begins[-1] :] if begins else lines[-1:]
+
+
+def _without_warnings_of_libraries(lines: Iterable[str]) -> Iterator[str]:
+    """Leave out what Python prints of a warning; some libraries warn on their way out, after the error."""
+    of_one = False
+    for line in lines:
+        of_one = bool(_OF_A_LIBRARY.match(line)) or (of_one and line[0] == " ")
+        if not of_one:
+            yield line
 
 
 def without_frames(text: str) -> str:

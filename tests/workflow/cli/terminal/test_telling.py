@@ -68,6 +68,56 @@ def test_the_last_words_of_a_log_without_an_error_are_its_last_line(tmp_path: Pa
     assert last_words(tmp_path / "none") == []
 
 
+OF_TORCH = """\
+/venv/site-packages/torch/distributed/c10d_logger.py:83: FutureWarning: `all_gather_into_tensor` is deprecated.
+  return func(*args, **kwargs)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"error: no rows\n{OF_TORCH}", ["error: no rows"]),
+        (f"Traceback\nKeyError: 'x'\n{OF_TORCH}", ["KeyError: 'x'"]),
+        (f"{OF_TORCH}error: no rows\n  mend that\n", ["error: no rows", "  mend that"]),
+        (OF_TORCH, []),
+    ],
+)
+def test_warnings_of_libraries_are_no_last_words(tmp_path: Path, text: str, told: list[str]) -> None:
+    (tmp_path / "log").write_text(text)
+    assert last_words(tmp_path / "log") == told
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "MemoryError",
+        "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 2.00 GiB for an array",
+        "RuntimeError: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory",
+        "error: Cannot allocate memory.",
+    ],
+)
+def test_a_job_that_had_too_little_memory_fails_with_what_to_do(
+    teller: Teller, lines: list[str], tmp_path: Path, last: str
+) -> None:
+    log = tmp_path / "log"
+    log.write_text(f"Traceback (most recent call last):\n{last}\n")
+    teller.fail(1, "rows", [str(log)], "")
+    told = lines[0].splitlines()
+    assert told[1] == f"  {last}"
+    assert told[2].startswith("  There was too little memory: set --cores lower")
+
+
+def test_a_job_that_was_killed_is_not_told_by_the_line_where_its_log_stops(
+    teller: Teller, lines: list[str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("reading 17 of 90\n")
+    teller.fail(1, "rows", [str(log)], "", killed=True)
+    assert "17 of 90" not in lines[0]
+    assert "killed from outside (signal 9). If that was for want of memory, set --cores lower" in lines[0]
+
+
 def test_a_job_without_a_log_fails_in_snakemakes_words(teller: Teller, lines: list[str]) -> None:
     teller.fail(9, "rows", [], "killed by a signal")
     assert lines == ["failed: rows\n  killed by a signal"]

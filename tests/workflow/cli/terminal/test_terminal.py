@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from tests.workflow.test_whole_recipe import RECIPE
+from workflow.cli.run import LOGGER, PLUGIN
+from workflow.cli.terminal.telling import KILLED
 
 ROOT = Path(__file__).parents[4]
 
@@ -48,7 +50,7 @@ def manifest(number: int) -> str:
 def test_a_job_is_one_line_and_then_there_is_nothing_to_be_done(place: Path) -> None:
     done = run(place, manifest(1))
     assert done.returncode == 0, done.stderr
-    assert f"1 steps to do in {place}" in done.stderr
+    assert f"1 step to do in {place}" in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("[1/1]")]
     assert "rule" not in done.stderr
     again = run(place, manifest(1))
@@ -68,4 +70,28 @@ def test_a_failure_is_a_sentence_and_a_path_and_no_page_of_snakemakes(place: Pat
 def test_a_dry_run_says_why_each_job_would_run(place: Path) -> None:
     done = run(place, manifest(0), "-n")
     assert "    Missing output files: " + manifest(0) in done.stdout
-    assert "1 steps would be done, and nothing was." in done.stdout
+    assert "1 step would be done, and nothing was." in done.stdout
+
+
+def test_a_job_that_was_killed_says_so_whether_its_shell_or_what_that_ran(place: Path) -> None:
+    """A recipe of Snakemake's own, through the plugin: none of Alasin's jobs can be killed at a certain moment."""
+    folder = place / "killed"
+    folder.mkdir()
+    rules = [
+        f"rule {name}:\n    output: '{name}'\n    log: '{name}.log'\n    shell: \"echo row 17 > {{log}}; {command}\"\n"
+        for name, command in {"shell": "kill -9 $$", "child": "sh -c 'kill -9 $$'", "own": "exit 3"}.items()
+    ]
+    (folder / "Snakefile").write_text("rule all:\n    input: 'shell', 'child', 'own'\n" + "".join(rules))
+    paths = os.pathsep.join([str(PLUGIN), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--logger", LOGGER, "--cores", "1", "--keep-going"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    for name, words in {"shell": KILLED, "child": KILLED, "own": "row 17"}.items():
+        assert f"failed: {name}\n  {words}\n  log: {folder / name}.log" in done.stderr

@@ -17,7 +17,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from common.errors import UserError
 from common.tables import aligned
 from workflow.cli.listening import Listener
-from workflow.cli.terminal.telling import Teller
+from workflow.cli.terminal.telling import Teller, steps
 
 QUIET_SECONDS = 60.0
 """After so long without a line, what is at work is told."""
@@ -26,6 +26,8 @@ PASSED_ON = (NOTHING, "Will exit after", "Terminating processes")
 """In what of Snakemake's plain words a person needs."""
 TOLD_OTHERWISE = ("CalledProcessError in file", "Exiting because a job execution failed", "At least one job did not")
 """In what Snakemake says of a job that failed, which is told with its own last words."""
+OF_A_KILL = ("died with <Signals.SIGKILL", "exit status 137")
+"""In what it says, just before, of a job that was killed: its shell, or what the shell ran."""
 REPORT = Path("results/report.html")
 
 
@@ -37,6 +39,8 @@ class LogHandler(Listener):
         colours = (sys.stdout if self.common_settings.stdout else sys.stderr).isatty() and "NO_COLOR" not in os.environ
         self._teller = Teller(self._write, colours)
         self._reported = False
+        self._kills: list[str] = []
+        """What Snakemake has said of jobs that were killed; their commands are in it."""
         self._planned: dict[str, int] = {}
         """Rule -> its jobs."""
         self._spoken, self._over = threading.Event(), threading.Event()
@@ -53,11 +57,12 @@ class LogHandler(Listener):
             self._teller.count(fields["done"], fields["total"])
             self._reported |= fields["done"] == fields["total"]
         elif event == LogEvent.JOB_ERROR:
-            self._teller.fail(fields["jobid"], fields["rule_name"], fields["log"], fields["rule_msg"] or "no log tells")
+            self._fail(fields)
         elif event == LogEvent.RUN_INFO:
             self._plan(fields)
         elif any(words in record.getMessage() for words in TOLD_OTHERWISE):
-            return
+            if any(words in record.getMessage() for words in OF_A_KILL):
+                self._kills.append(record.getMessage())
         elif record.levelno >= logging.ERROR:
             self._teller.error(record.getMessage())
         elif record.levelno >= logging.WARNING:
@@ -86,18 +91,24 @@ class LogHandler(Listener):
         else:
             self._write(f"{message}\n    {fields['reason']}")
 
+    def _fail(self, fields: dict[str, Any]) -> None:
+        command = (fields["shellcmd"] or "").strip()
+        killed = bool(command) and any(command in said for said in self._kills)
+        told = fields["rule_msg"] or "no log tells"
+        self._teller.fail(fields["jobid"], fields["rule_name"], fields["log"], told, killed)
+
     def _plan(self, fields: dict[str, Any]) -> None:
         self._planned = dict(fields["stats"])
         self._teller.total = self._planned["total"]
         if not self.common_settings.dryrun:
-            self._write(f"{self._teller.total} steps to do in {Path.cwd()}")
+            self._write(f"{steps(self._teller.total)} to do in {Path.cwd()}")
 
     def _tell_plan(self) -> None:
         if self._planned:
             rows = [[rule, str(count)] for rule, count in self._planned.items()]
             self._write("\n".join(["", *aligned(rows, left=1), ""]))
             self._write(
-                f"{self._teller.total} steps would be done, and nothing was. `alasin explain` tells what of the "
+                f"{steps(self._teller.total)} would be done, and nothing was. `alasin explain` tells what of the "
                 "training that is there they would set aside."
             )
 
