@@ -13,6 +13,7 @@ from itertools import pairwise
 from math import ceil
 
 from recipe.evaluation import RetrievalTask, file_name
+from recipe.schedule import rows_before, step_count
 from recipe.schema import Mixture, Recipe, Stage, WordBin, ancestry, lineage
 
 Problem = tuple[str, str]
@@ -107,8 +108,11 @@ def _phases(recipe: Recipe) -> Iterator[Problem]:
         for index, stage in enumerate(phase.stages):
             key = f"phases.{name}.stages[{index}]"
             yield from _absent(f"{key}.mixture", "mixture", stage.mixture, recipe.mixtures)
-            yield from _batch(f"{key}.batch", stage)
+            batch = list(_batch(f"{key}.batch", stage))
+            yield from batch
             yield from _learning_rate(f"{key}.learning_rate", stage)
+            if not batch:
+                yield from _steps(f"{key}.learning_rate", stage)
 
 
 def _batch(key: str, stage: Stage) -> Iterator[Problem]:
@@ -117,28 +121,48 @@ def _batch(key: str, stage: Stage) -> Iterator[Problem]:
         yield f"{key}.tokens", f"{batch.tokens} tokens hold no row of {row} tokens; give at least {row}."
     if batch.tokens > stage.tokens:
         yield f"{key}.tokens", f"one batch of {batch.tokens} tokens is more than the stage's {stage.tokens}."
-    if batch.warmup_tokens > stage.tokens:
-        yield f"{key}.warmup_tokens", f"{batch.warmup_tokens} tokens are more than the stage's {stage.tokens}."
     if batch.start_tokens is None:
-        if batch.warmup_tokens:
-            yield f"{key}.start_tokens", "is missing; a batch with warmup_tokens needs a size to start from."
+        if batch.warmup_steps:
+            yield f"{key}.start_tokens", "is missing; a batch with warmup_steps needs a size to start from."
         return
-    if not batch.warmup_tokens:
-        yield f"{key}.start_tokens", "has no effect without warmup_tokens; give both or neither."
+    if not batch.warmup_steps:
+        yield f"{key}.start_tokens", "has no effect without warmup_steps; give both or neither."
     if batch.start_tokens < row:
         yield f"{key}.start_tokens", f"{batch.start_tokens} tokens hold no row of {row} tokens; give at least {row}."
     if batch.start_tokens > batch.tokens:
         yield f"{key}.start_tokens", f"{batch.start_tokens} tokens are more than the full batch of {batch.tokens}."
+    # The sum of the growing batches before they are cut to whole rows.
+    slots = (batch.warmup_steps * (batch.start_tokens + batch.tokens) - batch.tokens + batch.start_tokens) // 2
+    if batch.warmup_steps and slots > stage.tokens:
+        yield (
+            f"{key}.warmup_steps",
+            f"{batch.warmup_steps} steps are some {slots} tokens, more than the stage's {stage.tokens}.",
+        )
 
 
 def _learning_rate(key: str, stage: Stage) -> Iterator[Problem]:
     rate = stage.learning_rate
-    if rate.warmup_tokens > stage.tokens:
-        yield f"{key}.warmup_tokens", f"{rate.warmup_tokens} tokens are more than the stage's {stage.tokens}."
     if rate.shape == "constant" and rate.final:
         yield f"{key}.final", "has no effect on a constant rate; remove it or set shape to 1-sqrt."
     elif rate.final > rate.peak:
         yield f"{key}.final", f"{rate.final:g} is above the peak of {rate.peak:g}, but 1-sqrt only falls."
+    for slots, peak in rate.changes.items():
+        if rate.shape != "constant" and rate.final > peak:
+            yield f"{key}.changes.{slots}", f"{peak:g} is below final, {rate.final:g}, but 1-sqrt only falls."
+    for before, slots in pairwise(rate.changes):
+        if slots < before:
+            yield f"{key}.changes.{slots}", f"comes after {before}; list changes in the order of training."
+
+
+def _steps(key: str, stage: Stage) -> Iterator[Problem]:
+    """Hold the rate to the stage's steps; they can be counted only where its batch is sound."""
+    rate, count = stage.learning_rate, step_count(stage)
+    if rate.warmup_steps > count:
+        yield f"{key}.warmup_steps", f"{rate.warmup_steps} steps are more than the stage's {count}."
+    last = rows_before(stage, count - 1) * stage.length
+    for slots in rate.changes:
+        if slots > last:
+            yield f"{key}.changes.{slots}", f"has no effect, the last step of the stage begins at {last} slots."
 
 
 def _runs(recipe: Recipe) -> Iterator[Problem]:

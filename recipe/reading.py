@@ -52,6 +52,7 @@ _WANTED = {
     "model_type": "needs keys with values below it",
     "too_short": "must not be empty",
 }
+_RENAMED = {"warmup_tokens": "is no key any more, a warm-up is counted in steps; give warmup_steps."}
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -184,6 +185,8 @@ def _plain(details: ErrorDetails) -> tuple[str, str]:
     key = _key_path(location)
     if kind == "missing":
         return key, "is missing."
+    if kind == "extra_forbidden" and location[-1] in _RENAMED:
+        return key, _RENAMED[str(location[-1])]
     if kind == "extra_forbidden":
         return key, f"is no key of a recipe here{suggestion(str(location[-1]), _keys_at(location[:-1]))}"
     if kind == "value_error":

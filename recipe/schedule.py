@@ -1,16 +1,50 @@
 """What a stage does at a given point: batch and learning rate, functions of the rows done alone.
 
 Everything is counted in slots, the tokens that packed rows can hold: rows x row length. The budgets of a recipe are
-called tokens, and met in slots.
+called tokens, and met in slots. Warm-ups alone are counted in steps, as papers give them (arXiv 2511.09213).
+
+Nothing but the budget and a decay looks at the end of a stage: at a constant rate a stage that asks for more tokens
+begins with the very steps of the shorter one, so that its last checkpoint can be continued.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import ceil, sqrt
-from typing import NamedTuple
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from math import sqrt
+from typing import NamedTuple, Protocol
 
-from recipe.slices.types import PhaseSlice, StageSlice
+from recipe.schema import Batch, LearningRate
+
+
+class Timed(Protocol):
+    """What of a stage decides its steps, in a recipe and in a slice alike."""
+
+    @property
+    def length(self) -> int:
+        """Slots in a row."""
+
+    @property
+    def tokens(self) -> int:
+        """Slots that the stage takes, or a few more."""
+
+    @property
+    def batch(self) -> Batch:
+        """Slots in a step."""
+
+    @property
+    def learning_rate(self) -> LearningRate:
+        """Learning rate of a step."""
+
+
+class Stages(Protocol):
+    """A phase, in a recipe and in a slice alike."""
+
+    @property
+    def stages(self) -> Sequence[Timed]:
+        """Stages in order."""
 
 
 class Step(NamedTuple):
@@ -23,56 +57,116 @@ class Step(NamedTuple):
     learning_rate: float
 
 
-def stage_rows(stage: StageSlice) -> int:
-    """Return how many rows the stage trains on: its budget, rounded up to whole rows."""
-    return ceil(stage.tokens / stage.length)
+def step_count(stage: Timed) -> int:
+    """Return how many steps the stage takes: whole batches until its budget of tokens is met."""
+    ends, wanted = _warmup_ends(stage.batch, stage.length), _whole(stage.tokens, stage.length)
+    if wanted <= ends[-1]:
+        return bisect_left(ends, wanted)
+    return len(ends) - 1 + _whole(wanted - ends[-1], _full_rows(stage))
 
 
-def phase_slots(phase: PhaseSlice) -> int:
+def stage_rows(stage: Timed) -> int:
+    """Return how many rows the stage trains on: its budget, rounded up to whole batches."""
+    return rows_before(stage, step_count(stage))
+
+
+def batch_sizes(stage: Timed) -> Iterator[tuple[int, int]]:
+    """Yield (rows of a batch, steps that take it in turn), from the first step to the last."""
+    count = step_count(stage)
+    warmup = min(count, len(_warmup_ends(stage.batch, stage.length)) - 1)
+    for number in range(warmup):
+        yield rows_before(stage, number + 1) - rows_before(stage, number), 1
+    if count > warmup:
+        yield _full_rows(stage), count - warmup
+
+
+def phase_slots(phase: Stages) -> int:
     """Return how many slots the stages of a phase train on together."""
     return sum(stage_rows(stage) * stage.length for stage in phase.stages)
 
 
-def batch_rows(stage: StageSlice, rows_done: int) -> int:
-    """Return the rows of the batch that begins after `rows_done` rows.
+def rows_before(stage: Timed, step: int) -> int:
+    """Return how many rows of the stage are done where its step number `step` begins, the first being 0."""
+    ends = _warmup_ends(stage.batch, stage.length)
+    warmup = len(ends) - 1
+    return ends[step] if step <= warmup else ends[-1] + (step - warmup) * _full_rows(stage)
 
-    During the warm-up the batch grows linearly in slots from `start_tokens` to `tokens`. What is left for the last
-    batch is between half and one and a half batches, so that no step rests on a few stray rows.
+
+def step_at(stage: Timed, rows_done: int) -> Step:
+    """Return the step that begins after `rows_done` rows.
+
+    Raises:
+        ValueError: if no step of the stage begins there.
     """
-    batch = stage.batch
-    slots: float = batch.tokens
-    done = rows_done * stage.length
-    if batch.start_tokens is not None and done < batch.warmup_tokens:
-        slots = batch.start_tokens + (batch.tokens - batch.start_tokens) * done / batch.warmup_tokens
-    rows = max(1, int(slots // stage.length))
-    left = stage_rows(stage) - rows_done
-    return left if left < rows + (rows + 1) // 2 else rows
+    number = _number(stage, rows_done)
+    if number >= (count := step_count(stage)):
+        raise ValueError(f"after {rows_done} rows the {count} steps of the stage are over")
+    return _step(stage, number)
 
 
-def learning_rate(stage: StageSlice, slots: float) -> float:
-    """Return the learning rate `slots` into the stage.
+def steps(stage: Timed, rows_done: int = 0) -> Iterator[Step]:
+    """Yield the stage's steps from `rows_done` on, none if they are over.
 
-    Linear warm-up from zero; then constant, or peak -> final as 1 - sqrt(progress) (Haegele et al. 2024, section 4).
+    Raises:
+        ValueError: if no step of the stage begins or ends there.
+    """
+    for number in range(_number(stage, rows_done), step_count(stage)):
+        yield _step(stage, number)
+
+
+def _whole(amount: int, part: int) -> int:
+    """Return how many parts hold an amount; exact, where `ceil` of a quotient of large numbers is not."""
+    return -(-amount // part)
+
+
+def _full_rows(stage: Timed) -> int:
+    """Return the rows of a batch after the warm-up."""
+    return max(1, stage.batch.tokens // stage.length)
+
+
+# Keyed by what it depends on: a learning rate has a mapping, so that a stage cannot be hashed.
+@lru_cache(maxsize=64)
+def _warmup_ends(batch: Batch, length: int) -> tuple[int, ...]:
+    """Return the rows done before each step of the batch's warm-up and, last, after it; (0,) if there is none.
+
+    Step k of W takes start + (tokens - start) k / W slots, in whole rows, at least one.
+    """
+    if batch.start_tokens is None:
+        return (0,)
+    start, warmup = batch.start_tokens, batch.warmup_steps
+    slots = (start * warmup + (batch.tokens - start) * k for k in range(warmup))  # times warmup: whole numbers
+    return tuple(accumulate((max(1, part // (warmup * length)) for part in slots), initial=0))
+
+
+def _number(stage: Timed, rows_done: int) -> int:
+    """Return the number of the step that begins after `rows_done` rows, the first being 0."""
+    ends = _warmup_ends(stage.batch, stage.length)
+    past = max(0, rows_done - ends[-1])
+    number = bisect_left(ends, rows_done) if not past else len(ends) - 1 + past // _full_rows(stage)
+    if rows_before(stage, number) != rows_done:
+        raise ValueError(f"no step of the stage begins after {rows_done} rows")
+    return number
+
+
+def _step(stage: Timed, number: int) -> Step:
+    first, end = rows_before(stage, number), rows_before(stage, number + 1)
+    return Step(first, end - first, _learning_rate(stage, number, first, end))
+
+
+def _learning_rate(stage: Timed, number: int, first: int, end: int) -> float:
+    """Return the learning rate of step `number`, of the rows from `first` to before `end`.
+
+    Linear warm-up from zero, taken at the middle of the step; then constant, or peak -> final as 1 - sqrt(progress)
+    (Haegele et al. 2024, section 4) at the middle of the batch, so that no step is in vain.
     """
     rate = stage.learning_rate
-    if slots < rate.warmup_tokens:
-        return rate.peak * slots / rate.warmup_tokens
+    # Slices list what they map in the order of text, so that the last one is not the latest.
+    begun = max((slots for slots in rate.changes if slots <= first * stage.length), default=None)
+    peak = rate.peak if begun is None else rate.changes[begun]
+    if number < rate.warmup_steps:
+        return peak * (number + 0.5) / rate.warmup_steps
     if rate.shape == "constant":
-        return rate.peak
-    progress = min(1.0, (slots - rate.warmup_tokens) / (stage.tokens - rate.warmup_tokens))
-    return rate.final + (rate.peak - rate.final) * (1.0 - sqrt(progress))
-
-
-def step_at(stage: StageSlice, rows_done: int) -> Step:
-    """Return the step that begins after `rows_done` rows; its learning rate is that at the middle of its batch."""
-    rows = batch_rows(stage, rows_done)
-    return Step(rows_done, rows, learning_rate(stage, (rows_done + rows / 2) * stage.length))
-
-
-def steps(stage: StageSlice, rows_done: int = 0) -> Iterator[Step]:
-    """Yield the stage's steps from `rows_done` on."""
-    total = stage_rows(stage)
-    while rows_done < total:
-        step = step_at(stage, rows_done)
-        yield step
-        rows_done += step.rows
+        return peak
+    warm = rows_before(stage, rate.warmup_steps)
+    progress = ((first + end) / 2 - warm) / (stage_rows(stage) - warm)
+    return rate.final + (peak - rate.final) * (1.0 - sqrt(progress))

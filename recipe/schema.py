@@ -7,7 +7,7 @@ stands below a key also describes it in the JSON Schema that editors read.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -146,27 +146,36 @@ class Mixture(Strict):
 
 
 class Batch(Strict):
-    """Global batch, with an optional linear warm-up."""
+    """Global batch, with an optional warm-up that is linear in steps."""
 
     tokens: Count
     """Slots in one optimizer step."""
     start_tokens: Count | None = None
     """Slots in the first step, where there is a warm-up."""
-    warmup_tokens: Size = 0
-    """Slots over which the batch grows from `start_tokens` to `tokens`."""
+    warmup_steps: Size = 0
+    """Steps over which the batch grows from `start_tokens`; the step after them is the first of `tokens`."""
+
+
+def _each_once(changes: Any) -> Any:
+    """Tell a number that is a key twice, as 1e9 and 1_000_000_000: one of the two would be lost without a word."""
+    if isinstance(changes, dict) and len({number(key) for key in changes}) < len(changes):
+        raise ValueError("names the same slots twice; keep one of them")
+    return changes
 
 
 class LearningRate(Strict):
-    """Learning rate over the slots of a stage."""
+    """Learning rate over a stage."""
 
     peak: Positive
     """The largest rate."""
-    warmup_tokens: Size = 0
-    """Slots over which the rate rises linearly from 0 to `peak`."""
+    warmup_steps: Size = 0
+    """Steps over which the rate rises linearly from 0; the step after them is the first at `peak`."""
     shape: Literal["constant", "1-sqrt"] = "constant"
     """After the warm-up: `constant`, or `1-sqrt`, which falls as 1 minus the square root of the share done."""
     final: NotNegative = 0.0
     """What `1-sqrt` decays to."""
+    changes: Annotated[dict[Count, Positive], BeforeValidator(_each_once)] = Field(default_factory=dict)
+    """Slots of the stage -> peak from the first step on that begins there or later; steps before stay as they are."""
 
 
 class Stage(Strict):
@@ -175,11 +184,11 @@ class Stage(Strict):
     length: Annotated[int, Field(ge=8, le=65_535), BeforeValidator(number)]
     """Slots in a packed row; longer documents are cut."""
     tokens: Count
-    """How long the stage is, in slots."""
+    """How long the stage is, in slots; it ends with the whole batch that reaches them."""
     batch: Batch
     """Global batch; how many processes share it changes nothing."""
     learning_rate: LearningRate
-    """Over the slots of the stage."""
+    """Over the stage."""
     rope_theta: Positive
     """RoPE theta of the layers that attend to the whole document."""
     mixture: Text

@@ -14,6 +14,7 @@ import recipe.schema
 from common.errors import UserError
 from recipe.reading import load_recipe, read_recipe
 from recipe.schema import lineage
+from recipe.slices.making import phase_slice
 
 CONFIG = Path(__file__).parents[2] / "config"
 DEMO = yaml.safe_load((CONFIG / "demo.yaml").read_text())
@@ -82,6 +83,20 @@ def test_the_smallest_recipe_of_the_readme_is_a_recipe():
     recipe = load_recipe(yaml.safe_load(blocks[0]), "config/README.md")
     assert lineage(recipe, "first") == [("first", "stable")]
     assert len(blocks[0].splitlines()) == 10
+
+
+def test_stages_of_the_readme_that_mask_less_and_less_reach_the_slice():
+    blocks = re.findall(r"```yaml\n(.*?)```", (CONFIG / "README.md").read_text(), re.DOTALL)
+    content = yaml.safe_load(blocks[0])
+    content["phases"]["stable"] = yaml.safe_load(blocks[1])
+    content["sources"]["other"] = {"language": "sv", "files": ["other.jsonl"]}
+    content["mixtures"] |= {"better": {"factors": {"mine": 1, "other": 2}}, "best": {"factors": {"other": 1}}}
+    stages = phase_slice(load_recipe(content, "config/README.md"), "first", "stable").stages
+    assert [stage.masking_rate for stage in stages] == [0.3, 0.15, 0.05]
+    assert [stage.batch.tokens for stage in stages] == [3_000_000, 3_000_000, 2_000_000]
+    factors = [{part.source: part.factor for part in stage.components} for stage in stages]
+    assert factors == [{"mine": 1}, {"mine": 1, "other": 2}, {"other": 1}]
+    assert len(blocks[1].splitlines()) == 4
 
 
 def test_the_demo_compares_one_setting_at_a_time():

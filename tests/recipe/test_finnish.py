@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from recipe.reading import read_recipe
+from recipe.schedule import rows_before, stage_rows, step_at, step_count
 from recipe.schema import lineage
 from recipe.slices.making import evaluation_slice, phase_slice, tokenizer_slice
 
@@ -178,19 +179,32 @@ def test_lengths_thetas_and_tokens_are_the_published_ones(size: str):
     assert {stage.masking_rate for stage in (stable, *extension, annealing)} == {0.3}
 
 
-def test_steps_are_as_many_as_published():
-    def steps(phase: str) -> float:
-        """Optimizer steps; a batch that grows evenly over its warm-up is half way on average."""
-        total = 0.0
-        for stage in RECIPE.phases[phase].stages:
-            batch = stage.batch
-            growing = batch.warmup_tokens / ((batch.tokens + (batch.start_tokens or batch.tokens)) / 2)
-            total += growing + (stage.tokens - batch.warmup_tokens) / batch.tokens
-        return total
+@pytest.mark.parametrize(
+    ("phase", "published", "taken"),
+    [("stable", 117_300, 117_972), ("extension", 16_560, 16_511), ("annealing", 4_140, 4_124)],
+)
+@pytest.mark.parametrize("size", SIZES)
+def test_steps_are_as_many_as_published(size: str, phase: str, published: int, taken: int):
+    found = sum(step_count(stage) for stage in RECIPE.phases[f"{phase}-{size}"].stages)
+    assert found == taken
+    assert found == pytest.approx(published, rel=0.006)
 
-    assert steps("stable-large") == pytest.approx(117_300, rel=0.05)
-    assert steps("extension-large") == pytest.approx(16_560, rel=0.05)
-    assert steps("annealing-large") == pytest.approx(0.03 * 138_000, rel=0.05)
+
+@pytest.mark.parametrize("size", SIZES)
+def test_warmups_end_where_published(size: str):
+    (stage,) = RECIPE.phases[f"stable-{size}"].stages
+    first = [step_at(stage, rows_before(stage, step)) for step in (0, 1379, 1380, 4001, 4002)]
+    assert [step.rows for step in first] == [192, 1140, 1140, 2943, 2944]
+    peak = stage.learning_rate.peak
+    assert [step.learning_rate / peak for step in first] == pytest.approx([0.5 / 1380, 1379.5 / 1380, 1, 1, 1])
+    assert first[2].learning_rate == peak
+    # 2.9 and 1 % of all steps.
+    assert (stage.batch.warmup_steps, stage.learning_rate.warmup_steps) == (0.029 * 138_000, 0.01 * 138_000)
+
+
+def test_tokens_are_400_billion_in_all():
+    stages = [stage for phase in lineage(RECIPE, "large") for stage in RECIPE.phases[phase[1]].stages]
+    assert sum(stage_rows(stage) * stage.length for stage in stages) == pytest.approx(400e9, rel=2e-4)
 
 
 def test_extension_draws_by_words_as_published():

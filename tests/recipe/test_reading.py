@@ -84,12 +84,22 @@ def test_the_small_recipe_is_accepted():
         (
             "phases.stable.stages[0].batch.start_tokens",
             512,
-            "has no effect without warmup_tokens; give both or neither.",
+            "has no effect without warmup_steps; give both or neither.",
+        ),
+        (
+            "phases.stable.stages[0].learning_rate.warmup_steps",
+            11,
+            "11 steps are more than the stage's 10.",
         ),
         (
             "phases.stable.stages[0].learning_rate.warmup_tokens",
-            10_001,
-            "10001 tokens are more than the stage's 10000.",
+            1000,
+            "is no key any more, a warm-up is counted in steps; give warmup_steps.",
+        ),
+        (
+            "phases.stable.stages[0].batch.warmup_tokens",
+            1000,
+            "is no key any more, a warm-up is counted in steps; give warmup_steps.",
         ),
         (
             "phases.stable.stages[0].learning_rate.final",
@@ -156,32 +166,6 @@ def test_a_missing_key_is_named():
     config = small()
     del config["phases"]["stable"]["stages"][0]["batch"]["tokens"]
     assert mistakes(config) == ["config/mine.yaml: phases.stable.stages[0].batch.tokens: is missing."]
-
-
-@pytest.mark.parametrize(
-    ("batch", "told"),
-    [
-        (
-            {"tokens": 1024, "warmup_tokens": 100},
-            "start_tokens: is missing; a batch with warmup_tokens needs a size to start from.",
-        ),
-        (
-            {"tokens": 1024, "warmup_tokens": 100, "start_tokens": 100},
-            "start_tokens: 100 tokens hold no row of 128 tokens; give at least 128.",
-        ),
-        (
-            {"tokens": 1024, "warmup_tokens": 100, "start_tokens": 2048},
-            "start_tokens: 2048 tokens are more than the full batch of 1024.",
-        ),
-        (
-            {"tokens": 1024, "warmup_tokens": 10_001, "start_tokens": 128},
-            "warmup_tokens: 10001 tokens are more than the stage's 10000.",
-        ),
-    ],
-)
-def test_a_batch_warmup_that_cannot_be_is_told(batch: dict[str, int], told: str):
-    key = "phases.stable.stages[0].batch"
-    assert mistakes(changed(key, batch)) == [f"config/mine.yaml: {key}.{told}"]
 
 
 @pytest.mark.parametrize(

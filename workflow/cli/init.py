@@ -63,7 +63,7 @@ phases:
       - length: 256
         tokens: 5e6
         batch: {{tokens: 8_192}}
-        learning_rate: {{peak: 1e-3, warmup_tokens: 5e5}}
+        learning_rate: {{peak: 1e-3, warmup_steps: 60}}
         rope_theta: 10_000
         mixture: all
   # The rate falls to nothing. A better mixture for the end would stand here.

@@ -9,7 +9,7 @@ from common.errors import UserError
 from common.quantities import duration
 
 # Steps are counted with the trainer's own formula (it needs no torch): a copy of it would drift away.
-from recipe.schedule import steps
+from recipe.schedule import batch_sizes
 from recipe.schema import ModelShape
 from recipe.slices.types import StageSlice
 
@@ -68,8 +68,12 @@ def training_flops(shape: ModelShape, padded_vocabulary: int, length: int, maski
 
 def stage_work(stage: StageSlice, ranks: int) -> Work:
     """Return the steps and slots of a stage; rows of a batch are dealt to `ranks` one by one."""
-    batches = [step.rows for step in steps(stage)]
-    return Work(len(batches), sum(batches) * stage.length, sum(ceil(rows / ranks) for rows in batches) * stage.length)
+    batches = list(batch_sizes(stage))
+    return Work(
+        steps=sum(count for _, count in batches),
+        slots=sum(rows * count for rows, count in batches) * stage.length,
+        slots_of_a_rank=sum(ceil(rows / ranks) * count for rows, count in batches) * stage.length,
+    )
 
 
 def jobs_needed(training_hours: float, walltime_minutes: float) -> int:

@@ -51,7 +51,7 @@ def make_data(folder: Path, steps: int) -> Path:
         "length": LENGTH,
         "tokens": steps * STEP_TOKENS,
         "batch": {"tokens": STEP_TOKENS},
-        "learning_rate": {"peak": 3e-3, "warmup_tokens": STEP_TOKENS},
+        "learning_rate": {"peak": 3e-3, "warmup_steps": 1},
         "rope_theta": 10_000,
         "mixture": "m",
     }

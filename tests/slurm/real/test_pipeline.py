@@ -31,7 +31,7 @@ RECIPE: dict[str, Any] = {
             "stages": [
                 STAGE
                 | {"length": 64, "tokens": 40_000, "rope_theta": 10_000}
-                | {"learning_rate": {"peak": 3e-3, "warmup_tokens": 4096}}
+                | {"learning_rate": {"peak": 3e-3, "warmup_steps": 2}}
             ]
         },
         "extension": {
