@@ -7,7 +7,7 @@ from importlib import import_module
 
 from common.errors import UserError, run_command
 from common.processes import begin_in_utf8_mode
-from recipe.checks import suggestion
+from workflow.cli.place import check_environment
 
 COMMANDS = {
     "init": ("workflow.cli.init", "write a recipe to begin from"),
@@ -50,7 +50,10 @@ def main() -> None:
 
 
 def _run(name: str, arguments: list[str]) -> None:
-    if name not in COMMANDS:
-        raise UserError(f"alasin has no command {name}{suggestion(name, COMMANDS)}")
-    sys.argv = [f"alasin {name}", *arguments]
-    import_module(COMMANDS[name][0]).main()
+    with check_environment():
+        if name not in COMMANDS:
+            from recipe.checks import suggestion  # it needs packages; whoever has none is told so
+
+            raise UserError(f"alasin has no command {name}{suggestion(name, COMMANDS)}")
+        sys.argv = [f"alasin {name}", *arguments]
+        import_module(COMMANDS[name][0]).main()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from common.errors import UserError
+from recipe.checks import suggestion
 from recipe.reading import read_recipe
-from workflow.cli.place import REPOSITORY
+from workflow.cli.place import REPOSITORY, lacking
 
 LOGGER = "alasin-terminal"
 PLUGIN = REPOSITORY / "workflow" / "cli" / "terminal" / "plugin"
@@ -39,7 +42,12 @@ def main() -> None:
     command = snakemake_arguments(arguments)
     if not {"--config", "-C"} & set(arguments):
         read_recipe(Path(arguments[0]))  # Snakemake would tell the same mistakes, with its own frame around them
+    check_profiles(command)
+    for name in values(command, ("--directory", "-d")):
+        make_directory(Path(name))
     program = str(Path(sys.executable).with_name("snakemake"))
+    if not Path(program).exists():
+        raise lacking("snakemake")
     if not any(word.partition("=")[0] in ("--logger", "--verbose", "--help") for word in command):
         command.insert(0, f"--logger={LOGGER}")
         paths = [str(PLUGIN), str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -56,6 +64,8 @@ def snakemake_arguments(arguments: list[str]) -> list[str]:
     if not arguments or arguments[0].startswith("-"):
         raise UserError("say which recipe: alasin run config/mine.yaml; options follow it.")
     recipe, rest = Path(arguments[0]), with_profiles(arguments[1:])
+    if recipe.is_dir():
+        raise UserError(f"{recipe} is a directory; a recipe is a file, such as {recipe / 'recipe.yaml'}.")
     if not recipe.is_file():
         raise UserError(f"{recipe} does not exist; alasin init writes a recipe to begin from.")
     if any(word.partition("=")[0] in ("--configfile", "--configfiles") for word in rest):
@@ -64,6 +74,33 @@ def snakemake_arguments(arguments: list[str]) -> list[str]:
         rest = ["--profile", str(REPOSITORY / "profiles" / "local"), *rest]
     # --configfile takes all words up to the next option, so that one must follow.
     return ["--configfile", str(recipe.resolve()), "--snakefile", str(REPOSITORY / "Snakefile"), *rest]
+
+
+def values(words: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Return the values that words of a command line give to options that take one."""
+    found = [value for option, equals, value in (word.partition("=") for word in words) if equals and option in options]
+    return found + [value for option, value in pairwise(words) if option in options]
+
+
+def check_profiles(words: Sequence[str]) -> None:
+    """Raise `UserError` for a profile that Snakemake would not find; it would tell so in a page of its own."""
+    for name in values(words, _PROFILES):
+        if name == "none" or Path(name).is_file() or Path(name, "profile.yaml").is_file():
+            continue
+        from snakemake.cli import get_profile_dir  # knows where else profiles are; it takes a second to import
+
+        if get_profile_dir(name) is None:
+            own = [path.name for path in (REPOSITORY / "profiles").iterdir()]
+            raise UserError(
+                f"there is no profile {name}{suggestion(name, own)} Any other is a directory with a profile.yaml."
+            )
+
+
+def make_directory(path: Path) -> None:
+    """Make the working directory, as Snakemake would; `UserError` if it is a file, `OSError` if it cannot be made."""
+    if path.exists() and not path.is_dir():
+        raise UserError(f"--directory {path} is a file; name the directory to work in.")
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def with_profiles(words: list[str]) -> list[str]:

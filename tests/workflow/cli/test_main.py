@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -29,6 +32,14 @@ def test_every_command_has_help(name: str) -> None:
 def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:
     told = alasin("chek", "config/demo.yaml")
     assert (told.returncode, told.stderr) == (1, "error: alasin has no command chek; did you mean check?\n")
+
+
+@pytest.mark.parametrize("arguments", [("check", "config/demo.yaml"), ("run", "config/demo.yaml"), ("chek",)])
+def test_a_python_without_the_packages_is_one_sentence_that_says_where_they_are(arguments: tuple[str, ...]) -> None:
+    bare = [sys.executable, "-S", "-m", "workflow.cli", *arguments]
+    told = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert re.fullmatch(rf"error: \S+ has no \w+, which .*; then call {ROOT}/\.venv/bin/alasin\.\n", told.stderr)
 
 
 def test_plan_and_status_end_with_the_status_of_what_they_hand_over_to() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from common.errors import UserError
 from tests.workflow.cli.typed import ROOT, alasin
-from workflow.cli.run import snakemake_arguments
+from workflow.cli.run import main, snakemake_arguments
 
 DEMO = str(ROOT / "config/demo.yaml")
 LOCAL = str(ROOT / "profiles/local")
@@ -50,6 +50,7 @@ def test_a_profile_of_one_s_own_comes_first(tmp_path: Path, monkeypatch: pytest.
         ([], "say which recipe"),
         (["-n", DEMO], "say which recipe"),
         (["config/nowhere.yaml"], "config/nowhere.yaml does not exist; alasin init writes a recipe"),
+        (["config"], "config is a directory; a recipe is a file, such as config/recipe.yaml"),
         ([DEMO, "--configfile", "other.yaml"], "takes one recipe, its first argument"),
     ],
 )
@@ -64,6 +65,37 @@ def test_mistakes_in_the_recipe_are_told_before_snakemake_begins(tmp_path: Path)
     assert told.returncode == 1
     assert told.stderr.splitlines()[0] == "error: mine.yaml: sources: is missing."
     assert not (tmp_path / ".snakemake").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "rest"),
+    [("run", ["--profile", "nowhere"]), ("run", ["--workflow-profile=nowhere"]), ("explain", ["--profile", "nowhere"])],
+)
+def test_a_profile_that_is_nowhere_is_one_sentence_that_names_those_there_are(command: str, rest: list[str]) -> None:
+    recipe = [DEMO] if command == "run" else ["all", "--configfile", DEMO]
+    told = alasin(command, *recipe, *rest)
+    assert told.returncode == 1
+    assert told.stderr == (
+        "error: there is no profile nowhere; there are: local, lumi, lumi-trial, slurm. Any other is a directory with "
+        "a profile.yaml.\n"
+    )
+
+
+def test_a_working_directory_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = alasin("run", DEMO, "-n", "--directory", str(tmp_path / "file"))
+    assert told.stderr == f"error: --directory {tmp_path}/file is a file; name the directory to work in.\n"
+    told = alasin("run", DEMO, "-n", f"--directory={tmp_path}/file/work")
+    assert told.stderr == f"error: Not a directory ({tmp_path}/file/work).\n"
+
+
+def test_a_python_without_snakemake_says_which_environment_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(sys, "argv", ["alasin run", DEMO, "-n"])
+    with pytest.raises(UserError, match=r"/python has no snakemake, .*make environment.*/\.venv/bin/alasin"):
+        main()
 
 
 def test_it_plans_in_the_directory_that_is_given_and_ends_as_snakemake_ends(tmp_path: Path) -> None:

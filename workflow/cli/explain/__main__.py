@@ -14,7 +14,7 @@ from workflow.cli.explain.dry_run import CannotTellError, Job, planned
 from workflow.cli.explain.mirror import mirrored
 from workflow.cli.explain.text import explanation
 from workflow.cli.parser import Parser
-from workflow.cli.run import snakemake_arguments
+from workflow.cli.run import check_profiles, snakemake_arguments
 from workflow.dag import Dag, manifest
 from workflow.directory_lock import holder_elsewhere
 
@@ -36,6 +36,7 @@ def main() -> None:
     recipe = read_recipe(options.configfile)
     profile = ["--profile", options.profile] if options.profile else []
     arguments = snakemake_arguments([str(options.configfile), *profile])
+    check_profiles(arguments)
     target = _inside(options.file, options.directory)
     patterns = [pattern for source in recipe.sources.values() for pattern in source.files]
     with mirrored(options.directory, patterns) as mirror:
