@@ -74,4 +74,7 @@ def what_to_lower(error: BaseException, trained: MicroBatches | None, on_gpu: bo
 
 
 def _readable(number: str, unit: str) -> str:
-    return f"{float(number) / 2**30:.3g} GiB" if unit == "bytes" else f"{number} {unit}"
+    size = float(number)
+    if unit != "bytes":
+        return f"{number} {unit}"
+    return f"{size / 2**30:.3g} GiB" if size >= 2**30 else f"{size / 2**20:.3g} MiB"

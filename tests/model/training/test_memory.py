@@ -73,6 +73,12 @@ def test_where_several_rows_are_trained_at_once_fewer_are_advised_with_the_prese
     assert "lower micro_batch_slots in the profile (now 4096), which changes no result" in told
 
 
+@pytest.mark.parametrize(("asked", "told"), [(33_554_432, "(32 MiB more"), (1 << 30, "(1 GiB more")])
+def test_what_was_asked_for_is_told_in_a_unit_that_suits(asked, told):
+    error = RuntimeError(f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {asked} bytes.")
+    assert told in what_to_lower(error, ROWS, on_gpu=False)
+
+
 def test_where_one_row_is_too_much_the_recipe_s_length_is_named():
     told = what_to_lower(OF_GPU, ONE_ROW, on_gpu=True)
     assert "this GPU has too little memory (2.50 GiB more were asked for) to train 1 row of 1024 slots" in told

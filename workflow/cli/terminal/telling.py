@@ -54,6 +54,10 @@ class Teller:
     """Jobs that have ended since the last count, each with its seconds."""
     warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    stopping: bool = False
+    """Whether a person has asked all jobs to end: that they do is no failure."""
+    _buried: bool = False
+    """Whether something was told, or may have been by a job at work, since the first failure."""
 
     def begin(self, number: int, message: str, logs: Sequence[str]) -> None:
         """Take note of a job that begins."""
@@ -69,12 +73,13 @@ class Teller:
         self.done, self.total = done, total
         for _, job in self.ended:
             width = len(str(total))
+            self._buried |= bool(self.failures)
             self.write(f"[{done:{width}}/{total}] {clock(self.now() - job.began):>7}  {job.message}")
             self.warnings += [f"{line}  ({log})" for log in job.logs for line in said(log, "warning: ")]
         self.ended.clear()
 
     def fail(self, number: int, name: str, logs: Sequence[str], told: str, killed: bool = False) -> None:
-        """Print that a job has failed: the sentence that its log ends with, and where the log is.
+        """Print that a job has failed, or stopped where that was asked: what its log ends with, and where it is.
 
         Args:
             number: of the job.
@@ -88,13 +93,18 @@ class Teller:
         sentences = [KILLED] if killed else [line for log in paths for line in last_words(log)] or [told]
         if _TOO_LITTLE_MEMORY.search("\n".join(sentences)):
             sentences = [*sentences[: SENTENCES - 1], f"There was too little memory: {MORE_ROOM}."]
-        lines = [f"failed: {job.message}", *(f"  {line}" for line in sentences[:SENTENCES])]
+        lines = [f"  {line}" for line in sentences[:SENTENCES]]
+        if self.stopping and not lines[0].startswith("  error: "):
+            self._show("\n".join([f"stopped: {job.message}", *lines]), YELLOW)
+            return
         lines += [f"  log: {log.absolute()}" for log in paths]
-        self.failures.append("\n".join(lines))
+        self.failures.append("\n".join([f"failed: {job.message}", *lines]))
+        self._buried |= bool(self.running)
         self._show(self.failures[-1], RED)
 
     def warn(self, text: str) -> None:
         """Print a warning of Snakemake's, and keep it for the end."""
+        self._buried |= bool(self.failures)
         self.warnings.append(text)
         self._show(text, YELLOW)
 
@@ -113,7 +123,8 @@ class Teller:
         self.count(self.done, self.total)
         for warning in dict.fromkeys(self.warnings):
             self._show(warning, YELLOW)
-        if len(self.failures) > 1 or (self.failures and self.warnings):
+        if self.failures and (self._buried or self.warnings):
+            self.write(f"{len(self.failures)} job{'s' if len(self.failures) > 1 else ''} failed:")
             for failure in self.failures:
                 self._show(failure, RED)
         if self.done < self.total:
@@ -137,7 +148,9 @@ def last_words(log: Path) -> list[str]:
     """Return the sentence of a log's last error, or its last line where there is none."""
     lines = list(_without_warnings_of_libraries(line for line in _end_of(log) if line.strip()))
     begins = [place for place, line in enumerate(lines) if line.startswith("error: ")]
-    return lines[begins[-1] :] if begins else lines[-1:]
+    last = lines[begins[-1] :] if begins else lines[-1:]
+    # Launch adds to its log, and ends with its error: what it said after one is of a later attempt.
+    return lines[-1:] if any(line.startswith("launch: ") for line in last) else last
 
 
 def _without_warnings_of_libraries(lines: Iterable[str]) -> Iterator[str]:

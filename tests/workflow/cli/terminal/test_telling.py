@@ -68,6 +68,11 @@ def test_the_last_words_of_a_log_without_an_error_are_its_last_line(tmp_path: Pa
     assert last_words(tmp_path / "none") == []
 
 
+def test_an_error_of_an_earlier_attempt_at_training_is_not_told_of_this_one(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("launch: submitted\nerror: no rows\nlaunch: submitted\nlaunch: stopped\n")
+    assert last_words(tmp_path / "log") == ["launch: stopped"]
+
+
 OF_TORCH = """\
 /venv/site-packages/torch/distributed/c10d_logger.py:83: FutureWarning: `all_gather_into_tensor` is deprecated.
   return func(*args, **kwargs)
@@ -143,13 +148,39 @@ def test_the_end_says_what_is_left(teller: Teller, lines: list[str]) -> None:
     assert lines == ["2 of 12 steps are done; the same command goes on from here."]
 
 
-def test_several_failures_stand_together_at_the_end(teller: Teller, lines: list[str]) -> None:
+def test_failures_that_other_lines_have_buried_stand_together_at_the_end(teller: Teller, lines: list[str]) -> None:
+    teller.begin(3, "Packing", [])
     for number, name in enumerate(("rows", "train")):
-        teller.fail(number, name, [], "killed")
+        teller.fail(number, name, [], "odd")
+    teller.finish(3)
     teller.close()
-    assert lines == 2 * ["failed: rows\n  killed", "failed: train\n  killed"] + [
-        "0 of 12 steps are done; the same command goes on from here."
+    assert [line for line in lines if "Packing" not in line] == [
+        *("failed: rows\n  odd", "failed: train\n  odd"),
+        *("2 jobs failed:", "failed: rows\n  odd", "failed: train\n  odd"),
+        "0 of 12 steps are done; the same command goes on from here.",
     ]
+
+
+def test_failures_that_stand_at_the_end_already_are_not_told_twice(teller: Teller, lines: list[str]) -> None:
+    for number, name in enumerate(("rows", "train")):
+        teller.fail(number, name, [], "odd")
+    teller.close()
+    assert lines[:2] == ["failed: rows\n  odd", "failed: train\n  odd"]
+    assert lines[2:] == ["0 of 12 steps are done; the same command goes on from here."]
+
+
+def test_what_ends_because_a_person_asked_has_stopped_and_not_failed(
+    clock: Clock, lines: list[str], tmp_path: Path
+) -> None:
+    teller = Teller(lines.append, colours=True, now=clock, total=2)
+    (tmp_path / "train.log").write_text("launch: stopped; the same command continues\n")
+    (tmp_path / "rows.log").write_text("error: no such rows\n")
+    teller.begin(1, "Training small", [])
+    teller.stopping = True
+    teller.fail(1, "train", [str(tmp_path / "train.log")], "")
+    teller.fail(2, "rows", [str(tmp_path / "rows.log")], "")
+    assert lines[0] == ("\x1b[33mstopped: Training small\n  launch: stopped; the same command continues\x1b[0m")
+    assert lines[1].startswith("\x1b[31mfailed: rows\n  error: no such rows\n  log: ")
 
 
 def test_what_is_at_work_is_told_with_its_time(teller: Teller, lines: list[str], clock: Clock) -> None:

@@ -22,12 +22,15 @@ from workflow.cli.terminal.telling import Teller, steps
 QUIET_SECONDS = 60.0
 """After so long without a line, what is at work is told."""
 NOTHING = "Nothing to be done"
-PASSED_ON = (NOTHING, "Will exit after", "Terminating processes")
+STOPPING = "Terminating processes"
+PASSED_ON = (NOTHING, "Will exit after", STOPPING)
 """In what of Snakemake's plain words a person needs."""
 TOLD_OTHERWISE = ("CalledProcessError in file", "Exiting because a job execution failed", "At least one job did not")
 """In what Snakemake says of a job that failed, which is told with its own last words."""
 OF_A_KILL = ("died with <Signals.SIGKILL", "exit status 137")
 """In what it says, just before, of a job that was killed: its shell, or what the shell ran."""
+TARGET = "all"
+"""The rule that only names what is wanted."""
 REPORT = Path("results/report.html")
 
 
@@ -42,7 +45,8 @@ class LogHandler(Listener):
         self._kills: list[str] = []
         """What Snakemake has said of jobs that were killed; their commands are in it."""
         self._planned: dict[str, int] = {}
-        """Rule -> its jobs."""
+        """Rule -> its jobs, and all of them together."""
+        self._targets = 0
         self._spoken, self._over = threading.Event(), threading.Event()
         threading.Thread(target=self._keep_telling, daemon=True).start()
 
@@ -54,7 +58,9 @@ class LogHandler(Listener):
         elif event == LogEvent.JOB_FINISHED:
             self._teller.finish(fields["job_id"])
         elif event == LogEvent.PROGRESS:
-            self._teller.count(fields["done"], fields["total"])
+            # The target comes last, and makes nothing.
+            total = fields["total"] - self._targets
+            self._teller.count(min(fields["done"], total), total)
             self._reported |= fields["done"] == fields["total"]
         elif event == LogEvent.JOB_ERROR:
             self._fail(fields)
@@ -70,6 +76,7 @@ class LogHandler(Listener):
         elif any(words in record.getMessage() for words in PASSED_ON):
             self._write(record.getMessage())
             self._reported |= NOTHING in record.getMessage()
+            self._teller.stopping |= STOPPING in record.getMessage()
 
     def close(self) -> None:
         """Say what must not be missed, and where the results are; once."""
@@ -99,6 +106,8 @@ class LogHandler(Listener):
 
     def _plan(self, fields: dict[str, Any]) -> None:
         self._planned = dict(fields["stats"])
+        self._targets = self._planned.pop(TARGET, 0)
+        self._planned["total"] -= self._targets
         self._teller.total = self._planned["total"]
         if not self.common_settings.dryrun:
             self._write(f"{steps(self._teller.total)} to do in {Path.cwd()}")
