@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.slurm.standin import wait_for
 from tests.workflow.test_whole_recipe import RECIPE
 from workflow.cli.run import LOGGER, PLUGIN
 from workflow.cli.terminal.telling import KILLED
@@ -40,6 +42,20 @@ def run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+    )
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Snakemake on a recipe of its own, through the plugin, at the head of a process group as in a terminal."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--logger", LOGGER, "--cores", "1", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PLUGIN), str(ROOT)])},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -82,16 +98,31 @@ def test_a_job_that_was_killed_says_so_whether_its_shell_or_what_that_ran(place:
         for name, command in {"shell": "kill -9 $$", "child": "sh -c 'kill -9 $$'", "own": "exit 3"}.items()
     ]
     (folder / "Snakefile").write_text("rule all:\n    input: 'shell', 'child', 'own'\n" + "".join(rules))
-    paths = os.pathsep.join([str(PLUGIN), str(ROOT)])
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--logger", LOGGER, "--cores", "1", "--keep-going"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
+    with snakemake(folder, "--keep-going") as process:
+        told = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
     for name, words in {"shell": KILLED, "child": KILLED, "own": "row 17"}.items():
-        assert f"failed: {name}\n  {words}\n  log: {folder / name}.log" in done.stderr
+        assert f"failed: {name}\n  {words}\n  log: {folder / name}.log" in told
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_stops_and_pressed_again_shows_no_page_of_snakemakes(tmp_path: Path, times: int) -> None:
+    job = "trap '' INT; touch begun; until [ -e end ]; do sleep 0.02; done; echo rest >&2; exit 130"
+    (tmp_path / "Snakefile").write_text(
+        f'rule long:\n    output: "made"\n    message: "Long job"\n    shell: "{job}"\n'
+    )
+    with snakemake(tmp_path) as process:
+        assert process.stderr is not None
+        wait_for((tmp_path / "begun").exists)
+        os.killpg(process.pid, signal.SIGINT)
+        told = next(line for line in process.stderr if "Terminating processes on user request" in line)
+        if times == 2:
+            os.killpg(process.pid, signal.SIGINT)
+            told += next(line for line in process.stderr if "steps are done" in line)
+        (tmp_path / "end").touch()
+        told += process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "0 of 1 steps are done; the same command goes on from here." in told
+    assert "Traceback" not in told
+    assert "failed" not in told
+    assert ("stopped: Long job" in told) == (times == 1)

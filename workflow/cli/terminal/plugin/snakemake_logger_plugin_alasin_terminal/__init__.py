@@ -87,6 +87,10 @@ class LogHandler(Listener):
             else:
                 self._teller.close()
                 self._tell_results()
+            if self._teller.stopping:
+                # At a second Ctrl-C Snakemake still has a page to say of what that interrupts. Python prints what no
+                # handler takes.
+                logging.getLogger("snakemake").addHandler(logging.NullHandler())
         super().close()
 
     def _job(self, fields: dict[str, Any]) -> None:
