@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.quantities import amount
 from slurm.records.checkpoints import read_newest
 from workflow.cli.explain.dry_run import Job
-from workflow.cli.explain.reasons import few, reasons
-from workflow.cli.explain.training import Fate, fate, folder_of
+from workflow.cli.explain.reasons import reasons
+from workflow.cli.explain.training import Fate, costs, fate, folder_of
 
 _ALIKE = 3
 """So many jobs of one rule for the same kind of reason are told one by one; of more, the first stands for
@@ -62,16 +61,7 @@ def _tell(jobs: list[Job], directory: Path, mirror: Path, others: Mapping[str, S
 def _headline(target: str, told: list[_Told], directory: Path) -> str:
     again = " again" if (directory / target).exists() else ""
     line = f"{target} would be made{again} by {len(told)} job{'s' if len(told) > 1 else ''}"
-    fates = [entry.fate for entry in told if entry.fate]
-    if lost := [fate for fate in fates if fate.lost]:
-        line += f"; {amount(sum(fate.lost for fate in lost))} trained slots would be set aside ({_phases(lost)})"
-    if at_stake := [fate for fate in fates if fate.at_stake]:
-        line += f"; {amount(sum(fate.at_stake for fate in at_stake))} trained slots are at stake ({_phases(at_stake)})"
-    return f"{line}:"
-
-
-def _phases(fates: list[Fate]) -> str:
-    return few([fate.phase for fate in fates])
+    return "; ".join([line, *costs(entry.fate for entry in told if entry.fate)]) + ":"
 
 
 def _lines(told: list[_Told]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.finished import FINISHED
 from common.quantities import amount, duration
 from recipe.schedule import phase_slots
 from recipe.slices.files import read_slice
@@ -80,8 +81,20 @@ def fate(
     if saved.phase_slots < total:
         sentence = f"goes on from step {saved.step}: {amount(saved.phase_slots)} of {amount(total)} slots are trained"
     else:
-        sentence = f"{trained} are kept: only checkpoint.json is written again"
+        sentence = (
+            f"{trained} are kept: only checkpoint.json is written again. To train it anew, delete {FINISHED} and "
+        )
+        sentence += f"checkpoints in {folder_of(job)}"
     return Fate(name, [sentence], 0, 0, anew=False)
+
+
+def costs(fates: Iterable[Fate]) -> list[str]:
+    """Return what all phases together lose, or may lose, a clause for each; none if nothing is at stake."""
+    told, fates = [], list(fates)
+    for lost, what in (("lost", "would be set aside"), ("at_stake", "are at stake")):
+        if slots := {fate.phase: getattr(fate, lost) for fate in fates if getattr(fate, lost)}:
+            told.append(f"{amount(sum(slots.values()))} trained slots {what} ({few(list(slots))})")
+    return told
 
 
 def _again(folder: Path, total: int) -> str:

@@ -79,6 +79,12 @@ class Place:
         assert self.everything() == before
         return told.stderr if status else told.stdout
 
+    def dry_run(self, *arguments: str) -> str:
+        """Return what `alasin run -n` tells."""
+        told = alasin("run", str(self.path), "-n", "--directory", str(self.directory), *arguments)
+        assert told.returncode == 0, told.stderr
+        return told.stdout
+
     def snakemake(self, *arguments: str) -> None:
         program = [str(Path(sys.executable).with_name("snakemake")), *snakemake_arguments([str(self.path)])]
         command = [*program, "--directory", str(self.directory), *arguments]
@@ -152,6 +158,28 @@ def test_a_longer_stage_trains_its_phase_and_those_after_it_anew_and_says_what_i
         "  Exporting one for transformers\n"
         "      results/runs/one/annealing/checkpoint.json is made again\n"
     )
+
+
+def test_a_dry_run_tells_what_of_a_phase_is_trained_and_would_be_set_aside(place: Place) -> None:
+    place.recipe["phases"]["stable"]["stages"][0]["tokens"] = 64_000
+    told = place.dry_run("--", CHECKPOINT)
+    assert told.startswith(
+        "Training one, phase stable\n"
+        "    Updated input files: results/recipe/phase/one.stable.json\n"
+        "    trained anew: 64k slots, about 3 min at the speed it had\n"
+        "    50 steps (32k slots) go to results/runs/one/stable/superseded\n"
+        "Training one, phase annealing\n"
+    )
+    assert told.endswith(
+        "2 steps would be done, and nothing was.\n64k trained slots would be set aside (one/stable, one/annealing).\n"
+    )
+
+
+def test_a_forced_phase_that_is_trained_says_that_nothing_would_be_and_what_to_delete(place: Place) -> None:
+    told = place.dry_run("--forcerun", "train", "--", CHECKPOINT)
+    kept = "50 steps (32k slots) are kept: only checkpoint.json is written again. To train it anew, delete "
+    assert f"    {kept}finished.json and checkpoints in results/runs/one/stable\n" in told
+    assert "set aside" not in told
 
 
 def test_a_recipe_that_snakemake_has_looked_at_already_is_compared_with_the_checkpoint(place: Place) -> None:

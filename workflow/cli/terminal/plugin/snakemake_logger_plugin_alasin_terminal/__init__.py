@@ -15,8 +15,9 @@ from typing import Any
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from common.errors import UserError
-from common.tables import aligned
+from workflow.cli.explain.dry_run import Job
 from workflow.cli.listening import Listener
+from workflow.cli.terminal.dry_run import DryRun
 from workflow.cli.terminal.telling import Teller, steps
 
 QUIET_SECONDS = 60.0
@@ -41,6 +42,7 @@ class LogHandler(Listener):
         """Begin to listen."""
         colours = (sys.stdout if self.common_settings.stdout else sys.stderr).isatty() and "NO_COLOR" not in os.environ
         self._teller = Teller(self._write, colours)
+        self._dry_run = DryRun()
         self._reported = False
         self._kills: list[str] = []
         """What Snakemake has said of jobs that were killed; their commands are in it."""
@@ -82,11 +84,11 @@ class LogHandler(Listener):
         """Say what must not be missed, and where the results are; once."""
         if not self._over.is_set():
             self._over.set()
-            if self.common_settings.dryrun:
-                self._tell_plan()
-            else:
+            if not self.common_settings.dryrun:
                 self._teller.close()
                 self._tell_results()
+            elif self._planned:
+                self._write(self._dry_run.end(self._planned))
             if self._teller.stopping:
                 # At a second Ctrl-C Snakemake still has a page to say of what that interrupts. Python prints what no
                 # handler takes.
@@ -100,7 +102,9 @@ class LogHandler(Listener):
         if not self.common_settings.dryrun:
             self._teller.begin(fields["jobid"], message, fields["log"])
         else:
-            self._write(f"{message}\n    {fields['reason']}")
+            names = ("input", "output", "reason")
+            job = Job(fields["rule_name"], message, dict(fields["wildcards"]), *(fields[name] for name in names))
+            self._write(self._dry_run.job(job))
 
     def _fail(self, fields: dict[str, Any]) -> None:
         command = (fields["shellcmd"] or "").strip()
@@ -115,15 +119,6 @@ class LogHandler(Listener):
         self._teller.total = self._planned["total"]
         if not self.common_settings.dryrun:
             self._write(f"{steps(self._teller.total)} to do in {Path.cwd()}")
-
-    def _tell_plan(self) -> None:
-        if self._planned:
-            rows = [[rule, str(count)] for rule, count in self._planned.items()]
-            self._write("\n".join(["", *aligned(rows, left=1), ""]))
-            self._write(
-                f"{steps(self._teller.total)} would be done, and nothing was. `alasin explain` tells what of the "
-                "training that is there they would set aside."
-            )
 
     def _tell_results(self) -> None:
         if not self._reported or not REPORT.is_file():
