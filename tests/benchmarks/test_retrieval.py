@@ -1,6 +1,6 @@
 """The tasks of the retrieval benchmark: nothing is tested that was trained on, and the answers are right."""
 
-from benchmarks.retrieval import declaration_round, help_round, table_rows
+from benchmarks.retrieval import TESTED, declaration_round, help_round, own_paragraphs, table_rows
 
 LANGUAGES = ("fi", "sv", "en", "la")
 ARTICLES = {one: {f"article-{n}": f"{one} text {n}" for n in range(1, 31)} | {"preamble": "x"} for one in LANGUAGES}
@@ -25,19 +25,37 @@ def test_an_article_is_either_trained_on_or_tested_and_answered_by_its_translati
             assert task.queries[query].split()[-1] == task.corpus[answer].split()[-1]
 
 
-def test_a_page_is_trained_on_in_all_languages_or_in_none_and_equal_titles_are_all_right() -> None:
-    titles = {one: {f"p{n}": f"title {n // 2 if n < 4 else n}" for n in range(50)} for one in ("fi", "en")}
-    texts = {one: {f"p{n}": f"{one} {n}" for n in range(50)} for one in titles}
-    one = help_round(titles, texts, 50)
+def test_a_page_is_tested_in_all_languages_or_in_none_and_shares_no_word_with_its_title() -> None:
+    numbers = range(3 * TESTED)
+    titles = {one: {f"p{n}": f"shared {one}title{max(n, 5)}" for n in numbers} for one in ("fi", "sv", "en")}
+    titles = {one: own | {"untranslated": "same"} for one, own in titles.items()}
+    texts = {one: {f"p{n}": f"untranslated {n}\n{one}page {n} Shared" for n in numbers} for one in titles}
+    texts = {one: own | {"untranslated": f"{one} words", "empty": "all"} for one, own in texts.items()}
+    one = help_round(titles, texts)
     trained = {text.split()[1] for _, text in one.pairs}
     tested = {query.partition("/")[0][1:] for task in one.tests for query in task.queries}
-    assert not trained & tested
-    assert len(one.pairs) == 2 * len(trained)
-    assert len(tested) == 10
+    chosen = {query.partition("/")[0][1:] for query in one.dev.queries}
+    assert not trained & (tested | chosen)
+    assert not tested & chosen
+    assert (len(trained), len(tested), len(chosen)) == (TESTED, TESTED, TESTED)
+    assert {str(n) for n in range(6)} <= trained, "titles of several pages are not tested"
+    assert len(one.pairs) == 4 * TESTED, "Finnish and Swedish titles, each in two other languages"
+    assert {(title[:2], page[:2]) for title, page in one.pairs} == {
+        ("fi", "sv"),
+        ("fi", "en"),
+        ("sv", "fi"),
+        ("sv", "en"),
+    }
     for task in one.tests:
-        assert len(task.corpus) == 50
-        assert all(query in answers for query, answers in task.relevant.items())
-        assert all(len(task.relevant[query]) == 2 for query in task.queries if int(query.partition("/")[0][1:]) < 4)
+        words = {word.casefold() for page in task.corpus.values() for word in page.split()}
+        assert "untranslated" not in words
+        assert all(not words & set(title.split()) for title in task.queries.values())
+        assert all(query.partition("/")[0] == task.relevant[query][0].partition("/")[0] for query in task.queries)
+
+
+def test_only_paragraphs_of_one_language_are_left() -> None:
+    texts = {"fi": {"a": "yksi\none", "b": "one"}, "en": {"a": "one\ntwo", "b": "one"}}
+    assert own_paragraphs(texts) == {"fi": {"a": "yksi"}, "en": {"a": "two"}}
 
 
 def test_queries_of_one_case_count_once_in_the_interval() -> None:
