@@ -1,6 +1,11 @@
 """The tasks of the retrieval benchmark: nothing is tested that was trained on, and the answers are right."""
 
-from benchmarks.retrieval import TESTED, declaration_round, help_round, own_paragraphs, table_rows
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+
+from benchmarks.retrieval import TESTED, Task, declaration_round, help_round, in_tokens, own_paragraphs, table_rows
 
 LANGUAGES = ("fi", "sv", "en", "la")
 ARTICLES = {one: {f"article-{n}": f"{one} text {n}" for n in range(1, 31)} | {"preamble": "x"} for one in LANGUAGES}
@@ -56,6 +61,14 @@ def test_a_page_is_tested_in_all_languages_or_in_none_and_shares_no_word_with_it
 def test_only_paragraphs_of_one_language_are_left() -> None:
     texts = {"fi": {"a": "yksi\none", "b": "one"}, "en": {"a": "one\ntwo", "b": "one"}}
     assert own_paragraphs(texts) == {"fi": {"a": "yksi"}, "en": {"a": "two"}}
+
+
+def test_texts_are_spelt_in_tokens_without_the_special_ones() -> None:
+    tokenizer = Tokenizer(WordLevel({"a": 0, "b": 1, "[CLS]": 2, "[SEP]": 3}, unk_token="a"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing("[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    made = in_tokens(Task("t", {"1/en": "a b b b"}, {"1/fi": "b"}, {"1/fi": ["1/en"]}), tokenizer, 4)
+    assert made == Task("t", {"1/en": "token0 token1"}, {"1/fi": "token1"}, {"1/fi": ["1/en"]})
 
 
 def test_queries_of_one_case_count_once_in_the_interval() -> None:
