@@ -6,7 +6,8 @@ are fine-tuned with the workflow's own commands, at each rate, the best by a dev
 shape with random weights, and both again on pairs whose answers were shuffled. BM25 ranks by words, and by the
 encoder's tokens, since parts of words are what languages share. No pair is tested that was trained on. Of the 30
 articles half are tested, without their numbers; of the pages 200, the same in each language, and no word of a title
-stands in any page that it is asked of. Queries of one article or page are one case of the interval.
+stands in any page that it is asked of. Queries that share no token with their answer are told apart too. Queries of
+one article or page are one case of the interval.
 """
 
 from __future__ import annotations
@@ -189,8 +190,11 @@ def _write_lines(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
     path.write_bytes(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
 
 
-def measure_round(one: Round, arguments: argparse.Namespace, epochs: int) -> list[dict[str, Any]]:
-    """Train every system of a round and return the results of all its tests."""
+def measure_round(one: Round, title: str, arguments: argparse.Namespace, epochs: int) -> list[list[str]]:
+    """Train every system of a round and return the rows of the table, of all queries and of those that share no token.
+
+    Equal tokens, parts of words too, draw the means of two texts together, whatever the encoder was taught.
+    """
     folder: Path = arguments.work / one.name
     write_task(one.dev, folder / "dev", "dev")
     for test in one.tests:
@@ -216,9 +220,23 @@ def measure_round(one: Round, arguments: argparse.Namespace, epochs: int) -> lis
         found += [_measured(folder, test, system, ["--candidates", *tuned]) for test in one.tests]
     found += [_measured(folder, test, "BM25", []) for test in one.tests]
     tokenizer = Tokenizer.from_file(str(arguments.model / "tokenizer.json"))
-    for test in one.tests:
-        write_task(in_tokens(test, tokenizer, LENGTH[one.name]), folder / test.name, "test")
-    return found + [_measured(folder, test, "BM25 of tokens", []) for test in one.tests]
+    spelt = [in_tokens(test, tokenizer, LENGTH[one.name]) for test in one.tests]
+    for test in spelt:
+        write_task(test, folder / test.name, "test")
+    found += [_measured(folder, test, "BM25 of tokens", []) for test in spelt]
+    kept = {test.name: sharing_no_token(test) for test in spelt}
+    apart = [{**own, "scores": {key: own["scores"][key] for key in sorted(kept[own["task"]])}} for own in found]
+    return table_rows(title, found) + (table_rows(f"{title}, no equal token", apart) if any(kept.values()) else [])
+
+
+def sharing_no_token(task: Task) -> set[str]:
+    """Return the queries of a task in tokens that have none in common with an answer: equal tokens cannot help them."""
+    kept = set()
+    for query, answers in task.relevant.items():
+        words = set(task.queries[query].split())
+        if not any(words & set(task.corpus[answer].split()) for answer in answers):
+            kept.add(query)
+    return kept
 
 
 def in_tokens(task: Task, tokenizer: Tokenizer, length: int) -> Task:
@@ -260,7 +278,7 @@ def table_rows(name: str, results: Sequence[Mapping[str, Any]]) -> list[list[str
         low, high = bootstrap_interval(means, SEED)
         rates = dict.fromkeys(f"{one['how']['learning_rate']:g}" for one in own if "learning_rate" in one["how"])
         chance = np.mean([one["chance"] for one in own])
-        queries = f"{sum(one['queries'] for one in own):,} of {len(cases):,}"
+        queries = f"{sum(len(one['scores']) for one in own):,} of {len(cases):,}"
         rows.append([f"{name}, {system}", f"{means.mean():.3f}", f"{low:.3f} to {high:.3f}"])
         rows[-1] += [f"{chance:.4f}", queries, ", ".join(rates) or "-"]
     return rows
@@ -283,10 +301,10 @@ def main() -> None:
     rows = []
     if DECLARATION in arguments.tasks:
         one = declaration_round(read_texts(arguments.data, DECLARATION)[1])
-        rows += table_rows("article in another language", measure_round(one, arguments, epochs=4))
+        rows += measure_round(one, "article in another language", arguments, epochs=4)
     if HELP in arguments.tasks:
         one = help_round(*read_texts(arguments.data, HELP))
-        rows += table_rows("page in another language", measure_round(one, arguments, arguments.epochs))
+        rows += measure_round(one, "page in another language", arguments, arguments.epochs)
     print_table(["task, system", "nDCG@10", "interval", "chance", "queries", "learning rate"], rows)
 
 

@@ -5,7 +5,16 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
-from benchmarks.retrieval import TESTED, Task, declaration_round, help_round, in_tokens, own_paragraphs, table_rows
+from benchmarks.retrieval import (
+    TESTED,
+    Task,
+    declaration_round,
+    help_round,
+    in_tokens,
+    own_paragraphs,
+    sharing_no_token,
+    table_rows,
+)
 
 LANGUAGES = ("fi", "sv", "en", "la")
 ARTICLES = {one: {f"article-{n}": f"{one} text {n}" for n in range(1, 31)} | {"preamble": "x"} for one in LANGUAGES}
@@ -71,12 +80,19 @@ def test_texts_are_spelt_in_tokens_without_the_special_ones() -> None:
     assert made == Task("t", {"1/en": "token0 token1"}, {"1/fi": "token1"}, {"1/fi": ["1/en"]})
 
 
+def test_queries_with_a_token_of_an_answer_are_told_apart() -> None:
+    queries = {"1/fi": "token1 token2", "2/fi": "token3", "3/fi": "token1"}
+    task = Task(
+        "t", {"1/en": "token2", "2/en": "token13"}, queries, {"1/fi": ["1/en"], "2/fi": ["2/en"], "3/fi": ["2/en"]}
+    )
+    assert sharing_no_token(task) == {"2/fi", "3/fi"}
+
+
 def test_queries_of_one_case_count_once_in_the_interval() -> None:
     result = {
         "system": "BM25",
         "scores": {"a/fi": 1.0, "a/sv": 0.0, "b/fi": 0.5},
         "chance": 0.1,
-        "queries": 3,
         "how": {},
     }
     ((name, value, interval, chance, queries, rate),) = table_rows("t", [result])
