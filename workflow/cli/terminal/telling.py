@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.quantities import clock
+from workflow.cli.place import REPOSITORY
 
 READ = 1 << 20
 """Bytes of the end of a log that are looked at."""
@@ -20,11 +21,19 @@ SENTENCES = 4
 """Lines of an error that are shown; the log has the rest."""
 _OF_A_LIBRARY = re.compile(r"\S.*:\d+: \w*Warning: ")
 """How Python prints a warning; what it arose at follows, indented."""
+_BAR = re.compile(r"^[^|]{0,80}\d%\|[^|]{0,200}\|[^\[]{0,40}\[[^\]]{0,80}\]\s*")
+"""How libraries draw how far they are; what is said next may stand on the same line. Short, for lines may be long."""
 _TOO_LITTLE_MEMORY = re.compile(
     "MemoryError|can(?:no|')t allocate memory|unable to allocate|bad_alloc|OutOfMemoryError", re.IGNORECASE
 )
 MORE_ROOM = "set --cores lower, so that less is done at once, or take a machine with more memory"
 KILLED = f"it was killed from outside (signal 9). If that was for want of memory, {MORE_ROOM}."
+_ADVICE = {
+    _TOO_LITTLE_MEMORY: f"There was too little memory: {MORE_ROOM}.",
+    re.compile("^ModuleNotFoundError: No module named", re.MULTILINE): "The environment lacks a package: `make "
+    f"environment` in {REPOSITORY} installs all that this version needs (in a container: envs/lumi.sh).",
+}
+"""What the last words of a job are by a library -> what to do."""
 RED, YELLOW, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 
@@ -91,8 +100,9 @@ class Teller:
         job = self.running.pop(number, Job(name, [], self.now()))
         paths = [Path(log) for log in logs]
         sentences = [KILLED] if killed else [line for log in paths for line in last_words(log)] or [told]
-        if _TOO_LITTLE_MEMORY.search("\n".join(sentences)):
-            sentences = [*sentences[: SENTENCES - 1], f"There was too little memory: {MORE_ROOM}."]
+        for cause, advice in _ADVICE.items():
+            if cause.search("\n".join(sentences)):
+                sentences = [*sentences[: SENTENCES - 1], advice]
         lines = [f"  {line}" for line in sentences[:SENTENCES]]
         if self.stopping and not lines[0].startswith("  error: "):
             self._show("\n".join([f"stopped: {job.message}", *lines]), YELLOW)
@@ -146,7 +156,8 @@ def said(log: Path, beginning: str) -> list[str]:
 
 def last_words(log: Path) -> list[str]:
     """Return the sentence of a log's last error, or its last line where there is none."""
-    lines = list(_without_warnings_of_libraries(line for line in _end_of(log) if line.strip()))
+    said_by_jobs = (_BAR.sub("", line) for line in _end_of(log))
+    lines = list(_without_warnings_of_libraries(line for line in said_by_jobs if line.strip()))
     begins = [place for place, line in enumerate(lines) if line.startswith("error: ")]
     last = lines[begins[-1] :] if begins else lines[-1:]
     # Launch adds to its log, and ends with its error: what it said after one is of a later attempt.

@@ -68,6 +68,23 @@ def test_the_last_words_of_a_log_without_an_error_are_its_last_line(tmp_path: Pa
     assert last_words(tmp_path / "none") == []
 
 
+BAR = "\rLoading weights:   0%|          | 0/26 [00:00<?, ?it/s]\rLoading weights:  50%|#####     | 13/26 [00:00<00:00]"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{BAR}error: no rows\n", ["error: no rows"]),
+        (f"KeyError: 'x'\n{BAR}\n{BAR}", ["KeyError: 'x'"]),
+        (BAR, []),
+        ("mixture: 5% | 3 [rows]\n", ["mixture: 5% | 3 [rows]"]),
+    ],
+)
+def test_bars_of_libraries_are_no_last_words(tmp_path: Path, text: str, told: list[str]) -> None:
+    (tmp_path / "log").write_text(text)
+    assert last_words(tmp_path / "log") == told
+
+
 def test_an_error_of_an_earlier_attempt_at_training_is_not_told_of_this_one(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("launch: submitted\nerror: no rows\nlaunch: submitted\nlaunch: stopped\n")
     assert last_words(tmp_path / "log") == ["launch: stopped"]
@@ -111,6 +128,17 @@ def test_a_job_that_had_too_little_memory_fails_with_what_to_do(
     told = lines[0].splitlines()
     assert told[1] == f"  {last}"
     assert told[2].startswith("  There was too little memory: set --cores lower")
+
+
+def test_a_job_that_lacks_a_package_fails_with_what_installs_it(
+    teller: Teller, lines: list[str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("Traceback (most recent call last):\nModuleNotFoundError: No module named 'orjson'\n")
+    teller.fail(1, "rows", [str(log)], "")
+    told = lines[0].splitlines()
+    assert told[1] == "  ModuleNotFoundError: No module named 'orjson'"
+    assert told[2].startswith("  The environment lacks a package: `make environment` in ")
 
 
 def test_a_job_that_was_killed_is_not_told_by_the_line_where_its_log_stops(
