@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import print_table
 from common.errors import run_command
+from corpus.rows.keys import derive_key
 from corpus.rows.mixture import Mixture
 from corpus.rows.order import SourceOrder, block_count
-from corpus.rows.permutation import Permutation, derive_key
+from corpus.rows.permutation import Permutation
 
 LENGTH = 1024
 BATCH_ROWS = 3072

@@ -25,8 +25,8 @@ from common.errors import UserError, run_command
 from common.files import atomic_file, read_json, write_json
 from corpus.tokens.encoding import read_encoder
 from corpus.tokens.special import CLS, PAD, SEP
+from model.history.store import open_checkpoint
 from model.modernbert import ModernBert, Shape
-from model.training.checkpoint import open_checkpoint
 from recipe.slices.files import read_slice
 from recipe.slices.types import PhaseSlice
 

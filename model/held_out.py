@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from corpus.rows.permutation import Permutation, derive_key
+from corpus.rows.keys import derive_key
+from corpus.rows.permutation import Permutation
 from corpus.rows.store import RowReader
 from model.batch import FlatBatch, flatten
 from model.masking import MaskedRow, mask_row

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from recipe.slices.types import Component
-
 Heads = dict[str, list[int]]
 """Name of a head -> [rows drawn, rows of an epoch]."""
 
 
-def head_name(component: Component) -> str:
-    """Return the name of the head of a component: its source, and its range of words if it has one."""
-    words = component.rowset.partition("-")[2]
-    return f"{component.source}/{words}" if words else component.source
+def head_name(text: str, rowset: str) -> str:
+    """Return the name of a head: the identity of its source's text, and its range of words if it has one."""
+    words = rowset.partition("-")[2]
+    return f"{text}/{words}" if words else text
 
 
-def first_occurrence(heads: Mapping[str, Sequence[int]], component: Component, rows: int) -> int:
-    """Return how many of the component's rows count as drawn, if it has `rows` of them: where its source goes on."""
-    drawn, epoch = heads.get(head_name(component)) or heads.get(component.source) or (0, 1)
+def first_occurrence(heads: Mapping[str, Sequence[int]], text: str, rowset: str, rows: int) -> int:
+    """Return how many rows of a set count as drawn, if it has `rows` of them: where its source goes on."""
+    drawn, epoch = heads.get(head_name(text, rowset)) or heads.get(text) or (0, 1)
     return -(-drawn * rows // epoch)

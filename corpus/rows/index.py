@@ -27,8 +27,9 @@ from common.errors import UserError, run_command
 from common.files import full_disk_names, read_json, sha256_of, write_json
 from common.listed import describe, problem_with
 from common.workers import map_in_processes
+from corpus.rows.listing import COMMAND, FORMAT, INDEX
 from corpus.rows.packing import SPECIALS, Packed, pack
-from corpus.rows.store import COLUMNS, COMMAND, FORMAT, INDEX
+from corpus.rows.store import COLUMNS
 from corpus.tokens.ids import MANIFEST, open_shard, read_shards
 from recipe.needs import Rows, rows_of
 from recipe.slices.files import read_slice

@@ -20,7 +20,7 @@ or a restart only ever asks for other numbers. It costs the time of a block, onc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -31,13 +31,13 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from corpus.rows.keys import derive_key
 from corpus.rows.order import SourceOrder
-from corpus.rows.permutation import Indices, Permutation, derive_key
+from corpus.rows.permutation import Indices, Permutation
+from corpus.rows.weights import LARGEST_BLOCK
 
 SMALLEST_BLOCK = 1024
 """Rows of a block of the mixture, unless a small weight asks for more."""
-LARGEST_BLOCK = 1 << 24
-"""A block is held in memory, so that no share may be smaller than one in so many; see `at_least_a_share`."""
 PLACES_AT_ONCE = 1 << 20
 KEPT_BLOCKS = 4
 
@@ -160,9 +160,3 @@ class Mixture:
             components[here], ranks[here][order] = component, rank
             seen += number
         return components, ranks
-
-
-def at_least_a_share(weights: Sequence[Fraction]) -> list[Fraction]:
-    """Return the weights, those of a smaller share than one in `LARGEST_BLOCK` raised to it."""
-    floor = sum(weights, Fraction(0)) * Fraction(2, LARGEST_BLOCK)
-    return [max(weight, floor) for weight in weights]

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from corpus.rows.permutation import Indices, Permutation, derive_key
+from corpus.rows.keys import derive_key
+from corpus.rows.permutation import Indices, Permutation
 
 LEAST_BLOCK_IDS, MOST_BLOCK_IDS = 1 << 16, 1 << 22
 """Ids of a block, about: at most 8 MB of two bytes each, which a disk reads as fast as any amount."""

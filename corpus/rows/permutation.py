@@ -20,12 +20,6 @@ _SHIFT = np.uint64(32)
 Indices = NDArray[np.int64]
 
 
-def derive_key(*parts: str | int) -> bytes:
-    """Return 32 bytes that depend on every part and on their boundaries; equal parts give equal keys."""
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
-    return hashlib.blake2b(text.encode(), digest_size=32, person=b"alasin-order").digest()
-
-
 @dataclass(frozen=True)
 class Permutation:
     """A bijection of 0 .. size-1 chosen by `key`. Time and memory are independent of `size`."""

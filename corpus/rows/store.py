@@ -22,17 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.columns import open_columns
-from common.errors import UserError
-from common.files import read_json
 from common.listed import refuse_changed
+from corpus.rows.listing import advice, read_index
 from corpus.rows.packing import SPECIALS, Pieces
 from corpus.tokens.ids import Ids
 from corpus.tokens.special import CLS, SEP
 
-FORMAT = 2
-INDEX, COLUMNS = "index.json", "rows.columns"
+COLUMNS = "rows.columns"
 OPEN_FILES = 128
-COMMAND = "python -m corpus.rows.index"
 
 
 class RowReader:
@@ -55,7 +52,7 @@ class RowReader:
         self._columns = index_path.with_name(COLUMNS)
         self._shards = Path(os.path.normpath(index_path.parent / self.index["shards"]))
         self._before = np.array([0, *accumulate(part["rows"] for part in self.index["parts"])], dtype=np.int64)
-        refuse_changed(index_path.parent, self.index["file"], _advice(index_path), checksum=False)
+        refuse_changed(index_path.parent, self.index["file"], advice(index_path), checksum=False)
 
     def row(self, row: int) -> tuple[Ids, NDArray[np.uint16]]:
         """Return the tokens [n] of a row, in the type of its shard, and the slots of its pieces, uint16[p].
@@ -120,31 +117,6 @@ def _open(path: Path, checksum: str) -> dict[str, NDArray[Any]]:
     return open_columns(path)
 
 
-def read_index(index_path: Path) -> dict[str, Any]:
-    """Read an `index.json`. Raises `UserError` if it is absent or of another format."""
-    index = read_json(index_path)
-    if not isinstance(index, dict) or index.get("format") != FORMAT:
-        raise UserError(f"{index_path} is not an index of rows of format {FORMAT}; {_advice(index_path)}.")
-    return index
-
-
-def read_list(path: Path) -> dict[tuple[str, str], Path]:
-    """Return (source, rowset) -> index of each set of rows that a `rows.json` lists.
-
-    Raises:
-        UserError: the list is absent or of another format, or an index is absent or not the one that was listed.
-    """
-    content = read_json(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT or "sets" not in content:
-        raise UserError(f"{path} is not a list of rows of format {FORMAT}; {_advice(path)}.")
-    indexes = {}
-    for one in content["sets"]:
-        index = Path(os.path.normpath(path.parent / one["index"]))
-        refuse_changed(index.parent, {"name": index.name, "sha256": one["sha256"]}, _advice(path))
-        indexes[one["source"], one["rowset"]] = index
-    return indexes
-
-
 def verify(index_path: Path) -> None:
     """Read every file that the rows of an index are read from, and compare its checksum.
 
@@ -158,8 +130,4 @@ def verify(index_path: Path) -> None:
 
 def refuse_changed_rows(directory: Path, entry: dict[str, Any], index_path: Path) -> None:
     """Raise `UserError` if a file that `RowReader.files` named is not as it was written."""
-    refuse_changed(directory, entry, _advice(index_path))
-
-
-def _advice(index_path: Path) -> str:
-    return f"delete {index_path} and run {COMMAND} again"
+    refuse_changed(directory, entry, advice(index_path))

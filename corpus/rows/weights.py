@@ -7,6 +7,9 @@ from fractions import Fraction
 
 from recipe.slices.types import Component
 
+LARGEST_BLOCK = 1 << 24
+"""Rows of a block of a mixture, at most: it is held in memory, so that no share may be smaller than one in so many."""
+
 
 def component_weights(components: Sequence[Component], tokens: Sequence[int]) -> list[Fraction]:
     """Return each component's share of the tokens drawn, exact: factor x tokens, within its word bin if there are bins.
@@ -20,3 +23,9 @@ def component_weights(components: Sequence[Component], tokens: Sequence[int]) ->
     share = {part.bin: Fraction(str(part.bin_share or 1)) for part in components if total[part.bin]}
     weight = {bin_: value / total[bin_] / sum(share.values()) for bin_, value in share.items()}
     return [size * weight.get(part.bin, Fraction(0)) for part, size in zip(components, sizes, strict=True)]
+
+
+def at_least_a_share(weights: Sequence[Fraction]) -> list[Fraction]:
+    """Return the weights, those of a smaller share than one in `LARGEST_BLOCK` raised to it."""
+    floor = sum(weights, Fraction(0)) * Fraction(2, LARGEST_BLOCK)
+    return [max(weight, floor) for weight in weights]

@@ -27,10 +27,10 @@ from evaluation.masked.rows import EvaluationRows, add_options, open_rows
 from evaluation.masked.scoring import score_rows, summary
 from evaluation.results import write_result
 from model.held_out import HeldOutRow, held_out_rows
+from model.history.position import Position
+from model.history.store import stage_ends
 from model.masking import MaskedRow
 from model.modernbert import ModernBert, Shape
-from model.training.checkpoint import stage_ends
-from model.training.position import Position
 from recipe.slices.files import read_slice
 from recipe.slices.types import EvaluationSlice, PhaseSlice
 

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from common.errors import run_command
-from corpus.rows.permutation import Permutation, derive_key
+from corpus.rows.keys import derive_key
+from corpus.rows.permutation import Permutation
 from corpus.tokens.sizes import token_bytes
 from corpus.tokens.special import FIRST_ORDINARY, MASK
 from evaluation.masked.rows import EvaluationRows

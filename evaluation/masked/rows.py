@@ -13,7 +13,8 @@ from tokenizers import Tokenizer
 
 from common.errors import UserError
 from common.files import sha256_of
-from corpus.rows.store import RowReader, read_index, read_list, verify
+from corpus.rows.listing import read_index, read_list
+from corpus.rows.store import RowReader, verify
 from corpus.tokens.ids import count_unigrams, read_shards
 from evaluation.masked.scoring import unigram_losses
 from recipe.slices.types import EvaluationSlice

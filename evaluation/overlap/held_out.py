@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.rows.permutation import Permutation, derive_key
+from corpus.rows.keys import derive_key
+from corpus.rows.permutation import Permutation
 from corpus.tokens.ids import Shard, open_shard, read_shards
 from evaluation.overlap.windows import WINDOW, Hashes, window_hashes
 

@@ -21,7 +21,8 @@ import regex  # type: ignore[import-untyped]  # its stubs are a package of their
 
 from common.errors import UserError, run_command
 from common.files import write_json
-from corpus.rows.permutation import Permutation, derive_key
+from corpus.rows.keys import derive_key
+from corpus.rows.permutation import Permutation
 from corpus.sampling.documents import manifests_by_source, read_manifest, split_texts
 from corpus.tokens.encoding import MANIFEST, TextEncoder, read_encoder
 from evaluation.hub import HubAbsentError, write_unmeasured

@@ -23,7 +23,8 @@ import torch.distributed as dist
 from torch import nn
 
 from common.errors import UserError
-from model.training.checkpoint import TENSOR_FILES, Tensors
+from model.history.store import TENSOR_FILES
+from model.training.checkpoint import Tensors
 from recipe.schema import Optimizer
 
 MOMENTS = TENSOR_FILES[1:]

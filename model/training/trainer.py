@@ -2,8 +2,8 @@
 
 The states of a phase:
 
-1. The ranks meet. Rank 0 looks for the newest whole checkpoint of this very phase (same slice, same rows, same
-   checkpoint to begin with); those of another recipe, or of a format that is no longer read, are moved to
+1. The ranks meet. Rank 0 looks for the newest whole checkpoint, of this phase or of any other, whose history is a
+   beginning of what the slice asks for (`model.history`); those in the phase's folder that lead elsewhere are moved to
    `superseded/`.
 2. Weights and moments are loaded: from that checkpoint, else from the phase before, else fresh from the seed. Each rank
    verifies its share of the files that rows will be drawn from.
@@ -15,9 +15,9 @@ The states of a phase:
 
     results/runs/{run}/{phase}/
         checkpoint.json      the declared artifact
-        checkpoints/         see model/training/checkpoint.py
+        checkpoints/         see model/history/store.py
         metrics.jsonl, tensorboard/
-        superseded/          what another recipe or format left here
+        superseded/          what another recipe or format left here, in the same order
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ import platform
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
+from itertools import groupby, tee
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +43,22 @@ import torch.nn.functional as F
 from common.errors import UserError, run_command
 from common.files import digest_of, read_json
 from common.quantities import amount
-from corpus.rows.store import read_index, read_list
+from corpus.rows.listing import read_index, read_list
+from model.history.beginning import Places
+from model.history.options import add_options, before, decisive
+from model.history.plan import Point, left_out, plan_of
+from model.history.store import FORMAT, directory_of, pointer_facts, remove_old, write_pointer
+from model.history.stretches import described, extended
 from model.modernbert import ModernBert, Shape
-from model.training import checkpoint
+from model.training.beginning import Beginning, agree_on_beginning
+from model.training.checkpoint import load_tensors, write_checkpoint
 from model.training.data import RankBatch, Stream
 from model.training.engine import Engine, describe_place, fresh_tensors, leave, start_process_group
 from model.training.memory import OUT_OF_MEMORY, MicroBatches, too_little_memory, what_to_lower
 from model.training.metrics import Log, Progress, Tally, memory_bytes
-from model.training.position import Position
-from model.training.superseded import set_aside, superseded, take_back
 from model.training.validation import Validation
 from model.training.verification import FOREGROUND_SECONDS, Verification, files_read, share
-from recipe.schedule import phase_slots, stage_rows, steps
+from recipe.schedule import phase_slots
 from recipe.slices.files import read_slice
 from recipe.slices.types import PhaseSlice, ValidationSlice
 
@@ -74,6 +80,7 @@ class Phase:
         self.rows: dict[tuple[str, str], Path] = read_list(arguments.rows)
         self.checkpoint_seconds: float = arguments.checkpoint_seconds
         self.micro_slots: int = arguments.micro_batch_slots
+        self.keep_every_slots: int = arguments.keep_every_slots
         self.stop_asked = False
         for number in STOP_SIGNALS:
             signal.signal(number, self._ask_to_stop)
@@ -82,10 +89,16 @@ class Phase:
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
         self.languages = sorted({part.language for stage in self.slice.stages for part in stage.components})
         self.tokenizer = read_json(arguments.tokenizer)
-        self._decisive = [arguments.slice, arguments.rows, *([arguments.previous] if arguments.previous else [])]
+        self._decisive = decisive(arguments)
         self.inputs = self._fingerprint()
-        self.position = Position()
-        self.engine = self._load(arguments.previous)
+        self.plan = plan_of(self.slice, self.rows, self.tokenizer, before(arguments))
+        for sentence in left_out(self.plan.blends):
+            self.say(sentence)
+        self.ends = {point.stage: point for point in self.plan.ends()}
+        beginning = self._begin(arguments)
+        self.position = beginning.position
+        self.stretches = list(beginning.state.get("stretches", []))
+        self.engine = self._load(beginning)
         self.streams = self._open_streams()
         self.verification = self._check_rows()
         self.validation = self._open_validation(arguments.validation, arguments.validation_rows)
@@ -108,7 +121,7 @@ class Phase:
         for index in self.rows.values():
             if read_index(index)["tokenizer"] != self.tokenizer["fingerprint"]:
                 raise UserError(f"{index} was made with another tokenizer; delete its directory and run again.")
-        ahead = [(stream, self._rows_left(number)) for number, stream in self.streams.items()]
+        ahead = [(stream, self._last_row(number)) for number, stream in self.streams.items()]
         files = files_read(ahead)
         size = sum(entry["bytes"] for entry in files.values())
         self.say(f"verifying the {len(files)} files that rows are drawn from, {amount(size)} bytes")
@@ -131,44 +144,26 @@ class Phase:
         streams: dict[int, Stream] = {}
         data = self.position.data
         for number in range(self.position.stage + self.position.stage_end, len(self.slice.stages)):
-            stage, vocabulary = self.slice.stages[number], self.tokenizer["vocabulary"]
-            stream = Stream(stage, self.rows, data, self.slice.seed, vocabulary, self.languages, self.say)
-            streams[number] = stream
-            data = stream.after(self._rows_left(number))
+            stage, mixed = self.slice.stages[number], self.plan.blends[number]
+            streams[number] = Stream(stage, mixed, data, self.slice.seed, self.tokenizer["vocabulary"], self.languages)
+            data = streams[number].at(self._last_row(number))
         return streams
 
-    def _rows_left(self, number: int) -> int:
-        return stage_rows(self.slice.stages[number]) - (number == self.position.stage) * self.position.stage_rows
+    def _last_row(self, number: int) -> int:
+        """Return the global row of its stream that a stage ends before."""
+        return self.ends[number].batch.ranges[-1][1]
 
-    def _load(self, previous: Path | None) -> Engine:
-        folder = self.folder / "checkpoints"
-        if self.rank == 0:
-            newest = checkpoint.newest_whole(folder, self.say)
-            if newest and (why := superseded(newest, self.inputs)):
-                set_aside(self.folder, *why, self.say)
-                newest = None
-            if newest is None:
-                take_back(self.folder, self.inputs, self.say)
-                newest = checkpoint.newest_whole(folder, self.say)
-            if newest is None and previous:
-                checkpoint.open_checkpoint(previous)
-        dist.barrier()  # what is found now has been verified
-        own = checkpoint.complete_checkpoints(folder)
-        model = ModernBert(self._shape(), None if own or previous else self.slice.seed)
-        start = own[-1] if own else checkpoint.pointed_directory(previous) if previous else None
-        tensors = checkpoint.load_tensors(start) if start else fresh_tensors(model)
-        state = checkpoint.load_state(start) if start else {}
-        if own:
-            self.position = Position.read(state["position"])
-            self.say(f"continuing from {own[-1]}: step {self.position.step}")
-        elif start:
-            self.position = Position.read(state["position"]).next_phase()
-            self.say(f"beginning from {start}")
-        else:
-            self.say(f"beginning with fresh weights, seed {self.slice.seed}")
+    def _begin(self, arguments: argparse.Namespace) -> Beginning:
+        places = Places(self.folder, arguments.runs)
+        facts = {"slice": json.loads(self.slice.model_dump_json()), "inputs": self.inputs}
+        return agree_on_beginning(self.plan, places, arguments.previous, facts, self.device, self.say)
+
+    def _load(self, beginning: Beginning) -> Engine:
+        start = beginning.checkpoint
+        model = ModernBert(self._shape(), None if start else self.slice.seed)
         self.model = model.to(self.device)
         engine = Engine(self.model, self.slice.optimizer)
-        engine.load(tensors, state.get("updates", 0))
+        engine.load(load_tensors(start) if start else fresh_tensors(model), beginning.state.get("updates", 0))
         count = sum(parameter.numel() for parameter in model.parameters())
         self.say(
             f"{count / 1e6:.3g}M parameters, {self.world_size} ranks, {self.device.type}, torch {torch.__version__}"
@@ -192,8 +187,9 @@ class Phase:
             self.say(f"training {self.log.repeated} steps again that the last attempt made after its last checkpoint")
         self.saved = time.monotonic()
         self.save_seconds = 0.0
-        for number, stream in self.streams.items():
-            self._train_stage(number, stream)
+        ahead = (point for point in self.plan.points() if point.step > self.position.step)
+        for number, points in groupby(ahead, key=lambda point: point.stage):
+            self._train_stage(number, self.streams[number], points)
         self.verification.wait()
         dist.barrier()  # what any rank read has been verified
         # The phase is trained: whoever asks for a stop now gets the end, and Python must not die of it on its way out.
@@ -203,14 +199,9 @@ class Phase:
             self.log.close()
             if self._fingerprint() != self.inputs:
                 raise UserError(f"the recipe or the data of {self.folder} changed while it trained; run it again.")
-            last = checkpoint.complete_checkpoints(self.folder / "checkpoints")[-1]
-            facts = {
-                "run": self.slice.run,
-                "phase": self.slice.phase,
-                "step": self.position.step,
-                "slots": self.position.slots,
-            }
-            checkpoint.write_pointer(self.folder / "checkpoint.json", last, facts, self.inputs)
+            last = directory_of(self.folder / "checkpoints", self.position.step)
+            facts = pointer_facts(self.slice, self.position)
+            write_pointer(self.folder / "checkpoint.json", last, facts, self.inputs)
             self.say(f"{self.folder / 'checkpoint.json'} names {last.name}")
 
     def at_once(self) -> MicroBatches:
@@ -219,26 +210,27 @@ class Phase:
         key = f"phases.{self.slice.phase}.stages[{number}]"
         return MicroBatches(self.micro_slots, self.slice.stages[number].length, key)
 
-    def _train_stage(self, number: int, stream: Stream) -> None:
+    def _train_stage(self, number: int, stream: Stream, points: Iterator[Point]) -> None:
         stage, position = self.slice.stages[number], self.position
-        if position.stage != number:
-            position.stage, position.stage_rows = number, 0
-        position.data = stream.place
-        before = position.data.rows - position.stage_rows
+        position.stage, position.stage_end = number, False
+        if position.data.mixture != stream.place.mixture:
+            position.data = stream.place
+        self.done = described(self.slice, number, self.plan.blends[number])
         self.model.set_global_rope_theta(stage.rope_theta)
         micro_rows = max(1, self.micro_slots // stage.length)
-        plan = (step._replace(first_row=before + step.first_row) for step in steps(stage, position.stage_rows))
+        now, ahead = tee(points)
         waiting = time.monotonic()
-        for batch in stream.batches(plan, self.rank, self.world_size, micro_rows):
+        batches = stream.batches((point.batch for point in ahead), self.rank, self.world_size, micro_rows)
+        for point, batch in zip(now, batches, strict=True):
             began = time.monotonic()
             self.verification.wait(0)
             tally, norm = self._step(batch, stream)
-            now = time.monotonic()
+            ended = time.monotonic()
             slots = position.slots
-            self._advance(batch, stream, tally)
+            self._advance(point, stream, tally)
             due = self.validation.due(slots, position.slots)
             facts: dict[str, Any] = {"validation": self.validation.measure(self.model)} if due else {}
-            facts |= {"step_seconds": now - waiting, "data_wait_seconds": began - waiting}
+            facts |= {"step_seconds": ended - waiting, "data_wait_seconds": began - waiting}
             self._report(tally, norm, batch, facts)
             self._maybe_checkpoint(tally, stream)
             waiting = time.monotonic()
@@ -249,7 +241,7 @@ class Phase:
         dist.all_reduce(masked)
         # DeepSpeed divides gradients by the world size; the loss is a mean over all masked positions of the batch.
         scale = self.world_size / max(1, int(masked))
-        tally = Tally(len(self.languages), len(stream.components), self.device)
+        tally = Tally(len(self.languages), len(stream.parts), self.device)
         for micro_batch in batch.micro_batches:
             here = micro_batch.to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
@@ -257,27 +249,25 @@ class Phase:
             losses = F.cross_entropy(logits.float(), here.rows.labels, reduction="none")
             self.engine.backward(losses.sum() * scale)
             tally.add(here, losses, logits)
-        norm = self.engine.step(batch.step.learning_rate)
+        norm = self.engine.step(batch.batch.learning_rate)
         due = self.rank == 0 and time.monotonic() - self.saved >= self.checkpoint_seconds
         tally.share(batch.drawn, self.stop_asked, due)
         return tally, norm
 
-    def _advance(self, batch: RankBatch, stream: Stream, tally: Tally) -> None:
-        position, stage = self.position, self.slice.stages[self.position.stage]
-        slots = batch.step.rows * stage.length
-        position.step += 1
-        position.slots += slots
-        position.phase_slots += slots
-        position.stage_rows += batch.step.rows
-        position.data = replace(position.data, rows=position.data.rows + batch.step.rows)
-        position.stage_end = position.stage_rows == stage_rows(stage)
-        for part, tokens in zip(stream.components, tally.drawn, strict=True):
-            position.drawn[part.source] = position.drawn.get(part.source, 0) + tokens
+    def _advance(self, point: Point, stream: Stream, tally: Tally) -> None:
+        position = self.position
+        position.step, position.slots, position.history = point.step, point.slots, point.history
+        position.stage, position.phase_slots, position.stage_end = point.stage, point.phase_slots, point.stage_end
+        position.data = replace(position.data, rows=point.batch.ranges[-1][1])
+        for part, tokens in zip(stream.parts, tally.drawn, strict=True):
+            position.tokens[part.text] = position.tokens.get(part.text, 0) + tokens
+            source = part.component.source
+            position.drawn[source] = position.drawn.get(source, 0) + tokens
 
     def _report(self, tally: Tally, norm: float, batch: RankBatch, facts: dict[str, Any]) -> None:
         summary = tally.summary(self.languages)
         if not (math.isfinite(summary["loss"]) and math.isfinite(norm)):
-            first, last = batch.step.first_row, batch.step.first_row + batch.step.rows - 1
+            first, last = batch.batch.ranges[0][0], batch.batch.ranges[-1][1] - 1
             raise UserError(
                 f"the loss ({summary['loss']}) or the gradient's norm ({norm}) is not a finite number at step "
                 f"{self.position.step}, global rows {first} to {last} of stream {self.position.data.stream}. "
@@ -294,10 +284,10 @@ class Phase:
                 "length": self.slice.stages[position.stage].length,
                 "slots": position.slots,
                 "phase_slots": position.phase_slots,
-                "first_row": batch.step.first_row,
-                "batch_rows": batch.step.rows,
+                "first_row": batch.batch.ranges[0][0],
+                "batch_rows": batch.batch.rows,
                 "batch_tokens": sum(tally.drawn),
-                "learning_rate": batch.step.learning_rate,
+                "learning_rate": batch.batch.learning_rate,
                 "gradient_norm": norm,
                 "tokens_per_second": tokens_per_second,
                 "memory_bytes": memory_bytes(self.device),
@@ -314,12 +304,13 @@ class Phase:
         if not (tally.stop or tally.checkpoint_due or self.position.stage_end):
             return
         began = time.monotonic()
-        self.position.data = replace(self.position.data, heads=stream.heads(self.position.data.rows))
+        self.position.data = stream.at(self.position.data.rows)
+        self.stretches = extended(self.stretches, self.done, self.position.step, self.position.slots)
         tensors = self.engine.gather()
         if self.rank == 0:
             folder = self.folder / "checkpoints"
-            checkpoint.write_checkpoint(folder / f"step-{self.position.step:08}", tensors, self._state())
-            checkpoint.remove_old(folder, KEPT_CHECKPOINTS)
+            write_checkpoint(directory_of(folder, self.position.step), tensors, self._state())
+            remove_old(folder, KEPT_CHECKPOINTS, self.keep_every_slots)
         dist.barrier()
         self.saved = time.monotonic()
         self.save_seconds = self.saved - began
@@ -334,9 +325,10 @@ class Phase:
     def _state(self) -> dict[str, Any]:
         """Return what `state.json` holds; equal training gives equal content."""
         return {
-            "format": checkpoint.FORMAT,
+            "format": FORMAT,
             "position": asdict(self.position),
             "updates": self.engine.updates,
+            "stretches": self.stretches,
             "inputs": self.inputs,
             "slice": json.loads(self.slice.model_dump_json()),
             "tokenizer": self.tokenizer["fingerprint"],
@@ -353,15 +345,13 @@ def main() -> None:
         "MASTER_PORT in its environment; slurm.launch sets them. Run again, it continues from the newest whole "
         "checkpoint. At SIGTERM it finishes the step, writes a checkpoint and exits with status 75.",
     )
-    parser.add_argument("--slice", type=Path, required=True, help="the phase's slice of the recipe, JSON")
-    parser.add_argument("--rows", type=Path, required=True, help="the phase's rows.json")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="the tokenizer's manifest.json")
-    parser.add_argument("--folder", type=Path, required=True, help="where checkpoints and metrics go")
+    add_options(parser)
     parser.add_argument(
         "--validation", type=Path, help="JSON slice: what is measured while training (default: nothing)"
     )
     parser.add_argument("--validation-rows", type=Path, help="rows.json of the held-out rows that are measured")
-    parser.add_argument("--previous", type=Path, help="checkpoint.json to begin from (default: fresh weights)")
+    kept = "keep a checkpoint every so many slots of the run, besides the newest and each stage's last (default: none)"
+    parser.add_argument("--keep-every-slots", type=int, default=0, help=kept)
     parser.add_argument(
         "--micro-batch-slots",
         type=int,

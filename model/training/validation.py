@@ -16,7 +16,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from corpus.rows.store import RowReader, read_index
+from corpus.rows.listing import read_index
+from corpus.rows.store import RowReader
 from model.held_out import HeldOutRow, guess, held_out_rows
 from model.modernbert import ModernBert
 from recipe.slices.types import ValidationSlice

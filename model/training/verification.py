@@ -34,10 +34,10 @@ Files = dict[File, dict[str, Any]]
 
 
 def files_read(ahead: Iterable[tuple[Stream, int]]) -> Files:
-    """Return the files that so many global rows of each stream are drawn from, about in the order of their use."""
+    """Return the files that each stream reads up to a global row of it, about in the order of their use."""
     files: Files = {}
-    for stream, rows in ahead:
-        files.update(_read_by(stream, stream.place.rows, stream.place.rows + rows))
+    for stream, end in ahead:
+        files.update(_read_by(stream, stream.place.rows, end))
     return files
 
 

@@ -14,8 +14,9 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 
 from common.errors import UserError
 from model.export import export, load_encoder
+from model.history.store import TENSOR_FILES, write_pointer
 from model.modernbert import ModernBert
-from model.training.checkpoint import TENSOR_FILES, write_checkpoint, write_pointer
+from model.training.checkpoint import write_checkpoint
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from model.training.checkpoint import TENSOR_FILES, write_checkpoint
+from model.history.store import TENSOR_FILES
+from model.training.checkpoint import write_checkpoint
 from model.training.metrics import Log
 from recipe.reading import read_recipe
 from recipe.schedule import stage_rows

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import corpus.rows.mixture
-from corpus.rows.mixture import LARGEST_BLOCK, SMALLEST_BLOCK, Mixture, at_least_a_share
+from corpus.rows.mixture import SMALLEST_BLOCK, Mixture
 from corpus.rows.order import SourceOrder
+from corpus.rows.weights import LARGEST_BLOCK, at_least_a_share
 
 weights = st.lists(
     st.fractions(min_value=Fraction(1, 10**3), max_value=300, max_denominator=10**6), min_size=1, max_size=40

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.rows.permutation import Permutation, derive_key
+from corpus.rows.keys import derive_key
+from corpus.rows.permutation import Permutation
 
 
 @given(st.integers(1, 5000), st.binary(min_size=1, max_size=8))

@@ -15,11 +15,12 @@ from common.files import sha256_of, write_json
 from corpus.tokens.special import CLS, SEP
 from evaluation.masked.contexts import in_pieces, long_documents
 from model.held_out import HeldOutRow
+from model.history.position import Position
+from model.history.store import write_pointer
 from model.masking import MaskedRow, mask_row
 from model.modernbert import ModernBert, Shape
-from model.training.checkpoint import write_checkpoint, write_pointer
+from model.training.checkpoint import write_checkpoint
 from model.training.engine import fresh_tensors
-from model.training.position import Position
 from recipe.slices.types import EvaluationSlice, PhaseSlice
 from tests.rows import index_rows, write_shards
 

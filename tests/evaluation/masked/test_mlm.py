@@ -16,7 +16,7 @@ from transformers import AutoModelForMaskedLM
 
 from common.errors import UserError
 from common.files import sha256_of
-from corpus.rows.permutation import derive_key
+from corpus.rows.keys import derive_key
 from corpus.rows.store import RowReader
 from evaluation.masked import scoring
 from evaluation.masked.mlm import Unmeasured, evaluate, note_use

@@ -6,16 +6,17 @@ import pytest
 import torch
 
 from common.errors import UserError
+from model.history import store
 from model.training import checkpoint
 
 
 def tensors(value):
-    return {name: {"a.weight": torch.full((3, 2), value), "b": torch.arange(4.0)} for name in checkpoint.TENSOR_FILES}
+    return {name: {"a.weight": torch.full((3, 2), value), "b": torch.arange(4.0)} for name in store.TENSOR_FILES}
 
 
 def write(folder, step, stage_end=False):
     directory = folder / f"step-{step:08}"
-    state = {"format": checkpoint.FORMAT, "step": step, "position": {"stage_end": stage_end}}
+    state = {"format": store.FORMAT, "step": step, "position": {"stage_end": stage_end, "slots": 100 * step}}
     checkpoint.write_checkpoint(directory, tensors(float(step)), state)
     return directory
 
@@ -24,8 +25,8 @@ def test_what_was_written_is_read_back_bit_for_bit(tmp_path):
     directory = write(tmp_path, 7)
     loaded = checkpoint.load_tensors(directory)
     assert all(torch.equal(loaded[kind][name], tensors(7.0)[kind][name]) for kind in loaded for name in loaded[kind])
-    assert checkpoint.load_state(directory)["step"] == 7
-    assert checkpoint.damage(directory) is None
+    assert store.load_state(directory)["step"] == 7
+    assert store.damage(directory) is None
 
 
 def test_equal_content_gives_equal_bytes(tmp_path):
@@ -54,27 +55,23 @@ def remove(path):
 
 @pytest.mark.parametrize("harm", [flip, truncate, remove])
 @pytest.mark.parametrize("name", ["weights.safetensors", "exp_avg.safetensors", "exp_avg_sq.safetensors", "state.json"])
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_taken(tmp_path, harm, name):
-    older, newest = write(tmp_path, 1), write(tmp_path, 2)
-    harm(newest / name)
-    said = []
-    assert checkpoint.newest_whole(tmp_path, said.append) == older
-    assert name in said[0]
-    assert not newest.exists()
-    assert (tmp_path / "damaged-step-00000002").is_dir()
+def test_damage_to_any_file_is_told_with_its_name(tmp_path, harm, name):
+    directory = write(tmp_path, 2)
+    harm(directory / name)
+    assert name in store.damage(directory)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"files": [{}]}', b"\xff"])
 def test_a_manifest_that_is_none_counts_as_damage(tmp_path, content):
     directory = write(tmp_path, 1)
     (directory / "manifest.json").write_bytes(content)
-    assert checkpoint.damage(directory)
+    assert store.damage(directory)
 
 
 def test_a_directory_without_manifest_does_not_exist(tmp_path):
     directory = write(tmp_path, 1)
     (directory / "manifest.json").unlink()
-    assert checkpoint.newest_whole(tmp_path, pytest.fail) is None
+    assert store.complete_checkpoints(tmp_path) == []
 
 
 def test_an_interrupted_write_leaves_nothing_that_looks_like_a_checkpoint(tmp_path, monkeypatch):
@@ -82,67 +79,85 @@ def test_an_interrupted_write_leaves_nothing_that_looks_like_a_checkpoint(tmp_pa
     monkeypatch.setattr(checkpoint, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path, 2)
-    assert [path.name for path in checkpoint.complete_checkpoints(tmp_path)] == ["step-00000001"]
+    assert [path.name for path in store.complete_checkpoints(tmp_path)] == ["step-00000001"]
     monkeypatch.undo()
-    assert checkpoint.damage(write(tmp_path, 2)) is None
+    assert store.damage(write(tmp_path, 2)) is None
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_it_and_one_sentence(small_disk):
     older = write(small_disk, 1)
     (small_disk / "ballast").write_bytes(bytes(40_000))
-    large = {name: {"a": torch.zeros(10_000)} for name in checkpoint.TENSOR_FILES}
+    large = {name: {"a": torch.zeros(10_000)} for name in store.TENSOR_FILES}
     with pytest.raises(UserError, match=r"weights\.safetensors could not be written .*No space left.*free some space"):
         checkpoint.write_checkpoint(small_disk / "step-00000002", large, {})
-    assert checkpoint.newest_whole(small_disk, pytest.fail) == older
+    assert store.complete_checkpoints(small_disk) == [older]
+    assert store.damage(older) is None
 
 
 def test_the_newest_and_the_last_of_each_stage_are_kept(tmp_path):
     for step in range(1, 8):
         write(tmp_path, step, stage_end=step == 3)
-    checkpoint.remove_old(tmp_path, keep=2)
-    assert [path.name[-1] for path in checkpoint.complete_checkpoints(tmp_path)] == ["3", "6", "7"]
+    store.remove_old(tmp_path, keep=2)
+    assert [path.name[-1] for path in store.complete_checkpoints(tmp_path)] == ["3", "6", "7"]
+
+
+def test_one_is_kept_for_every_so_many_slots_whatever_is_removed_before_it(tmp_path):
+    for step in range(1, 12):
+        write(tmp_path, step)
+        store.remove_old(tmp_path, keep=1, every_slots=350)
+    assert [path.name[-2:] for path in store.complete_checkpoints(tmp_path)] == ["04", "07", "11"]
+
+
+def test_a_checkpoint_whose_writer_was_killed_between_two_renames_gets_its_name_later(tmp_path):
+    whole, cut = write(tmp_path, 3), write(tmp_path, 4)
+    whole.rename(store.staged_name(whole))
+    (cut / "manifest.json").unlink()
+    cut.rename(store.staged_name(cut))
+    store.finish_renames(tmp_path)
+    assert store.complete_checkpoints(tmp_path) == [whole]
 
 
 def test_a_pointer_opens_its_checkpoint_wherever_the_results_are_moved(tmp_path):
     directory = write(tmp_path / "phase" / "checkpoints", 5)
-    checkpoint.write_pointer(tmp_path / "phase" / "checkpoint.json", directory, {"step": 5})
+    store.write_pointer(tmp_path / "phase" / "checkpoint.json", directory, {"step": 5})
     shutil.move(tmp_path / "phase", tmp_path / "elsewhere")
-    found = checkpoint.open_checkpoint(tmp_path / "elsewhere" / "checkpoint.json")
-    assert checkpoint.load_state(found)["step"] == 5
+    found = store.open_checkpoint(tmp_path / "elsewhere" / "checkpoint.json")
+    assert store.load_state(found)["step"] == 5
 
 
 @pytest.mark.parametrize("harm", [flip, truncate, remove])
 def test_a_pointer_to_a_damaged_checkpoint_says_what_to_do(tmp_path, harm):
     directory = write(tmp_path / "checkpoints", 5)
-    checkpoint.write_pointer(tmp_path / "checkpoint.json", directory, {})
+    store.write_pointer(tmp_path / "checkpoint.json", directory, {})
     harm(directory / "weights.safetensors")
     with pytest.raises(UserError, match=r"weights\.safetensors.*run again"):
-        checkpoint.open_checkpoint(tmp_path / "checkpoint.json")
+        store.open_checkpoint(tmp_path / "checkpoint.json")
 
 
 def test_a_pointer_to_a_replaced_checkpoint_is_refused(tmp_path):
     directory = write(tmp_path / "checkpoints", 5)
-    checkpoint.write_pointer(tmp_path / "checkpoint.json", directory, {})
+    store.write_pointer(tmp_path / "checkpoint.json", directory, {})
     manifest = json.loads((directory / "manifest.json").read_text())
     (directory / "manifest.json").write_text(json.dumps(manifest, indent=2))
     with pytest.raises(UserError, match="written for"):
-        checkpoint.open_checkpoint(tmp_path / "checkpoint.json")
+        store.open_checkpoint(tmp_path / "checkpoint.json")
 
 
 def test_another_json_is_no_pointer(tmp_path):
     (tmp_path / "manifest.json").write_text('{"format": 1}')
     with pytest.raises(UserError, match="names no checkpoint; give the checkpoint"):
-        checkpoint.open_checkpoint(tmp_path / "manifest.json")
+        store.open_checkpoint(tmp_path / "manifest.json")
 
 
 def test_a_checkpoint_of_another_format_is_whole_but_not_read(tmp_path, monkeypatch):
     with monkeypatch.context() as older:
+        older.setattr(store, "FORMAT", 1)
         older.setattr(checkpoint, "FORMAT", 1)
         directory = write(tmp_path / "checkpoints", 5)
-        checkpoint.write_pointer(tmp_path / "checkpoint.json", directory, {})
-    assert checkpoint.damage(directory) is None
-    assert "format 1, and 3 is what is read" in checkpoint.other_format(directory)
-    with pytest.raises(UserError, match=r"state\.json is of format 1, and 3 is what is read; move .* away"):
-        checkpoint.load_state(directory)
-    with pytest.raises(UserError, match=r"checkpoint\.json is of format 1, and 3 is what is read; delete it"):
-        checkpoint.open_checkpoint(tmp_path / "checkpoint.json")
+        store.write_pointer(tmp_path / "checkpoint.json", directory, {})
+    assert store.damage(directory) is None
+    assert "format 1, and 4 is what is read" in store.other_format(directory)
+    with pytest.raises(UserError, match=r"state\.json is of format 1, and 4 is what is read; move .* away"):
+        store.load_state(directory)
+    with pytest.raises(UserError, match=r"checkpoint\.json is of format 1, and 4 is what is read; delete it"):
+        store.open_checkpoint(tmp_path / "checkpoint.json")

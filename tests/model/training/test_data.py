@@ -6,11 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.errors import UserError
+from corpus.rows.blend import blend
 from corpus.rows.weights import component_weights
+from model.history.plan import Batch as Drawn
+from model.history.position import DataPosition
 from model.training.data import Stream
-from model.training.position import DataPosition
-from recipe.schedule import Step, steps
+from recipe.schedule import steps
 from recipe.schema import Batch, LearningRate
 from recipe.slices.types import Component, StageSlice
 from tests.rows import index_rows, write_shards
@@ -70,8 +71,13 @@ def stage(*parts):
     )
 
 
-def stream(rows, *parts, seed=1, place=None, say=print):
-    return Stream(stage(*parts), rows, place or DataPosition(), seed, 1000, ["en", "fi"], say)
+def stream(rows, *parts, seed=1, place=None):
+    return Stream(stage(*parts), blend(parts, rows), place or DataPosition(), seed, 1000, ["en", "fi"])
+
+
+def drawn(first, count):
+    """The batch of `count` global rows from `first` on."""
+    return Drawn(((first, first + count),), 1e-3)
 
 
 PARTS = component("fi-one", 2), component("en-one", 1)
@@ -94,7 +100,7 @@ def rows_of(batch):
 
 @given(st.integers(1, 12), st.integers(1, 7), st.integers(0, 10**6))
 def test_ranks_and_micro_batches_only_choose_which_rows_of_the_batch_a_process_computes(rows, world, micro, first):
-    data, step = stream(rows, *PARTS), Step(first, 9, 1e-3)
+    data, step = stream(rows, *PARTS), drawn(first, 9)
     whole = rows_of(data.rank_batch(step, 0, 1, 9))
     parts = [data.rank_batch(step, rank, world, micro) for rank in range(world)]
     computed = {
@@ -108,44 +114,44 @@ def test_ranks_and_micro_batches_only_choose_which_rows_of_the_batch_a_process_c
 
 
 def test_a_rank_without_rows_takes_part_and_counts_nothing(rows):
-    idle = stream(rows, *PARTS).rank_batch(Step(0, 2, 1e-3), 3, 4, 8)
+    idle = stream(rows, *PARTS).rank_batch(drawn(0, 2), 3, 4, 8)
     assert len(idle.micro_batches) == 1
     assert (idle.masked, len(idle.micro_batches[0].rows.labels), idle.drawn.sum()) == (0, 0, 0)
 
 
 def test_batches_read_ahead_are_the_batches_in_order(rows):
     data = stream(rows, *PARTS)
-    plan = list(steps(stage(*PARTS)))
+    plan = [drawn(step.first_row, step.rows) for step in steps(stage(*PARTS))]
     found = list(data.batches(iter(plan), 1, 2, 3))
-    assert [batch.step for batch in found] == plan
+    assert [batch.batch for batch in found] == plan
     assert [rows_of(batch) for batch in found] == [rows_of(data.rank_batch(step, 1, 2, 3)) for step in plan]
 
 
 def test_masked_positions_know_their_language(rows):
-    batch = stream(rows, *PARTS).rank_batch(Step(0, 64, 1e-3), 0, 1, 64).micro_batches[0]
+    batch = stream(rows, *PARTS).rank_batch(drawn(0, 64), 0, 1, 64).micro_batches[0]
     assert set(batch.languages.tolist()) == {0, 1}
     assert len(batch.languages) == len(batch.rows.labels) == len(batch.rows.positions)
     assert torch.equal(batch.rows.cu_seqlens[-1:], torch.tensor([64 * 32], dtype=torch.int32))
 
 
 def test_another_seed_gives_other_rows_and_other_masks(rows):
-    one, other = (stream(rows, *PARTS, seed=seed).rank_batch(Step(0, 20, 1e-3), 0, 1, 20) for seed in (1, 2))
+    one, other = (stream(rows, *PARTS, seed=seed).rank_batch(drawn(0, 20), 0, 1, 20) for seed in (1, 2))
     assert rows_of(one) != rows_of(other)
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_a_stage_that_reads_the_same_mixture_goes_on_with_its_rows_and_masks(rows, before, later):
     whole = stream(rows, *PARTS)
-    following = stream(rows, *PARTS, place=whole.after(before))
+    following = stream(rows, *PARTS, place=whole.at(before))
     assert (following.place.stream, following.place.rows) == (0, before)
-    step = Step(before + later, 9, 1e-3)
+    step = drawn(before + later, 9)
     assert rows_of(following.rank_batch(step, 0, 1, 9)) == rows_of(whole.rank_batch(step, 0, 1, 9))
 
 
 @given(st.integers(0, 400))
 def test_another_mixture_goes_on_with_each_source_where_it_stands(rows, before):
     first = stream(rows, *PARTS)
-    second = stream(rows, component("fi-one", 1), component("en-one", 5), place=first.after(before))
+    second = stream(rows, component("fi-one", 1), component("en-one", 5), place=first.at(before))
     assert (second.place.stream, second.place.rows) == (1, 0)
     assert list(second.mixture.firsts) == first.mixture.drawn(before)
     count = second.mixture.block
@@ -161,23 +167,18 @@ def test_another_mixture_goes_on_with_each_source_where_it_stands(rows, before):
 
 def test_a_resumed_stage_reads_what_it_would_have_read(rows):
     first = stream(rows, component("fi-one", 1))
-    begun = stream(rows, *PARTS, place=first.after(33))
-    resumed = stream(rows, *PARTS, place=begun.after(50))
-    step = Step(70, 9, 1e-3)
+    begun = stream(rows, *PARTS, place=first.at(33))
+    resumed = stream(rows, *PARTS, place=begun.at(50))
+    step = drawn(70, 9)
     assert rows_of(resumed.rank_batch(step, 0, 1, 9)) == rows_of(begun.rank_batch(step, 0, 1, 9))
     assert resumed.heads(120) == begun.heads(120)
 
 
-def test_a_source_without_rows_is_left_out_and_named(rows):
-    said = []
-    data = stream(rows, *PARTS, component("fi-none"), say=said.append)
-    assert [part.source for part in data.components] == ["fi-one", "en-one"]
-    assert "fi-none" in said[0]
-
-
-def test_a_mixture_without_any_row_is_an_error(rows):
-    with pytest.raises(UserError, match="no source of the mixture has a row"):
-        stream(rows, component("fi-none"))
+def test_a_batch_that_jumps_over_rows_is_what_is_left_of_the_longer_one(rows):
+    data = stream(rows, *PARTS)
+    whole = rows_of(data.rank_batch(drawn(10, 20), 0, 1, 20))
+    jumping = Drawn(((10, 13), (18, 30)), 1e-3)
+    assert rows_of(data.rank_batch(jumping, 0, 1, 20)) == whole[:3] + whole[8:]
 
 
 def test_a_source_with_half_empty_rows_still_gives_its_share_of_the_tokens(tmp_path):
@@ -186,5 +187,5 @@ def test_a_source_with_half_empty_rows_still_gives_its_share_of_the_tokens(tmp_p
     sets = index_rows(tmp_path, [("fi-full", "train", "64"), ("en-half", "train", "64")])
     rows = {(one.rows.source, one.rows.rowset): one.index for one in sets}
     data = stream(rows, component("fi-full", 1, rowset="64"), component("en-half", 2, rowset="64"))
-    drawn = data.rank_batch(Step(0, data.mixture.block, 1e-3), 0, 1, data.mixture.block).drawn
-    assert drawn[0] / drawn.sum() == pytest.approx(64 / (64 + 2 * 35), abs=0.01)
+    given = data.rank_batch(drawn(0, data.mixture.block), 0, 1, data.mixture.block).drawn
+    assert given[0] / given.sum() == pytest.approx(64 / (64 + 2 * 35), abs=0.01)

@@ -3,8 +3,9 @@
 import pytest
 
 from common.errors import UserError
+from corpus.rows.blend import blend
+from model.history.position import DataPosition
 from model.training.data import Stream
-from model.training.position import DataPosition
 from model.training.verification import Verification, files_read, share
 from tests.model.training.test_data import component, stage
 from tests.rows import index_rows, write_shards
@@ -17,7 +18,7 @@ def stream(tmp_path):
     sets = index_rows(tmp_path, [(source, "train", "32") for source in ("fi-one", "en-one")])
     rows = {(one.rows.source, one.rows.rowset): one.index for one in sets}
     parts = component("fi-one"), component("en-one")
-    return Stream(stage(*parts), rows, DataPosition(), 1, 1000, ["en", "fi"], print)
+    return Stream(stage(*parts), blend(parts, rows), DataPosition(), 1, 1000, ["en", "fi"])
 
 
 def test_files_come_once_and_no_row_asks_for_none(stream):

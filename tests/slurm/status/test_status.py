@@ -18,7 +18,7 @@ import pytest
 from common.locks import try_lock
 from common.processes import start_ticks
 from common.quantities import amount
-from model.training.checkpoint import write_pointer
+from model.history.store import write_pointer
 from slurm.records.progress import read_pace
 from tests.slurm.site import QUEUED, RECIPE, STABLE, TOTAL, Site, ended, log_steps, pending, running, save, submit
 from tests.slurm.standin import ROOT, wait_for

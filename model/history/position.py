@@ -18,7 +18,7 @@ class DataPosition:
     mixture: str = ""
     """Digest of what the stream reads; a stage that reads the same goes on with it."""
     rows: int = 0
-    """Global rows of the stream that are done."""
+    """Global rows of the stream that are done, or were skipped."""
     begun: Heads = field(default_factory=dict)
     """How far each source had been read when the stream began."""
     heads: Heads = field(default_factory=dict)
@@ -37,14 +37,17 @@ class Position:
 
     step: int = 0
     slots: int = 0
+    history: str = ""
+    """What led here, as a digest: `model.history.plan`."""
+    tokens: dict[str, int] = field(default_factory=dict)
+    """Identity of a source's text -> its real tokens that were trained on, over the whole lineage."""
     stage: int = 0
-    stage_rows: int = 0
-    """Rows of the stage that are done."""
+    """Of the phase, from 0 on."""
     phase_slots: int = 0
-    drawn: dict[str, int] = field(default_factory=dict)
-    """Source -> real tokens of it trained on in this phase."""
     stage_end: bool = False
     """Whether this is the last checkpoint of a stage."""
+    drawn: dict[str, int] = field(default_factory=dict)
+    """Source -> real tokens of it trained on in this phase."""
     data: DataPosition = field(default_factory=DataPosition)
 
     @classmethod
@@ -54,4 +57,4 @@ class Position:
 
     def next_phase(self) -> Position:
         """Return where the phase after the one that ended here begins."""
-        return Position(step=self.step, slots=self.slots, data=self.data)
+        return Position(self.step, self.slots, self.history, dict(self.tokens), data=self.data)

@@ -1,0 +1,67 @@
+"""Phases over rows that are only described: what plans and candidates look at."""
+
+import json
+from pathlib import Path
+
+from corpus.rows.listing import FORMAT
+from model.history.plan import Plan, plan_of
+from model.history.position import Position
+from recipe.schema import Batch, LearningRate, ModelShape, Optimizer
+from recipe.slices.types import Component, PhaseSlice, StageSlice
+
+TOKENIZER = {"fingerprint": "t", "padded_vocabulary": 640, "vocabulary": 600}
+
+
+def write_index(folder: Path, source: str, text: str, rowset: str = "32", rows: int = 500) -> Path:
+    """Write an index of rows of some text."""
+    path = folder / source / rowset / "index.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"format": FORMAT, "rows": rows, "tokens": rows * 30, "split_ids": rows * 28, "tokenizer": "t"}
+    path.write_text(json.dumps(content | {"parts": [{"sha256": text, "rows": rows}]}))
+    return path
+
+
+def stage(
+    tokens: int = 6400,
+    length: int = 32,
+    factors: dict[str, float] | None = None,
+    rate: LearningRate | None = None,
+    **settings: object,
+) -> StageSlice:
+    """A stage whose batch is ten rows."""
+    parts = [
+        Component(source=source, language="fi", rowset=str(length), factor=factor, bin=None, bin_share=None)
+        for source, factor in (factors or {"one": 1.0, "two": 2.0}).items()
+    ]
+    given = {"batch": Batch(tokens=10 * length), "rope_theta": 1e4, "masking_rate": 0.3, **settings}
+    return StageSlice(
+        length=length, tokens=tokens, learning_rate=rate or LearningRate(peak=1e-3), components=parts, **given
+    )
+
+
+def phase(*stages: StageSlice, run: str = "r", name: str = "p", seed: int = 1, optimizer: Optimizer | None = None):
+    """A phase of some stages."""
+    shape = ModelShape(layers=2, hidden=32, heads=2, intermediate=48)
+    return PhaseSlice(
+        run=run,
+        phase=name,
+        seed=seed,
+        model=shape,
+        tokenizer="t",
+        optimizer=optimizer or Optimizer(),
+        stages=list(stages),
+    )
+
+
+def plan(
+    content: PhaseSlice, folder: Path, before: Position | None = None, texts: dict[str, str] | None = None
+) -> Plan:
+    """The plan of a phase over rows of two sources, whose texts are told by name."""
+    texts = texts or {"one": "first text", "two": "second text"}
+    lengths = {each.length for each in content.stages}
+    indexes = {
+        (source, str(length)): write_index(folder, source, text, str(length), 16_000 // length)
+        for source, text in texts.items()
+        for length in lengths
+    }
+    return plan_of(content, indexes, TOKENIZER, before)
