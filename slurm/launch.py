@@ -85,6 +85,8 @@ def parse_arguments() -> Request:
     inputs = "files that decide what COMMAND makes: a job that reads others is not attached to, and DONE is made again "
     inputs += "from the word of a COMMAND that finished with these"
     add("--inputs", type=_absolute, nargs="+", default=[], metavar="FILE", help=inputs)
+    shortcut = "module that is run here with COMMAND's options before a job is submitted; it may make DONE without one"
+    add("--shortcut", default="", metavar="MODULE", help=shortcut)
     add("--folder", type=_absolute, required=True, help="the phase's folder, for logs and records of jobs")
     add("--done", type=_absolute, required=True, help="the file that COMMAND makes when all is done")
     command = "after --, what each process runs; it finds RANK, WORLD_SIZE, MASTER_ADDR and so on in its environment. "

@@ -37,7 +37,10 @@ def main() -> None:
     if last:
         reached = Position.read(load_state(last)["position"])
         write_pointer(arguments.folder / "checkpoint.json", last, pointer_facts(content, reached), inputs)
-        say(f"{last} has the history that this phase ends with: nothing is trained; to train it anew, delete it")
+        say(
+            f"{last} has the history that {content.run}/{content.phase} ends with, so nothing was trained. To train it "
+            f"anew, delete {arguments.folder / 'checkpoints'} and what it says above that it took over"
+        )
 
 
 if __name__ == "__main__":

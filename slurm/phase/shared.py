@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 
 from common.errors import UserError
 from common.files import digest_of
@@ -13,16 +15,33 @@ from slurm.records.request import Request
 
 
 def made(request: Request) -> bool:
-    """Tell whether `request.done` is there; make it again, and say so, where the command finished with these inputs."""
+    """Tell whether `request.done` is there; make it, and say so, where that takes no job.
+
+    That is where the command finished with these inputs, or where the request's shortcut finds what it makes.
+
+    Raises:
+        UserError: the shortcut failed.
+    """
     if request.done.exists():
         return True
-    if not make_again(request.done, request.inputs):
-        return False
-    say(
-        f"{request.done} was away, but {FINISHED} beside it says that all is done; made it again, and nothing was "
-        f"trained. To train it anew, delete {request.folder / FINISHED} and {request.folder / 'checkpoints'} too"
-    )
-    return True
+    if make_again(request.done, request.inputs):
+        say(
+            f"{request.done} was away, but {FINISHED} beside it says that all is done; made it again, and nothing was "
+            f"trained. To train it anew, delete {request.folder / FINISHED} and {request.folder / 'checkpoints'} too"
+        )
+    elif request.shortcut:
+        _take_shortcut(request)
+    return request.done.exists()
+
+
+def _take_shortcut(request: Request) -> None:
+    options = request.command[request.command.index("-m") + 2 :]
+    run = subprocess.run([sys.executable, "-m", request.shortcut, *options], check=False)
+    if run.returncode:
+        raise UserError(
+            f"python -m {request.shortcut} ended with status {run.returncode}; it says above why, and no job was "
+            "submitted."
+        )
 
 
 def say_submitted(request: Request, job: Job) -> None:

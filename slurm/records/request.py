@@ -34,6 +34,8 @@ class Request:
     """GPUs of each node; 0 for those that the cluster's description gives a phase."""
     memory_gib: int = 0
     """Memory of each node; 0 likewise."""
+    shortcut: str = ""
+    """Module that is run here, with the command's options, before a job is submitted: it may make `done`."""
 
 
 def micro_batch_slots(command: Sequence[str]) -> str:

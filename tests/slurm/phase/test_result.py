@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +91,24 @@ def test_a_job_that_has_not_begun_reads_the_recipe_as_it_will_be(slurm: FakeSlur
     slurm._going.clear()
     slurm.launch()
     assert list(slurm.states()) == ["101"]
+
+
+@pytest.mark.parametrize("makes", [True, False])
+def test_what_a_shortcut_makes_takes_no_job(
+    slurm: FakeSlurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, makes: bool
+) -> None:
+    program = "import pathlib, sys\nassert sys.argv[1] == '--to'\n"
+    (tmp_path / "quick.py").write_text(program + ("pathlib.Path(sys.argv[2]).write_text('{}')" if makes else ""))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    command = (sys.executable, "-m", "slow", "--to", str(slurm.request.done))
+    slurm.request = replace(slurm.request, command=command, shortcut="quick")
+    slurm.lives = [finishes]
+    slurm.launch()
+    assert list(slurm.states()) == ([] if makes else ["101"])
+
+
+def test_a_shortcut_that_fails_submits_nothing(slurm: FakeSlurm) -> None:
+    slurm.request = replace(slurm.request, command=("python", "-m", "slow"), shortcut="no.such.module")
+    with pytest.raises(UserError, match=r"no\.such\.module ended with status 1.*no job was submitted"):
+        slurm.launch()
+    assert slurm.states() == {}
