@@ -1,11 +1,15 @@
 """Phases over rows that are only described: what plans and candidates look at."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
-from corpus.rows.listing import FORMAT
+from common.listed import describe
+from corpus.rows.listing import FORMAT as ROWS_FORMAT
+from model.history.candidates import STATE
 from model.history.plan import Plan, plan_of
-from model.history.position import Position
+from model.history.position import DataPosition, Position
+from model.history.store import FORMAT, MANIFEST, TENSOR_FILES, directory_of
 from recipe.schema import Batch, LearningRate, ModelShape, Optimizer
 from recipe.slices.types import Component, PhaseSlice, StageSlice
 
@@ -16,7 +20,7 @@ def write_index(folder: Path, source: str, text: str, rowset: str = "32", rows: 
     """Write an index of rows of some text."""
     path = folder / source / rowset / "index.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"format": FORMAT, "rows": rows, "tokens": rows * 30, "split_ids": rows * 28, "tokenizer": "t"}
+    content = {"format": ROWS_FORMAT, "rows": rows, "tokens": rows * 30, "split_ids": rows * 28, "tokenizer": "t"}
     path.write_text(json.dumps(content | {"parts": [{"sha256": text, "rows": rows}]}))
     return path
 
@@ -65,3 +69,31 @@ def plan(
         for length in lengths
     }
     return plan_of(content, indexes, TOKENIZER, before)
+
+
+def write(folder: Path, made: Plan, step: int) -> Path:
+    """Write the checkpoint that a plan stands at after `step` steps, as a trainer does, and its metrics up to there."""
+    points = [point for point in made.points() if point.step <= step]
+    point = points[-1]
+    directory = directory_of(folder / "checkpoints", step)
+    directory.mkdir(parents=True)
+    for name in TENSOR_FILES:
+        (directory / f"{name}.safetensors").write_bytes(f"{name} {point.history}".encode())
+    place = DataPosition(0, made.blends[point.stage].digest, point.batch.ranges[-1][1])
+    texts = dict.fromkeys(made.names(), 100 * step)
+    position = made.position_at(point, Position(point.step, point.slots, point.history, texts, data=place))
+    state = {
+        "format": FORMAT,
+        "position": asdict(position),
+        "slice": json.loads(made.content.model_dump_json()),
+        "inputs": "other",
+    }
+    state |= {"updates": step, "world_size": 1}
+    (directory / STATE).write_text(json.dumps(state))
+    entries = [describe(path) for path in sorted(directory.iterdir())]
+    (directory / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": entries}))
+    lines = [
+        json.dumps({"step": p.step, "slots": p.slots, "phase_slots": p.phase_slots, "stage": p.stage}) for p in points
+    ]
+    (folder / "metrics.jsonl").write_text("".join(line + "\n" for line in lines))
+    return directory

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,34 +11,11 @@ from common.listed import describe
 from model.history.beginning import Places, begin, finish
 from model.history.candidates import STATE
 from model.history.plan import Plan, Point
-from model.history.position import DataPosition, Position
 from model.history.store import FORMAT, MANIFEST, TENSOR_FILES, complete_checkpoints, damage, directory_of, load_state
 from recipe.schema import LearningRate
-from tests.model.history.history_cases import phase, plan, stage
+from tests.model.history.history_cases import phase, plan, stage, write
 
 FACTS = {"slice": {"asked": "now"}, "inputs": "digest"}
-
-
-def write(folder: Path, made: Plan, step: int) -> Path:
-    """Write the checkpoint that a plan stands at after `step` steps, as a trainer does, and its metrics up to there."""
-    points = [point for point in made.points() if point.step <= step]
-    point = points[-1]
-    directory = directory_of(folder / "checkpoints", step)
-    directory.mkdir(parents=True)
-    for name in TENSOR_FILES:
-        (directory / f"{name}.safetensors").write_bytes(f"{name} {point.history}".encode())
-    place = DataPosition(0, made.blends[point.stage].digest, point.batch.ranges[-1][1])
-    texts = dict.fromkeys(made.names(), 100 * step)
-    position = made.position_at(point, Position(point.step, point.slots, point.history, texts, data=place))
-    state = {"format": FORMAT, "position": asdict(position), "slice": {}, "inputs": "other", "updates": step}
-    (directory / STATE).write_text(json.dumps(state))
-    entries = [describe(path) for path in sorted(directory.iterdir())]
-    (directory / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": entries}))
-    lines = [
-        json.dumps({"step": p.step, "slots": p.slots, "phase_slots": p.phase_slots, "stage": p.stage}) for p in points
-    ]
-    (folder / "metrics.jsonl").write_text("".join(line + "\n" for line in lines))
-    return directory
 
 
 @pytest.fixture

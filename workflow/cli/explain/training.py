@@ -1,7 +1,7 @@
 """What becomes of what a phase has trained already, if its job runs: the trainer's rules, told before it applies them.
 
-The trainer continues from the newest checkpoint if that is of the same slice, the same rows and the same checkpoint
-to begin with, and sets everything aside otherwise (`model/training/trainer.py`).
+The trainer continues from the newest checkpoint, its own or any run's, whose history is a beginning of what the recipe
+asks for, and sets aside what leads elsewhere (`model/history`). Whether that checkpoint is whole it finds out then.
 """
 
 from __future__ import annotations
@@ -13,8 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.errors import UserError
+from common.files import read_json
 from common.finished import FINISHED
 from common.quantities import amount, duration
+from corpus.rows.listing import read_list
+from model.history.candidates import Match, candidates, matches
+from model.history.plan import plan_of
+from model.history.position import Position
+from model.history.store import load_state, pointed_directory
 from recipe.schedule import phase_slots
 from recipe.slices.files import read_slice
 from recipe.slices.types import PhaseSlice
@@ -60,32 +67,68 @@ def fate(
         remade: files that jobs before it make again, and that may come out as they were.
         other: those among them that surely come out otherwise.
     """
-    folder, name = directory / folder_of(job), "{run}/{phase}".format_map(job.wildcards)
-    slice_file = "results/recipe/phase/{run}.{phase}.json".format_map(job.wildcards)
-    content = read_slice(mirror / slice_file, PhaseSlice)
+    folder, name = folder_of(job), "{run}/{phase}".format_map(job.wildcards)
+    content = read_slice(mirror / "results/recipe/phase/{run}.{phase}.json".format_map(job.wildcards), PhaseSlice)
     total = phase_slots(content)
+    decisive = {str(folder / "rows.json"), *(file for file in job.input if file.endswith("/checkpoint.json"))}
+    if not decisive & {*remade, *other}:
+        with suppress(UserError):  # rows or tokenizer are not there yet
+            return _by_history(name, job, content, saved, directory)
     if saved is None:
         return Fate(name, [f"{amount(total)} slots to train, from the first step"], 0, 0, anew=True, begun=False)
-    decisive = {file for file in job.input if file.endswith(("/rows.json", "/checkpoint.json"))}
-    places = list(differences(saved.slice, json.loads(content.model_dump_json())))
-    updated = set(job.files("Updated input files"))
-    trained = _trained(folder, saved)
-    if places or decisive & {*other, *updated}:
-        known = not places or slice_file in updated
-        sentences = [] if known else [f"its checkpoint is of another slice of the recipe: {few(places)}"]
-        sentences += [f"trained anew: {_again(folder, total)}", f"{trained} go to {folder_of(job)}/superseded"]
+    trained = _trained(directory / folder, saved)
+    if decisive & set(other):
+        sentences = [f"trained anew: {_again(directory / folder, total)}", f"{trained} go to {folder}/superseded"]
         return Fate(name, sentences, saved.phase_slots, 0, anew=True)
-    if decisive & set(remade):
-        sentence = f"{trained} are kept only if what is made again before it comes out as it was"
-        return Fate(name, [sentence], 0, saved.phase_slots, anew=False)
-    if saved.phase_slots < total:
-        sentence = f"goes on from step {saved.step}: {amount(saved.phase_slots)} of {amount(total)} slots are trained"
+    sentence = f"{trained} are kept as far as what is made again before it comes out as it was"
+    return Fate(name, [sentence], 0, saved.phase_slots, anew=False)
+
+
+def _by_history(name: str, job: Job, content: PhaseSlice, saved: Saved | None, directory: Path) -> Fate:
+    """Return what becomes of a phase whose inputs are all there: it goes on where any history agrees with its plan.
+
+    Raises:
+        UserError: an input is absent or damaged.
+    """
+    folder, total = folder_of(job), phase_slots(content)
+    best = _newest_match(job, content, directory)
+    reached = best.point.phase_slots if best else 0
+    lost = max(0, saved.phase_slots - reached) if saved else 0
+    sentences = []
+    if saved and lost and (places := list(differences(saved.slice, json.loads(content.model_dump_json())))):
+        sentences = [f"its checkpoint is of another slice of the recipe: {few(places)}"]
+    if best is None and saved is None:
+        sentences.append(f"{amount(total)} slots to train, from the first step")
+    elif best is None:
+        sentences.append(f"trained anew: {_again(directory / folder, total)}")
     else:
-        sentence = (
-            f"{trained} are kept: only checkpoint.json is written again. To train it anew, delete {FINISHED} and "
-        )
-        sentence += f"checkpoints in {folder_of(job)}"
-    return Fate(name, [sentence], 0, 0, anew=False)
+        whose = best.candidate.directory.relative_to(directory)
+        where = "" if whose.is_relative_to(folder / "checkpoints") else f" of {whose.parent.parent}"
+        if reached == total:
+            sentences.append(
+                f"its {amount(total)} slots{where} are kept: only checkpoint.json is written. To train it anew, delete "
+                f"{FINISHED} and checkpoints in {folder}"
+            )
+        else:
+            sentences.append(
+                f"goes on from step {best.point.step}{where}: {amount(reached)} of {amount(total)} slots are trained"
+            )
+    if saved and lost:
+        what = f"{amount(lost)} slots after it" if best else _trained(directory / folder, saved)
+        sentences.append(f"{what} go to {folder}/superseded")
+    finished_before = (directory / folder / "checkpoint.json").exists()
+    anew = reached < total and (best is None or finished_before)
+    return Fate(name, sentences, lost, 0, anew=anew, begun=bool(best or saved))
+
+
+def _newest_match(job: Job, content: PhaseSlice, directory: Path) -> Match | None:
+    folder = directory / folder_of(job)
+    tokenizer = next(file for file in job.input if file.startswith("results/tokenizers/"))
+    pointers = [file for file in job.input if file.endswith("/checkpoint.json")]
+    before = Position.read(load_state(pointed_directory(directory / pointers[0]))["position"]) if pointers else None
+    plan = plan_of(content, read_list(folder / "rows.json"), read_json(directory / tokenizer), before)
+    found = matches(plan, candidates(folder, directory / "results/runs"))
+    return found[-1] if found else None
 
 
 def costs(fates: Iterable[Fate]) -> list[str]:

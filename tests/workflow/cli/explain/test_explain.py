@@ -17,11 +17,17 @@ from typing import Any
 import pytest
 import yaml
 
+from common.files import sha256_of, write_json
 from common.locks import try_lock
+from corpus.rows.listing import FORMAT as ROWS_FORMAT
 from corpus.sampling.origins import write_origins
+from model.history.plan import plan_of
+from model.history.position import Position
+from model.history.store import load_state, pointed_directory, write_pointer
 from recipe.reading import expand_files, load_recipe
 from recipe.slices.files import to_json
 from recipe.slices.making import phase_slice, source_slice
+from tests.model.history.history_cases import TOKENIZER, write, write_index
 from tests.workflow.cli.typed import ROOT, alasin
 from workflow.cli.explain.dry_run import planned
 from workflow.cli.run import snakemake_arguments
@@ -96,18 +102,31 @@ class Place:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def train(self, phase: str, first: int, slots: int) -> None:
-        """Leave in a phase's folder what 50 steps leave, as far as it is looked at."""
+    def train(self, phase: str, first: int, steps: int = 50) -> None:
+        """Leave in a phase's folder what its rows and some steps leave, as far as it is looked at."""
         content = phase_slice(load_recipe(self.recipe, "recipe"), "one", phase)
-        folder = self.directory / "results/runs/one" / phase
-        saved = folder / "checkpoints" / f"step-{first + 49:08}"
-        saved.mkdir(parents=True)
-        position = {"step": first + 49, "phase_slots": slots}
-        state = {"position": position, "slice": json.loads(content.model_dump_json()), "world_size": 1}
-        (saved / "state.json").write_text(json.dumps(state))
-        (saved / "manifest.json").write_text("{}")
+        results = self.directory / "results"
+        folder = results / "runs/one" / phase
+        parts = [part for stage in content.stages for part in stage.components]
+        indexes = {
+            (part.source, part.rowset): write_index(results / "rows", part.source, part.source, part.rowset)
+            for part in parts
+        }
+        sets = [
+            {"source": source, "rowset": rowset, "index": os.path.relpath(index, folder), "sha256": sha256_of(index)}
+            for (source, rowset), index in indexes.items()
+        ]
+        write_json(folder / "rows.json", {"format": ROWS_FORMAT, "sets": sets})
+        write_json(results / "tokenizers/tiny/manifest.json", TOKENIZER)
+        before = None
+        if first > 1:
+            before = Position.read(
+                load_state(pointed_directory(results / "runs/one/stable/checkpoint.json"))["position"]
+            )
+        last = write(folder, plan_of(content, indexes, TOKENIZER, before), first + steps - 1)
+        write_pointer(folder / "checkpoint.json", last, {})
         row = {"batch_rows": 10, "length": 64, "step_seconds": 2.0, "tokens_per_second": 300, "loss": 5.0}
-        rows = [row | {"step": first + step, "phase_slots": 640 * (step + 1)} for step in range(50)]
+        rows = [row | {"step": first + step, "phase_slots": 640 * (step + 1)} for step in range(steps)]
         (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in rows))
 
 
@@ -126,9 +145,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for job in planned("all", snakemake_arguments([str(place.path)]), place.directory):
         for name in job.output:
             place.file(name).write_text(json.dumps(name))
+    place.train("stable", 1)
+    place.train("annealing", 51)
     place.snakemake("--touch", "--forceall")
-    place.train("stable", 1, 32_000)
-    place.train("annealing", 51, 32_000)
     return place.directory.parent
 
 
@@ -143,14 +162,13 @@ def test_a_finished_file_has_nothing_to_be_done_and_is_named_from_here_or_from_t
     assert place.explain("all") == "all: nothing to be done.\n"
 
 
-def test_a_longer_stage_trains_its_phase_and_those_after_it_anew_and_says_what_is_set_aside(place: Place) -> None:
+def test_a_longer_stage_goes_on_and_those_after_it_are_trained_anew_and_it_says_what_is_set_aside(place: Place) -> None:
     place.recipe["phases"]["stable"]["stages"][0]["tokens"] = 64_000
     assert place.explain() == (
-        f"{MODEL} would be made again by 3 jobs; 64k trained slots would be set aside (one/stable, one/annealing):\n"
+        f"{MODEL} would be made again by 3 jobs; 32k trained slots would be set aside (one/annealing):\n"
         "  Training one, phase stable\n"
         "      its slice of the recipe differs: stages[0].tokens 32000 -> 64000\n"
-        "      trained anew: 64k slots, about 3 min at the speed it had\n"
-        "      50 steps (32k slots) go to results/runs/one/stable/superseded\n"
+        "      goes on from step 50: 32k of 64k slots are trained\n"
         "  Training one, phase annealing\n"
         "      results/runs/one/stable/checkpoint.json is made again\n"
         "      trained anew: 32k slots, about 1 min at the speed it had\n"
@@ -166,18 +184,17 @@ def test_a_dry_run_tells_what_of_a_phase_is_trained_and_would_be_set_aside(place
     assert told.startswith(
         "Training one, phase stable\n"
         "    Updated input files: results/recipe/phase/one.stable.json\n"
-        "    trained anew: 64k slots, about 3 min at the speed it had\n"
-        "    50 steps (32k slots) go to results/runs/one/stable/superseded\n"
+        "    goes on from step 50: 32k of 64k slots are trained\n"
         "Training one, phase annealing\n"
     )
     assert told.endswith(
-        "2 steps would be done, and nothing was.\n64k trained slots would be set aside (one/stable, one/annealing).\n"
+        "2 steps would be done, and nothing was.\n32k trained slots would be set aside (one/annealing).\n"
     )
 
 
 def test_a_forced_phase_that_is_trained_says_that_nothing_would_be_and_what_to_delete(place: Place) -> None:
     told = place.dry_run("--forcerun", "train", "--", CHECKPOINT)
-    kept = "50 steps (32k slots) are kept: only checkpoint.json is written again. To train it anew, delete "
+    kept = "its 32k slots are kept: only checkpoint.json is written. To train it anew, delete "
     assert f"    {kept}finished.json and checkpoints in results/runs/one/stable\n" in told
     assert "set aside" not in told
 
@@ -199,16 +216,27 @@ def test_a_file_that_is_gone_costs_only_itself(place: Place) -> None:
 
 
 def test_a_phase_in_the_middle_goes_on(place: Place) -> None:
+    shutil.rmtree(place.directory / "results/runs/one/annealing/checkpoints")
+    place.train("annealing", 51, steps=25)
     (place.directory / CHECKPOINT).unlink()
-    state = place.directory / "results/runs/one/annealing/checkpoints/step-00000100/state.json"
-    content = json.loads(state.read_text())
-    content["position"]["phase_slots"] = 16_000
-    state.write_text(json.dumps(content))
-    assert "goes on from step 100: 16k of 32k slots are trained" in place.explain(CHECKPOINT)
+    assert "goes on from step 75: 16k of 32k slots are trained" in place.explain(CHECKPOINT)
     place.recipe["phases"]["annealing"]["stages"][0]["learning_rate"] = {"peak": 1e-3}
     told = place.explain(CHECKPOINT)
     assert "its checkpoint is of another slice of the recipe: stages[0].learning_rate.peak 0.003 -> 0.001" in told
     assert "16k trained slots would be set aside (one/annealing)" in told
+
+
+def test_what_another_run_has_trained_is_told_with_the_run(place: Place) -> None:
+    place.recipe["runs"]["two"] = {"model": "tiny", "phases": ["stable"]}
+    shutil.copytree(place.directory / "results/runs/one/stable", place.directory / "results/runs/two/stable")
+    rows = place.directory / "results/runs/two/stable/rows.json"
+    place.snakemake("--touch", str(rows.relative_to(place.directory)))
+    for left in ("checkpoints", "checkpoint.json", "metrics.jsonl"):
+        path = rows.with_name(left)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    told = place.explain("results/runs/two/stable/checkpoint.json")
+    assert "its 32k slots of results/runs/one/stable are kept: only checkpoint.json is written" in told
+    assert "set aside" not in told
 
 
 def test_changed_text_is_named_and_training_is_kept_if_the_rows_come_out_as_before(place: Place) -> None:
@@ -217,7 +245,7 @@ def test_changed_text_is_named_and_training_is_kept_if_the_rows_come_out_as_befo
     assert "../la.jsonl was replaced by a newer one" in told
     assert "where you want that, delete results/corpus/la/manifest.json" in told
     assert "; 64k trained slots are at stake (one/stable, one/annealing):\n" in told
-    assert "50 steps (32k slots) are kept only if what is made again before it comes out as it was" in told
+    assert "50 steps (32k slots) are kept as far as what is made again before it comes out as it was" in told
     assert "set aside" not in told
 
 
