@@ -111,6 +111,7 @@ def _phases(recipe: Recipe) -> Iterator[Problem]:
             batch = list(_batch(f"{key}.batch", stage))
             yield from batch
             yield from _learning_rate(f"{key}.learning_rate", stage)
+            yield from _skip_rows(f"{key}.skip_rows", stage)
             if not batch:
                 yield from _steps(f"{key}.learning_rate", stage)
 
@@ -138,6 +139,15 @@ def _batch(key: str, stage: Stage) -> Iterator[Problem]:
             f"{key}.warmup_steps",
             f"{batch.warmup_steps} steps are some {slots} tokens, more than the stage's {stage.tokens}.",
         )
+
+
+def _skip_rows(key: str, stage: Stage) -> Iterator[Problem]:
+    for first, last in stage.skip_rows:
+        if last < first:
+            yield key, f"[{first}, {last}] ends before it begins; give the first row, then the last."
+    for (_, last), (first, _) in pairwise(stage.skip_rows):
+        if first <= last:
+            yield key, f"a range that begins at row {first} follows one that ends at {last}; put them in order, apart."
 
 
 def _learning_rate(key: str, stage: Stage) -> Iterator[Problem]:

@@ -195,6 +195,8 @@ class Stage(Strict):
     """Mixture it reads."""
     masking_rate: Rate = 0.3
     """Share of the tokens to be predicted."""
+    skip_rows: list[tuple[Size, Size]] = Field(default_factory=list)
+    """First and last of global rows that are not trained on, numbered as metrics and messages number them."""
 
 
 class Phase(Strict):

@@ -77,7 +77,7 @@ class Plan:
             rows, facts = place.rows, _facts(stage, mixed, place.stream)
             total = stage_rows(stage)
             for one in steps(stage):
-                batch = Batch(((rows, rows + one.rows),), one.learning_rate)
+                batch = Batch(passing(rows, one.rows, stage.skip_rows), one.learning_rate)
                 rows = batch.ranges[-1][1]
                 history = _link(history, facts, batch)
                 step, slots = step + 1, slots + one.rows * stage.length
@@ -131,6 +131,23 @@ def plan_of(
             raise UserError(f"no source of the mixture has a row of {stage.length} slots; check its word bins.")
     start = before.next_phase() if before else Position(history=_root(content, tokenizer))
     return Plan(content, blends, start)
+
+
+def passing(first: int, count: int, skipped: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Return the ranges [begin, end) of `count` rows from row `first` on, without the skipped ones.
+
+    `skipped` are ranges [first, last], in order and apart. What is skipped after the last of the rows is not looked at,
+    so that a batch before it is the same as without it.
+    """
+    ranges = []
+    for begin, last in skipped:
+        if begin >= first + count:
+            break
+        if begin > first:
+            ranges.append((first, begin))
+            count -= begin - first
+        first = max(first, last + 1)
+    return (*ranges, (first, first + count))
 
 
 def left_out(blends: Sequence[Blend]) -> list[str]:

@@ -271,7 +271,8 @@ class Phase:
             raise UserError(
                 f"the loss ({summary['loss']}) or the gradient's norm ({norm}) is not a finite number at step "
                 f"{self.position.step}, global rows {first} to {last} of stream {self.position.data.stream}. "
-                f"The newest checkpoint in {self.folder} is from before; lower the learning rate, or look at the rows."
+                f"The newest checkpoint in {self.folder} is from before; go on from it with a lower rate "
+                "(learning_rate.changes of the stage) or without these rows (skip_rows)."
             )
         if not self.log:
             return

@@ -79,6 +79,7 @@ class StageSlice(Strict):
     learning_rate: LearningRate
     rope_theta: float
     masking_rate: float
+    skip_rows: list[tuple[int, int]] = Field(default_factory=list)
     components: list[Component]
 
 

@@ -134,12 +134,12 @@ def _phase(results: Path, run: str, phase: str, before: list[tuple[str, str]]) -
     drawn = {part["source"]: 1000 * (k + 1) for k, part in enumerate(parts)}
     position = {"step": first + STEPS, "slots": (first + STEPS) * 4096, "drawn": drawn}
     versions = {"python": "3.11.2", "torch": "2.13.0+cpu"}
-    state = {"format": 3, "position": position, "slice": content, "world_size": 2, "versions": versions}
+    state = {"format": 4, "position": position, "slice": content, "world_size": 2, "versions": versions}
     write_json(checkpoint / "state.json", state)
     weights = {"name": "weights.safetensors", "bytes": 1, "sha256": f"{phase}-{run}".ljust(64, "0")}
-    write_json(checkpoint / "manifest.json", {"format": 3, "files": [weights]})
+    write_json(checkpoint / "manifest.json", {"format": 4, "files": [weights]})
     pointer = {
-        "format": 3,
+        "format": 4,
         "checkpoint": f"checkpoints/{checkpoint.name}",
         "manifest_sha256": sha256_of(checkpoint / "manifest.json"),
         "slots": position["slots"],

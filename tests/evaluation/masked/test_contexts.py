@@ -106,7 +106,7 @@ def phase(tmp_path: Path, tokenizer_manifest: Path) -> dict[str, Path]:
         directory = tmp_path / "run" / "checkpoints" / f"step-{step:08}"
         encoder = ModernBert(Shape(padded_vocabulary=384, global_rope_theta=1e4, **SHAPE), seed=step)
         position = Position(step=step, slots=16 * step, stage=number, stage_end=end)
-        write_checkpoint(directory, fresh_tensors(encoder), {"format": 3, "position": asdict(position)})
+        write_checkpoint(directory, fresh_tensors(encoder), {"format": 4, "position": asdict(position)})
     write_pointer(tmp_path / "run" / "checkpoint.json", directory, {})
     return paths | {
         "shards": shards,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.history.plan import Plan, Point
+from model.history.plan import Plan, Point, passing
 from recipe.schema import Batch, LearningRate, Optimizer
 from tests.model.history.history_cases import phase, plan, stage
 
@@ -134,3 +134,29 @@ def test_defaults_that_histories_leave_out_never_change():
         "local_rope_theta": 10000.0,
         "norm_eps": 1e-05,
     }
+
+
+@given(
+    st.integers(0, 200),
+    st.integers(1, 60),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(1, 15)), max_size=6),
+)
+def test_a_batch_passes_over_skipped_rows_and_has_as_many_others(first, count, gaps):
+    skipped, end = [], 0
+    for gap, size in gaps:
+        skipped.append((end + gap, end + gap + size - 1))
+        end += gap + size + 1
+    rows = [row for begin, end in passing(first, count, skipped) for row in range(begin, end)]
+    out = {row for begin, last in skipped for row in range(begin, last + 1)}
+    expected = [row for row in range(first, first + count + 200) if row not in out][:count]
+    assert rows == expected
+
+
+def test_steps_before_a_skipped_row_or_a_changed_rate_keep_their_history(folder):
+    before = plan(phase(stage()), folder)
+    skipping = plan(phase(stage(skip_rows=[(95, 104)])), folder)
+    assert agreement(before, skipping) == (9, 9)
+    slower = plan(phase(stage(rate=LearningRate(peak=1e-3, changes={3200: 5e-4}))), folder)
+    assert agreement(before, slower) == (10, 10)
+    assert [point.batch.rows for point in skipping.points()] == [10] * 20
+    assert last(skipping).batch.ranges[-1][1] == 210

@@ -32,6 +32,9 @@ RECIPE = {
             ]
         },
         "whole": {"stages": [PLAIN | {"tokens": 4800}]},
+        "longer": {"stages": [PLAIN | {"tokens": 6240}]},
+        "slower": {"stages": [PLAIN | {"tokens": 4800, "learning_rate": {"peak": 3e-3, "changes": {2400: 1e-3}}}]},
+        "skipping": {"stages": [PLAIN | {"tokens": 4800, "skip_rows": [[100, 121]]}]},
         "halves": {"stages": [PLAIN, PLAIN]},
         "half": {"stages": [PLAIN]},
         "other-half": {"stages": [PLAIN]},
@@ -40,6 +43,7 @@ RECIPE = {
     "runs": {
         "r": {"model": "m", "phases": ["one", "two"]},
         "whole": {"model": "m", "phases": ["whole"]},
+        "edited": {"model": "m", "phases": ["longer", "slower", "skipping"]},
         "halves": {"model": "m", "phases": ["halves"]},
         "split": {"model": "m", "phases": ["half", "other-half"]},
     },
@@ -47,7 +51,7 @@ RECIPE = {
 }
 
 
-def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=96, validation=False):
+def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=96, validation=False, runs=None):
     trainer = [
         sys.executable,
         "-m",
@@ -60,6 +64,7 @@ def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=
     trainer += ["--tokenizer", data / "tokenizers" / "t" / "manifest.json", "--folder", folder]
     trainer += ["--checkpoint-seconds", every, "--micro-batch-slots", micro]
     trainer += ["--previous", previous] if previous else []
+    trainer += ["--runs", runs, "--keep-every-slots", 1] if runs else []
     held_out = ["--validation", data / "validation.json", "--validation-rows", data / "held-out-rows.json"]
     trainer += held_out if validation else []
     launch = [sys.executable, "-m", "slurm.launch", "--cluster", "local", "--processes-per-node", ranks]

@@ -52,6 +52,20 @@ def test_a_stage_split_in_two_and_a_phase_split_in_two_train_the_same_bits(data)
         assert same(tensors, trained["whole"][1])
 
 
+@pytest.mark.parametrize(("edited", "kept"), [("longer", 10), ("slower", 5), ("skipping", 6)])
+def test_a_changed_recipe_trains_only_what_differs_and_to_the_bits_of_training_it_from_nothing(data, edited, kept):
+    runs = data / "edited" / edited
+    finish(data, runs / "before" / "whole", phase="whole", runs=runs, ranks=1)
+    output = finish(data, runs / "after" / edited, phase=edited, runs=runs, ranks=1)
+    assert f"step {kept}\n" in output
+    finish(data, data / "anew" / edited, phase=edited, every=900.0, ranks=1)
+    continued, anew = metrics(runs / "after" / edited), metrics(data / "anew" / edited)
+    assert [line["loss"] for line in continued] == [line["loss"] for line in anew]
+    assert [line["first_row"] for line in continued] == [line["first_row"] for line in anew]
+    assert same(weights(runs / "after" / edited), weights(data / "anew" / edited))
+    assert metrics(runs / "before" / "whole")[:kept] == continued[:kept]
+
+
 SAVE = [f".step-#.part/{name}.safetensors" for name in ("weights", "exp_avg", "exp_avg_sq")]
 PLACES = [
     "open run/metrics.jsonl 1",  # starting up
