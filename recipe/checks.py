@@ -12,8 +12,9 @@ from difflib import get_close_matches
 from itertools import pairwise
 from math import ceil
 
+from recipe.branches import stages_of
 from recipe.evaluation import RetrievalTask, file_name
-from recipe.schedule import rows_before, step_count
+from recipe.schedule import rows_before, stage_rows, step_count
 from recipe.schema import Mixture, Recipe, Stage, WordBin, ancestry, lineage
 
 Problem = tuple[str, str]
@@ -142,6 +143,8 @@ def _batch(key: str, stage: Stage) -> Iterator[Problem]:
 
 
 def _skip_rows(key: str, stage: Stage) -> Iterator[Problem]:
+    if stage.until is not None and stage.until > stage.tokens:
+        yield key.replace("skip_rows", "until"), f"{stage.until} is after the stage's {stage.tokens} tokens."
     for first, last in stage.skip_rows:
         if last < first:
             yield key, f"[{first}, {last}] ends before it begins; give the first row, then the last."
@@ -209,11 +212,12 @@ def _way(recipe: Recipe, name: str, cycles: set[frozenset[str]]) -> Iterator[Pro
         return  # else a branch after an absent phase, told at that run
     phases = [phase for _, phase in before]
     if run.after is not None and run.from_run is not None:
-        if run.after not in phases:
+        if run.after.phase not in phases:
             known = ", ".join(phases) or "none"
-            yield f"runs.{name}.after", f"{run.from_run} has no phase {run.after}; its phases are: {known}."
+            yield f"runs.{name}.after", f"{run.from_run} has no phase {run.after.phase}; its phases are: {known}."
             return
-        phases = phases[: phases.index(run.after) + 1]
+        yield from _point(recipe, name, before)
+        phases = phases[: phases.index(run.after.phase) + 1]
     for index, phase in enumerate(run.phases):
         if phase in phases:
             yield (
@@ -297,6 +301,20 @@ def _retrieval(recipe: Recipe) -> Iterator[Problem]:
         yield f"{key}.learning_rates", "names a rate twice; give each once."
 
 
+def _point(recipe: Recipe, name: str, before: list[tuple[str, str]]) -> Iterator[Problem]:
+    """Check that a run branches off within the phase that it names."""
+    after = recipe.runs[name].after
+    if after is None or after.tokens is None:
+        return
+    owner, phase = next(step for step in before if step[1] == after.phase)
+    try:
+        slots = sum(stage_rows(stage) * stage.length for stage in stages_of(recipe, owner, phase))
+    except KeyError:
+        return  # told where the phase is absent
+    if after.tokens >= slots:
+        yield f"runs.{name}.after.tokens", f"{after.tokens} is not before the end of {phase}, after {slots} slots."
+
+
 def _task(key: str, task: RetrievalTask) -> Iterator[Problem]:
     if bool(task.folder) == bool(task.mteb):
         yield key, "give either the folder of local files or the name of a task of mteb."
@@ -308,6 +326,6 @@ def _final_length(recipe: Recipe, run: str) -> int | None:
     """Return the row length of a run's last stage, or none where its way is broken."""
     try:
         way = lineage(recipe, run)
-        return recipe.phases[way[-1][1]].stages[-1].length if way else None
+        return stages_of(recipe, *way[-1])[-1].length if way else None
     except (KeyError, ValueError):
         return None

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from recipe.branches import branched_from
 from recipe.schema import Recipe, lineage
 from recipe.slices.making import evaluation_slice, phase_slice, train_rows_slice
 from recipe.slices.types import EvaluationSlice, RowsSlice
@@ -60,6 +61,11 @@ def whole_recipe(recipe: Recipe) -> Needs:
 def all_phases(recipe: Recipe) -> list[OwnedPhase]:
     """Return every phase of every run once, in the order of the runs and of their ways."""
     return list(dict.fromkeys(step for run in recipe.runs for step in lineage(recipe, run)))
+
+
+def trained_phases(recipe: Recipe) -> list[OwnedPhase]:
+    """Return the phases that are trained: all but those that are a beginning of another, which takes no training."""
+    return [step for step in all_phases(recipe) if branched_from(recipe, *step) is None]
 
 
 def previous_phase(recipe: Recipe, run: str, phase: str) -> OwnedPhase | None:

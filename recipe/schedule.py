@@ -31,6 +31,10 @@ class Timed(Protocol):
         """Slots that the stage takes, or a few more."""
 
     @property
+    def until(self) -> int | None:
+        """Slots after which it ends, in the middle of its schedule."""
+
+    @property
     def batch(self) -> Batch:
         """Slots in a step."""
 
@@ -58,8 +62,12 @@ class Step(NamedTuple):
 
 
 def step_count(stage: Timed) -> int:
-    """Return how many steps the stage takes: whole batches until its budget of tokens is met."""
-    ends, wanted = _warmup_ends(stage.batch, stage.length), _whole(stage.tokens, stage.length)
+    """Return how many steps the stage takes: whole batches until its budget of tokens is met, or `until`."""
+    return _steps_until(stage, stage.tokens if stage.until is None else min(stage.tokens, stage.until))
+
+
+def _steps_until(stage: Timed, slots: int) -> int:
+    ends, wanted = _warmup_ends(stage.batch, stage.length), _whole(slots, stage.length)
     if wanted <= ends[-1]:
         return bisect_left(ends, wanted)
     return len(ends) - 1 + _whole(wanted - ends[-1], _full_rows(stage))
@@ -167,6 +175,6 @@ def _learning_rate(stage: Timed, number: int, first: int, end: int) -> float:
         return peak * (number + 0.5) / rate.warmup_steps
     if rate.shape == "constant":
         return peak
-    warm = rows_before(stage, rate.warmup_steps)
-    progress = ((first + end) / 2 - warm) / (stage_rows(stage) - warm)
+    warm, whole = rows_before(stage, rate.warmup_steps), rows_before(stage, _steps_until(stage, stage.tokens))
+    progress = ((first + end) / 2 - warm) / (whole - warm)
     return rate.final + (peak - rate.final) * (1.0 - sqrt(progress))

@@ -195,6 +195,8 @@ class Stage(Strict):
     """Mixture it reads."""
     masking_rate: Rate = 0.3
     """Share of the tokens to be predicted."""
+    until: Count | None = None
+    """Ends the stage with the batch that reaches so many slots of it, in the middle of its schedule."""
     skip_rows: list[tuple[Size, Size]] = Field(default_factory=list)
     """First and last of global rows that are not trained on, numbered as metrics and messages number them."""
 
@@ -206,6 +208,19 @@ class Phase(Strict):
     """Stages in order."""
 
 
+def _point(value: Any) -> Any:
+    return {"phase": value} if isinstance(value, str) else value
+
+
+class BranchPoint(Strict):
+    """Where in the way of another run a run branches off."""
+
+    phase: Text
+    """Phase after which, or in which."""
+    tokens: Count | None = None
+    """Slots of that phase after which; its end if not given."""
+
+
 class Run(Strict):
     """A way through phases that ends in a model."""
 
@@ -215,8 +230,8 @@ class Run(Strict):
     """Phases in order; may be empty for a run that only names a point of another."""
     from_run: Text | None = Field(default=None, alias="from")
     """Run whose training this one continues."""
-    after: Text | None = None
-    """Phase of that run after which this one branches off; its last phase if not given."""
+    after: Annotated[BranchPoint, BeforeValidator(_point)] | None = None
+    """Phase of that run after which this one branches off, or a point in it; its last phase if not given."""
 
 
 class Optimizer(Strict):
@@ -232,6 +247,13 @@ class Optimizer(Strict):
     """Not applied to one-dimensional parameters."""
     gradient_clip: Positive = 1.0
     """Largest norm of the gradient over all parameters."""
+
+
+class Checkpoints(Strict):
+    """Which checkpoints are kept, besides the newest two of a phase and the last of each stage."""
+
+    keep_every_tokens: Count | None = None
+    """The first after every so many slots of a run, to go back to or to branch off from; none if not given."""
 
 
 class Recipe(Strict):
@@ -255,6 +277,8 @@ class Recipe(Strict):
     """Name -> a way through phases that ends in one model."""
     optimizer: Optimizer = Optimizer()
     """AdamW, the same for all runs."""
+    checkpoints: Checkpoints = Checkpoints()
+    """Which are kept. It decides nothing of what is trained."""
     evaluation: Evaluation
     """What is measured on each model."""
 
@@ -269,8 +293,10 @@ def lineage(recipe: Recipe, run: str) -> list[tuple[str, str]]:
     way: list[tuple[str, str]] = []
     for owner in ancestry(recipe, run):
         branch = recipe.runs[owner]
-        if branch.after is not None:
-            way = way[: [phase for _, phase in way].index(branch.after) + 1]
+        if (after := branch.after) is not None:
+            place = [phase for _, phase in way].index(after.phase)
+            # Up to a point within it, the phase is one of the branch's own.
+            way = [*way[:place], way[place] if after.tokens is None else (owner, after.phase)]
         way += [(owner, phase) for phase in branch.phases]
     return way
 

@@ -18,6 +18,7 @@ from corpus.demo import interface_text
 from corpus.demo.package_text import COLLECTIONS
 from corpus.sampling.origins import differences, sampled_by
 from corpus.sources.kinds import kind_of, problem_in
+from recipe.branches import branched_from
 from recipe.evaluation import file_name
 from recipe.needs import (
     UNTRAINED,
@@ -37,6 +38,7 @@ from recipe.slices.making import (
     evaluation_slice,
     fertility_slice,
     held_out_rows_slice,
+    keeping_slice,
     phase_slice,
     retrieval_slice,
     retrieval_task_slice,
@@ -67,7 +69,8 @@ class Dag:
     def __init__(self, recipe: Recipe) -> None:
         """Look at a checked recipe."""
         self.recipe = recipe
-        self._phases = {f"{owner}.{phase}": phase_slice(recipe, owner, phase) for owner, phase in all_phases(recipe)}
+        self._owned = all_phases(recipe)
+        self._phases = {f"{owner}.{phase}": phase_slice(recipe, owner, phase) for owner, phase in self._owned}
         self._rows = {name: train_rows_slice(content) for name, content in self._phases.items()}
         self._evaluations = {run: evaluation_slice(recipe, run) for run in recipe.runs}
         self._compared = fertility_slice(recipe)
@@ -98,6 +101,9 @@ class Dag:
         retrieval: dict[str, Strict] = {f"retrieval/{name}": retrieval_task_slice(self.recipe, name) for name in tasks}
         retrieval |= {"retrieval": retrieval_slice(self.recipe)} if tasks else {}
         contents: dict[str, Strict] = {**sources, **tokenizers, **samples, **rows, **held_out, **phases, **evaluations}
+        contents |= {
+            f"keeping/{owner}.{phase}": keeping_slice(self.recipe, owner, phase) for owner, phase in self._owned
+        }
         contents |= {
             f"validation/{run}": validation_slice(self.recipe, each) for run, each in self._evaluations.items()
         }
@@ -211,6 +217,11 @@ class Dag:
         """Return the checkpoint that a phase begins from, or nothing for the first one."""
         before = previous_phase(self.recipe, wildcards.run, wildcards.phase)
         return [pointer(*before)] if before else []
+
+    def branched_from(self, wildcards: Any) -> list[str]:
+        """Return the checkpoint of the phase that a phase is a beginning of, which is trained first; or nothing."""
+        whole = branched_from(self.recipe, wildcards.run, wildcards.phase)
+        return [pointer(*whole)] if whole else []
 
     def previous_argument(self, wildcards: Any) -> str:
         """Return the command line option that names the checkpoint a phase begins from, or nothing."""

@@ -15,7 +15,7 @@ taken. Nothing in a checkpoint is ever executed: there are tensors and JSON, no 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,11 @@ MANIFEST = "manifest.json"
 def directory_of(folder: Path, step: int) -> Path:
     """Return the checkpoint of a step in a folder of them."""
     return folder / f"step-{step:08}"
+
+
+def step_of(directory: Path) -> int:
+    """Return the step that a checkpoint's name tells."""
+    return int(directory.name.removeprefix("step-"))
 
 
 def staged_name(directory: Path) -> Path:
@@ -108,18 +113,10 @@ def load_state(directory: Path) -> dict[str, Any]:
     return state
 
 
-def remove_old(folder: Path, keep: int, every_slots: int = 0) -> None:
-    """Delete checkpoints but the newest `keep`, those that end a stage, and the first after every `every_slots` slots.
-
-    `every_slots` counts the slots of the whole lineage; 0 keeps none for it.
-    """
-    before = 0
-    directories = complete_checkpoints(folder)
-    for directory in directories:
-        position = load_state(directory)["position"]
-        spaced = every_slots and position["slots"] // every_slots > before // every_slots
-        if directory in directories[-keep:] or position["stage_end"] or spaced:
-            before = position["slots"]
+def remove_old(folder: Path, newest: int, kept: Container[int]) -> None:
+    """Delete checkpoints but the newest so many, and those of the steps `kept`."""
+    for directory in complete_checkpoints(folder)[:-newest]:
+        if step_of(directory) in kept:
             continue
         doomed = directory.with_name(f".{directory.name}.old")
         directory.rename(doomed)  # gone in one step: a kill in the middle leaves no half checkpoint behind

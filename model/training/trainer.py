@@ -45,6 +45,7 @@ from common.files import digest_of, read_json
 from common.quantities import amount
 from corpus.rows.listing import read_index, read_list
 from model.history.beginning import Places
+from model.history.keeping import check_room, kept_steps
 from model.history.options import add_options, before, decisive
 from model.history.plan import Point, left_out, plan_of
 from model.history.store import FORMAT, directory_of, pointer_facts, remove_old, write_pointer
@@ -60,7 +61,7 @@ from model.training.validation import Validation
 from model.training.verification import FOREGROUND_SECONDS, Verification, files_read, share
 from recipe.schedule import phase_slots
 from recipe.slices.files import read_slice
-from recipe.slices.types import PhaseSlice, ValidationSlice
+from recipe.slices.types import KeepingSlice, PhaseSlice, ValidationSlice
 
 STOPPED = os.EX_TEMPFAIL
 """Exit status after a checkpoint that was asked for: run the same command again to go on."""
@@ -80,7 +81,6 @@ class Phase:
         self.rows: dict[tuple[str, str], Path] = read_list(arguments.rows)
         self.checkpoint_seconds: float = arguments.checkpoint_seconds
         self.micro_slots: int = arguments.micro_batch_slots
-        self.keep_every_slots: int = arguments.keep_every_slots
         self.stop_asked = False
         for number in STOP_SIGNALS:
             signal.signal(number, self._ask_to_stop)
@@ -95,6 +95,8 @@ class Phase:
         for sentence in left_out(self.plan.blends):
             self.say(sentence)
         self.ends = {point.stage: point for point in self.plan.ends()}
+        keeping = read_slice(arguments.keeping, KeepingSlice) if arguments.keeping else KeepingSlice()
+        self.kept_steps = kept_steps(self.plan, keeping)
         beginning = self._begin(arguments)
         self.position = beginning.position
         self.stretches = list(beginning.state.get("stretches", []))
@@ -165,6 +167,8 @@ class Phase:
         engine = Engine(self.model, self.slice.optimizer)
         engine.load(load_tensors(start) if start else fresh_tensors(model), beginning.state.get("updates", 0))
         count = sum(parameter.numel() for parameter in model.parameters())
+        if self.rank == 0:
+            check_room(self.folder, sum(step > self.position.step for step in self.kept_steps), count)
         self.say(
             f"{count / 1e6:.3g}M parameters, {self.world_size} ranks, {self.device.type}, torch {torch.__version__}"
         )
@@ -301,8 +305,8 @@ class Phase:
         self.progress.show(position.phase_slots, summary["loss"], tokens_per_second, finished)
 
     def _maybe_checkpoint(self, tally: Tally, stream: Stream) -> None:
-        """Save if a stage ends, a rank was told to stop, or rank 0's clock says so; leave if told to stop."""
-        if not (tally.stop or tally.checkpoint_due or self.position.stage_end):
+        """Save if the step is kept, a rank was told to stop, or rank 0's clock says so; leave if told to stop."""
+        if not (tally.stop or tally.checkpoint_due or self.position.step in self.kept_steps):
             return
         began = time.monotonic()
         self.position.data = stream.at(self.position.data.rows)
@@ -311,7 +315,7 @@ class Phase:
         if self.rank == 0:
             folder = self.folder / "checkpoints"
             write_checkpoint(directory_of(folder, self.position.step), tensors, self._state())
-            remove_old(folder, KEPT_CHECKPOINTS, self.keep_every_slots)
+            remove_old(folder, KEPT_CHECKPOINTS, self.kept_steps)
         dist.barrier()
         self.saved = time.monotonic()
         self.save_seconds = self.saved - began
@@ -347,6 +351,11 @@ def main() -> None:
         "checkpoint. At SIGTERM it finishes the step, writes a checkpoint and exits with status 75.",
     )
     add_options(parser)
+    parser.add_argument(
+        "--validation", type=Path, help="JSON slice: what is measured while training (default: nothing)"
+    )
+    parser.add_argument("--validation-rows", type=Path, help="rows.json of the held-out rows that are measured")
+    parser.add_argument("--keeping", type=Path, help="JSON slice: which checkpoints are kept (default: few)")
     parser.add_argument(
         "--validation", type=Path, help="JSON slice: what is measured while training (default: nothing)"
     )

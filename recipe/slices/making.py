@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from recipe.branches import branched_from, stages_of
 from recipe.schema import Documents, Mixture, ModelShape, Recipe, Stage, WordBin, ancestry, lineage
 from recipe.slices.files import to_json
 from recipe.slices.rowsets import rowset
@@ -11,6 +12,7 @@ from recipe.slices.types import (
     Component,
     EvaluationSlice,
     FertilitySlice,
+    KeepingSlice,
     PhaseSlice,
     RetrievalSlice,
     RetrievalTaskSlice,
@@ -75,14 +77,14 @@ def phase_slice(recipe: Recipe, run: str, phase: str) -> PhaseSlice:
         model=shape,
         tokenizer=tokenizer,
         optimizer=recipe.optimizer,
-        stages=[_stage_slice(recipe, stage) for stage in recipe.phases[phase].stages],
+        stages=[_stage_slice(recipe, stage) for stage in stages_of(recipe, way[phases.index(phase)][0], phase)],
     )
 
 
 def evaluation_slice(recipe: Recipe, run: str) -> EvaluationSlice:
     """Return the slice of the evaluation of `run`; raises `KeyError` if the recipe has none of this name."""
     way = lineage(recipe, run)
-    stages = [stage for _, phase in way for stage in recipe.phases[phase].stages]
+    stages = [stage for owner, phase in way for stage in stages_of(recipe, owner, phase)]
     names = _sources(recipe, stages)
     sources = {name: recipe.sources[name].language for name in names}
     shape, tokenizer = _model(recipe, run)
@@ -105,6 +107,16 @@ def evaluation_slice(recipe: Recipe, run: str) -> EvaluationSlice:
         components=_stage_slice(recipe, stages[0]).components,
         lineage=way,
     )
+
+
+def keeping_slice(recipe: Recipe, owner: str, phase: str) -> KeepingSlice:
+    """Return which checkpoints of a phase are kept: at a distance, and where other runs branch off."""
+    points = {
+        run.after.tokens
+        for name, run in recipe.runs.items()
+        if run.after and run.after.tokens and branched_from(recipe, name, run.after.phase) == (owner, phase)
+    }
+    return KeepingSlice(every_tokens=recipe.checkpoints.keep_every_tokens, at_tokens=sorted(points))
 
 
 def validation_slice(recipe: Recipe, evaluation: EvaluationSlice) -> ValidationSlice:

@@ -79,6 +79,7 @@ class StageSlice(Strict):
     learning_rate: LearningRate
     rope_theta: float
     masking_rate: float
+    until: int | None = None
     skip_rows: list[tuple[int, int]] = Field(default_factory=list)
     components: list[Component]
 
@@ -93,6 +94,15 @@ class PhaseSlice(Strict):
     tokenizer: str
     optimizer: Optimizer
     stages: Annotated[list[StageSlice], Field(min_length=1)]
+
+
+class KeepingSlice(Strict):
+    """Which checkpoints of a phase are kept. It decides nothing of the result; a change of it trains nothing again."""
+
+    every_tokens: int | None = None
+    """The first after every so many slots of the run; none for no such."""
+    at_tokens: list[int] = Field(default_factory=list)
+    """And the first after so many slots of the phase each: where other runs branch off."""
 
 
 class EvaluationSlice(Strict):

@@ -14,13 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import UserError
+from recipe.branches import branched_from
+from recipe.needs import trained_phases
 from recipe.reading import load_recipe
+from recipe.schedule import steps
 from recipe.schema import Recipe, WordBin
 from recipe.slices.__main__ import main
 from recipe.slices.files import read_slice, to_json
 from recipe.slices.making import (
     evaluation_slice,
     held_out_rows_slice,
+    keeping_slice,
     phase_slice,
     sample_slice,
     source_slice,
@@ -304,3 +308,39 @@ def test_a_recipe_written_as_json_reads_back_as_the_same_recipe(name: str):
     recipe = load_recipe(yaml.safe_load((CONFIG.parent / f"{name}.yaml").read_text(encoding="utf-8")), name)
     again = json.loads(to_json(recipe))
     assert load_recipe(again, name) == recipe
+
+
+def branching(tokens: int) -> Recipe:
+    """The demo with a run that branches off within the stable phase."""
+    config = demo()
+    config["runs"]["early"] = {
+        "from": "small",
+        "after": {"phase": "stable", "tokens": tokens},
+        "phases": ["annealing-fi"],
+    }
+    return load_recipe(config, "demo")
+
+
+def test_a_run_that_branches_off_within_a_phase_has_its_steps_up_to_there():
+    recipe = branching(50_000)
+    whole, part = phase_slice(recipe, "small", "stable"), phase_slice(recipe, "early", "stable")
+    assert part.run == "early"
+    (stage,) = part.stages
+    taken = list(steps(stage))
+    assert taken == list(steps(whole.stages[0]))[: len(taken)]
+    slots = [(step.first_row + step.rows) * stage.length for step in taken]
+    assert slots[-2] < 50_000 <= slots[-1]
+    assert evaluation_slice(recipe, "early").lineage == [("early", "stable"), ("early", "annealing-fi")]
+
+
+def test_where_a_run_branches_off_a_checkpoint_is_kept_and_the_whole_phase_is_trained_first():
+    recipe = branching(50_000)
+    assert keeping_slice(recipe, "small", "stable").at_tokens == [50_000]
+    assert keeping_slice(recipe, "early", "stable").at_tokens == []
+    assert branched_from(recipe, "early", "stable") == ("small", "stable")
+    assert ("early", "stable") not in trained_phases(recipe)
+
+
+def test_a_point_after_the_end_of_its_phase_is_refused():
+    with pytest.raises(UserError, match=r"runs\.early\.after\.tokens: 900000000 is not before the end of stable"):
+        branching(900_000_000)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from common.errors import UserError
-from recipe.needs import all_phases
+from recipe.needs import trained_phases
 from recipe.schema import Recipe
-from recipe.slices.making import phase_slice
-from recipe.slices.types import PhaseSlice
+from recipe.slices.making import keeping_slice, phase_slice
+from recipe.slices.types import KeepingSlice, PhaseSlice
 from slurm.cluster.cost import billed_per_hour, broken_limits, node_of, training_request, watts
 from slurm.cluster.description import Cluster
 from workflow.plan.estimate import (
@@ -91,15 +91,17 @@ def plan_phases(recipe: Recipe, nodes: Nodes, speeds: Speeds) -> list[Training]:
     """Return every phase of every run, each once, planned."""
     possible = not nodes.impossible()
     planned = []
-    for run, phase in all_phases(recipe):
+    for run, phase in trained_phases(recipe):
         content = phase_slice(recipe, run, phase)
         tokenizer = recipe.tokenizers[content.tokenizer]
         embeddings = ceil(tokenizer.vocabulary / tokenizer.multiple) * tokenizer.multiple
-        planned.append(_plan_phase(content, embeddings, nodes, speeds, possible))
+        planned.append(_plan_phase(content, keeping_slice(recipe, run, phase), embeddings, nodes, speeds, possible))
     return planned
 
 
-def _plan_phase(content: PhaseSlice, embeddings: int, nodes: Nodes, speeds: Speeds, possible: bool) -> Training:
+def _plan_phase(
+    content: PhaseSlice, keeping: KeepingSlice, embeddings: int, nodes: Nodes, speeds: Speeds, possible: bool
+) -> Training:
     """Return a phase, planned; without a walltime, or where no job is `possible`, nothing is known of jobs' starts."""
     slots = steps = busiest = 0
     operations = seconds = 0.0
@@ -123,8 +125,8 @@ def _plan_phase(content: PhaseSlice, embeddings: int, nodes: Nodes, speeds: Spee
         steps=steps,
         gigaflops=operations / slots / 1e9,
         idle=1 - slots / (nodes.ranks * busiest),
-        # The newest two, and those at the ends of stages.
-        kept_bytes=(stages + 2) * checkpoint,
+        # The newest two, those at the ends of stages, and those that the recipe asks for.
+        kept_bytes=(stages + 2 + len(keeping.at_tokens) + slots // (keeping.every_tokens or slots + 1)) * checkpoint,
     )
     if speed is None:
         return training

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from recipe.branches import branched_from
 from recipe.schema import Recipe, lineage
 from slurm.cluster.cost import billing_unit
 from slurm.cluster.description import read_cluster
@@ -83,5 +84,7 @@ def _longest(recipe: Recipe, phases: list[Training]) -> tuple[str, float] | None
     hours = {(phase.run, phase.phase): phase.hours for phase in phases if phase.hours is not None}
     if len(hours) < len(phases):
         return None
-    runs = {run: sum(hours[step] for step in lineage(recipe, run)) for run in recipe.runs}
+    runs = {
+        run: sum(hours[branched_from(recipe, *step) or step] for step in lineage(recipe, run)) for run in recipe.runs
+    }
     return max(runs.items(), key=lambda pair: pair[1])

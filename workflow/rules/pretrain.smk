@@ -12,7 +12,10 @@ rule train:
         tokenizer=dag.tokenizer,
         rows="results/runs/{run}/{phase}/rows.json",
         previous=dag.previous,
-        # What is measured on the way decides nothing of the result: another interval trains nothing again.
+        # Where a run branches off in the middle of a phase, that is trained first, and a checkpoint kept for the run.
+        branched_from=ancient(dag.branched_from),
+        # Which checkpoints are kept and what is measured on the way decides nothing of the result: another interval trains nothing again.
+        keeping=ancient("results/recipe/keeping/{run}.{phase}.json"),
         validation=ancient("results/recipe/validation/{run}.json"),
         held_out=ancient("results/evaluation/{run}/rows.json"),
     output:
@@ -54,7 +57,7 @@ rule train:
         " --folder {params.folder:q} --done {output.checkpoint:q} --shortcut model.history --"
         " python -m model.training.trainer --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
         " --rows {input.rows:q} --folder {params.folder:q} {params.previous} --runs results/runs"
-        " --validation {input.validation:q} --validation-rows {input.held_out:q}"
+        " --keeping {input.keeping:q} --validation {input.validation:q} --validation-rows {input.held_out:q}"
         " --micro-batch-slots {resources.micro_batch_slots}"
         " --checkpoint-seconds {resources.checkpoint_seconds} 2>&1 >&3"
         " | tee -ai {log:q} >&2; }} 3>&1"

@@ -14,7 +14,7 @@ from recipe.needs import Rows, all_phases, rows_of
 from recipe.reading import load_recipe
 from recipe.slices.files import to_json
 from recipe.slices.making import phase_slice, source_slice, tokenizer_slice, train_rows_slice
-from recipe.slices.types import ValidationSlice
+from recipe.slices.types import KeepingSlice, ValidationSlice
 from tests.model.training.small_phases import (
     COMMON,
     LANGUAGES,
@@ -47,6 +47,7 @@ def data(tmp_path_factory):
         write_list(make_rows(wanted, folder / "shards", folder / "rows", 1), folder / f"{phase}-rows.json")
     content = ValidationSlice(every_tokens=1200, rows=3, length=32, seed=1, masking_rate=0.3, languages=LANGUAGES)
     (folder / "validation.json").write_text(to_json(content), encoding="utf-8")
+    (folder / "keeping.json").write_text(to_json(KeepingSlice(every_tokens=1)), encoding="utf-8")
     held_out = [Rows("t", language, "validation", "32") for language in LANGUAGES]
     write_list(make_rows(held_out, folder / "shards", folder / "rows", 1), folder / "held-out-rows.json")
     return folder

@@ -64,7 +64,7 @@ def command(data, folder, ranks=2, phase="one", previous=None, every=0.0, micro=
     trainer += ["--tokenizer", data / "tokenizers" / "t" / "manifest.json", "--folder", folder]
     trainer += ["--checkpoint-seconds", every, "--micro-batch-slots", micro]
     trainer += ["--previous", previous] if previous else []
-    trainer += ["--runs", runs, "--keep-every-slots", 1] if runs else []
+    trainer += ["--runs", runs, "--keeping", data / "keeping.json"] if runs else []
     held_out = ["--validation", data / "validation.json", "--validation-rows", data / "held-out-rows.json"]
     trainer += held_out if validation else []
     launch = [sys.executable, "-m", "slurm.launch", "--cluster", "local", "--processes-per-node", ranks]

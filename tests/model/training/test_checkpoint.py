@@ -94,18 +94,11 @@ def test_a_full_disk_leaves_the_checkpoint_before_it_and_one_sentence(small_disk
     assert store.damage(older) is None
 
 
-def test_the_newest_and_the_last_of_each_stage_are_kept(tmp_path):
+def test_the_newest_and_those_of_chosen_steps_are_kept(tmp_path):
     for step in range(1, 8):
-        write(tmp_path, step, stage_end=step == 3)
-    store.remove_old(tmp_path, keep=2)
-    assert [path.name[-1] for path in store.complete_checkpoints(tmp_path)] == ["3", "6", "7"]
-
-
-def test_one_is_kept_for_every_so_many_slots_whatever_is_removed_before_it(tmp_path):
-    for step in range(1, 12):
         write(tmp_path, step)
-        store.remove_old(tmp_path, keep=1, every_slots=350)
-    assert [path.name[-2:] for path in store.complete_checkpoints(tmp_path)] == ["04", "07", "11"]
+        store.remove_old(tmp_path, 2, {3, 5})
+    assert [path.name[-1] for path in store.complete_checkpoints(tmp_path)] == ["3", "5", "6", "7"]
 
 
 def test_a_checkpoint_whose_writer_was_killed_between_two_renames_gets_its_name_later(tmp_path):
