@@ -357,12 +357,6 @@ def main() -> None:
     parser.add_argument("--validation-rows", type=Path, help="rows.json of the held-out rows that are measured")
     parser.add_argument("--keeping", type=Path, help="JSON slice: which checkpoints are kept (default: few)")
     parser.add_argument(
-        "--validation", type=Path, help="JSON slice: what is measured while training (default: nothing)"
-    )
-    parser.add_argument("--validation-rows", type=Path, help="rows.json of the held-out rows that are measured")
-    kept = "keep a checkpoint every so many slots of the run, besides the newest and each stage's last (default: none)"
-    parser.add_argument("--keep-every-slots", type=int, default=0, help=kept)
-    parser.add_argument(
         "--micro-batch-slots",
         type=int,
         default=8192,
