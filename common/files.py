@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,23 @@ def full_disk_names(path: Path) -> Iterator[None]:
         if error.filename is None and error.errno in NO_SPACE:
             error.filename = str(path)
         raise
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or a durable copy where the file system has no hard links; `target` is replaced.
+
+    Raises:
+        FileNotFoundError: there is no `source`.
+    """
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)
+        with open(target, "rb+") as stream:
+            os.fsync(stream.fileno())
 
 
 def fsync_directory(directory: Path) -> None:

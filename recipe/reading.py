@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails
 from common.errors import UserError
 from common.files import each_once, matching_files
 from recipe.checks import problems, suggestion
-from recipe.schema import Recipe, Source
+from recipe.schema import Documents, Recipe
 from recipe.types import LANGUAGE, NAME, TOKENIZER
 
 Location = tuple[int | str, ...]
@@ -125,12 +125,12 @@ def load_recipe(config: Any, where: str) -> Recipe:
     raise UserError("\n".join(" ".join(f"{where}: {key}: {sentence}".split()) for key, sentence in found))
 
 
-def expand_files(source: Source) -> list[str]:
+def expand_files(source: Documents) -> list[str]:
     """Return the files of a source, sorted, each once. A pattern without wildcard stays, whether it exists or not."""
     return sorted(each_once(_named(source))[0])
 
 
-def _named(source: Source) -> list[str]:
+def _named(source: Documents) -> list[str]:
     """Return the paths that a source names in the order of sampling: of a file's names the first counts."""
     return [
         path for pattern in source.files for path in (matching_files(pattern) if glob.has_magic(pattern) else [pattern])

@@ -6,7 +6,6 @@ alone (`recipe.needs`). All paths are relative to Snakemake's working directory.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,7 @@ from common.errors import UserError
 from common.files import atomic_file
 from corpus.demo import interface_text
 from corpus.demo.package_text import COLLECTIONS
-from corpus.sampling.origins import differences, sampled_by
+from corpus.sampling.origins import differences, same_source, sampled_by, slice_digest
 from corpus.sources.kinds import kind_of, problem_in
 from recipe.branches import branched_from
 from recipe.evaluation import file_name
@@ -133,7 +132,8 @@ class Dag:
 
     def missing(self) -> list[str]:
         """Return a sentence for each source pattern that matches no file, and each absent file of a retrieval."""
-        found = missing_files(self.recipe, PACKAGE_TEXT, self._sampled)
+        renamed = {name for name, digest in self._digests.items() if same_source(Path(manifest(name)), digest)}
+        found = missing_files(self.recipe, PACKAGE_TEXT, self._sampled | renamed)
         found += [
             f"evaluation.tokenizers: {name} does not exist; put the tokenizer there or mend the path."
             for name in self.recipe.evaluation.tokenizers
@@ -151,10 +151,11 @@ class Dag:
     @cached_property
     def _sampled(self) -> set[str]:
         """Sources that are sampled as the recipe asks, which need their raw files no more."""
-        digests = {
-            name: hashlib.sha256(self.slices[f"source/{name}"].encode()).hexdigest() for name in self.recipe.sources
-        }
-        return {name for name, digest in digests.items() if sampled_by(Path(manifest(name)), digest)}
+        return {name for name, digest in self._digests.items() if sampled_by(Path(manifest(name)), digest)}
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return {name: slice_digest(source_slice(self.recipe, name)) for name in self.recipe.sources}
 
     @cached_property
     def other_files(self) -> dict[str, list[str]]:

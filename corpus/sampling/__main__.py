@@ -8,8 +8,10 @@ from pathlib import Path
 from common.errors import UserError, run_command
 from corpus.sampling.account import Account
 from corpus.sampling.documents import SPLITS
+from corpus.sampling.renamed import take_over
 from corpus.sampling.sample import COMMAND, sample
 from corpus.sources.readers import source_files
+from recipe.reading import expand_files
 from recipe.slices.files import read_slice
 from recipe.slices.types import SourceSlice
 
@@ -44,6 +46,11 @@ def main() -> None:
     if arguments.part_bytes is not None and arguments.part_bytes < 1:
         raise UserError(f"--part-bytes is {arguments.part_bytes}; give at least 1.")
     source = read_slice(arguments.slice, SourceSlice)
+    present = [name for name in expand_files(source) if Path(name).is_file()]
+    if arguments.files is None and (made := take_over(source, arguments.output, present)):
+        documents = ", ".join(f"{made['splits'][split]['documents']:,} {split}" for split in SPLITS)
+        print(f"{source.name}: sampled before under another name, which is taken over: {documents}")
+        return
     files, again = source_files(arguments.files or source.files)
     account = sample(source, files, arguments.output, arguments.workers, arguments.part_bytes)
     _tell(account, source, len(files))

@@ -5,6 +5,8 @@ A part is a Parquet file of documents; a manifest names the parts of each split,
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{path} is not a manifest of documents of format {FORMAT}; delete it and run again to remake it."
         )
     return manifest
+
+
+def text_digest(manifest: Mapping[str, Any]) -> str:
+    """Return SHA-256 of what a manifest lists, but for the name of its source: of the same documents it is the same."""
+    parts = [[entry["sha256"] for entry in manifest["splits"][split]["files"]] for split in SPLITS]
+    return hashlib.sha256(json.dumps([manifest["language"], parts]).encode()).hexdigest()
 
 
 def manifests_by_source(paths: Iterable[Path], wanted: Collection[str], trained: str) -> dict[str, Path]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from common.files import read_json, write_json
+from recipe.slices.files import to_json
+from recipe.slices.types import SourceSlice
 
 ORIGINS = "origins.json"
 FORMAT = 1
@@ -41,22 +43,33 @@ def describe(path: Path) -> dict[str, Any]:
     }
 
 
-def write_origins(manifest: Path, files: Iterable[Path], slice_digest: str) -> None:
+def write_origins(manifest: Path, files: Iterable[Path], digest: str) -> None:
     """Write what a source was sampled from beside its manifest, which is still to be written.
 
     Args:
         manifest: of the source's documents.
         files: that were read.
-        slice_digest: of the slice of the recipe that decided what was kept.
+        digest: `slice_digest` of what decided which documents were kept.
     """
-    content = {"format": FORMAT, "slice": slice_digest, "files": [describe(path) for path in files]}
+    content = {"format": FORMAT, "slice": digest, "files": [describe(path) for path in files]}
     write_json(manifest.with_name(ORIGINS), content)
 
 
-def sampled_by(manifest: Path, slice_digest: str) -> bool:
-    """Return whether a source has been sampled, by this slice; if so, it needs its raw files no more."""
+def slice_digest(source: SourceSlice) -> str:
+    """Return SHA-256 of all that a slice says of a source, but for the source's name."""
+    return hashlib.sha256(to_json(source.model_copy(update={"name": ""})).encode()).hexdigest()
+
+
+def sampled_by(manifest: Path, digest: str) -> bool:
+    """Return whether a source has been sampled, by the slice of this digest; if so, it needs its raw files no more."""
     path = manifest.with_name(ORIGINS)
-    return manifest.is_file() and path.is_file() and read_json(path).get("slice") == slice_digest
+    return manifest.is_file() and path.is_file() and read_json(path).get("slice") == digest
+
+
+def same_source(manifest: Path, digest: str) -> list[Path]:
+    """Return the manifests of the same source under other names, which lie beside the folder of a source's own."""
+    others = sorted(manifest.parent.parent.glob(f"*/{manifest.name}"))
+    return [other for other in others if other.parent.name != manifest.parent.name and sampled_by(other, digest)]
 
 
 def differences(manifest: Path, present: Iterable[str]) -> list[str]:

@@ -58,10 +58,10 @@ def part_name(what: str, unit: int, number: int, suffix: str = "parquet") -> str
 def key_of(source: SourceSlice, unit: Iterable[Span], part_bytes: int) -> str:
     """Return a digest of all that decides a part: the format, the slice, and the unit with its files' sizes and times.
 
-    `files` and `max_rejected` of the slice are left out: the unit says which files, and the share of rejects is judged
-    when all parts are there.
+    `name`, `files` and `max_rejected` of the slice are left out: a name decides nothing, the unit says which files, and
+    the share of rejects is judged when all parts are there.
     """
-    slice_ = source.model_dump(mode="json", exclude={"files", "max_rejected"})
+    slice_ = source.model_dump(mode="json", exclude={"name", "files", "max_rejected"})
     decides = [FORMAT, slice_, [asdict(span) for span in unit], part_bytes]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 

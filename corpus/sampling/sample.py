@@ -10,7 +10,6 @@ document read is in a split or dropped for a counted reason; rejects are counted
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,11 +21,10 @@ from common.workers import map_in_processes
 from corpus.sampling.account import Account
 from corpus.sampling.documents import FORMAT
 from corpus.sampling.making import Task, make_parts
-from corpus.sampling.origins import write_origins
+from corpus.sampling.origins import slice_digest, write_origins
 from corpus.sampling.parts import Part, finished_parts, key_of, remove_others
 from corpus.sources.readers import Span, plan
 from corpus.sources.spans import unit_bytes_for
-from recipe.slices.files import to_json
 from recipe.slices.types import SourceSlice
 
 COMMAND = "python -m corpus.sampling"
@@ -70,7 +68,7 @@ def sample(
     _refuse_too_many_rejects(account, source)
     if not account.documents.total():
         raise UserError(_nothing_left(account, source, files))
-    write_origins(manifest, files, hashlib.sha256(to_json(source).encode()).hexdigest())
+    write_origins(manifest, files, slice_digest(source))
     write_json(manifest, _manifest(account, source))
     return account
 

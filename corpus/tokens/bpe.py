@@ -20,14 +20,14 @@ import pyarrow as pa
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from common.errors import run_command
-from common.files import atomic_file, sha256_of, write_json
+from common.files import atomic_file, read_json, sha256_of, write_json
 from corpus.sampling.documents import manifests_by_source
 from corpus.tokens.encoding import FORMAT, TOKENIZER
 from corpus.tokens.merges import learn_merges
 from corpus.tokens.pretokens import MOST_SPACES, add_up, byte_characters
 from corpus.tokens.pruning import give_memory_back
 from corpus.tokens.special import CLS, SEP, SPECIAL_TOKENS
-from corpus.tokens.words import WordCounter, count_words, language_words, tell_pruned
+from corpus.tokens.words import WordCounter, count_words, language_words, read_words, tell_pruned
 from recipe.slices.files import read_slice
 from recipe.slices.making import sample_slice
 from recipe.slices.types import TokenizerSlice
@@ -35,6 +35,10 @@ from recipe.slices.types import TokenizerSlice
 COMMAND = "python -m corpus.tokens.bpe"
 SPACE_RUNS = tuple(" " * spaces for spaces in range(2, MOST_SPACES + 1))
 _ADDED = [*SPECIAL_TOKENS, *SPACE_RUNS]
+TRAINED_ON = "trained_on.json"
+"""What a tokenizer was trained on, beside it: it is not trained again on the same."""
+TRAINING = 1
+"""Counts up when training comes out otherwise on the same words."""
 
 
 def train(texts: Iterable[str], vocabulary: int, word_bytes: int = 2**30) -> Tokenizer:
@@ -121,8 +125,7 @@ def make(
     output.unlink(missing_ok=True)
     words = words or output.parent / "words" / "manifest.json"
     counted = count_words(sample_slice(recipe), manifests, words, workers)
-    tokenizer = train_on_words(_groups(recipe, words), recipe.vocabulary)
-    write_tokenizer(tokenizer, output.parent)
+    tokenizer = _trained(recipe, words, output.parent)
     vocabulary = tokenizer.get_vocab_size()
     manifest = {
         "format": FORMAT,
@@ -138,6 +141,21 @@ def make(
     if sentence := tell_pruned(counted, recipe.word_bytes):
         print(sentence)
     return manifest
+
+
+def _trained(recipe: TokenizerSlice, words: Path, directory: Path) -> Tokenizer:
+    """Return the tokenizer of a directory; it is trained unless it is there and was trained on the same words."""
+    counted = {language: entry["sha256"] for language, entry in read_words(words)["languages"].items()}
+    decides = {"training": TRAINING, "words": counted, "vocabulary": recipe.vocabulary, "objective": recipe.objective}
+    told, path = directory / TRAINED_ON, directory / TOKENIZER
+    if told.is_file() and path.is_file() and read_json(told) == decides | {"fingerprint": sha256_of(path)}:
+        print(f"{recipe.name}: trained before on the same words")
+        return Tokenizer.from_file(str(path))
+    told.unlink(missing_ok=True)
+    tokenizer = train_on_words(_groups(recipe, words), recipe.vocabulary)
+    write_tokenizer(tokenizer, directory)
+    write_json(told, decides | {"fingerprint": sha256_of(path)})
+    return tokenizer
 
 
 def _groups(recipe: TokenizerSlice, words: Path) -> list[pa.Table]:

@@ -12,7 +12,7 @@ import argparse
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from common.columns import Column, whole, write_columns
 from common.errors import UserError, run_command
-from common.files import read_json, sha256_of, write_json
+from common.files import link_or_copy, read_json, sha256_of, write_json
 from common.workers import map_in_processes
 from corpus.sampling.documents import SPLITS, part_texts, read_manifest
 from corpus.tokens.comparing import COMPARED_CHARACTERS, COMPARED_EVERY, COMPARED_TEXTS, refuse_difference
@@ -174,6 +174,7 @@ def make(documents: Path, tokenizer: Path, output: Path, engine: Engine, workers
     processes, threads = share_out([part["bytes"] for part in parts], workers)
     tasks = [Task(documents, part, tokenizer, told.fingerprint, engine, output.parent, threads) for part in parts]
     _remove_strangers(output.parent, {task.stem for task in tasks})
+    _take_over(tasks)
     try:
         # Here, so that processes which are forked have them.
         for name in {engine, REFERENCE} if processes > 1 else ():
@@ -199,6 +200,21 @@ def make(documents: Path, tokenizer: Path, output: Path, engine: Engine, workers
     }
     write_json(output, result)
     return result
+
+
+def _take_over(tasks: Sequence[Task]) -> None:
+    """Give shards of the same documents a second name here, where the source was tokenized under another name."""
+    absent = [task for task in tasks if not task.record()]
+    if not absent:
+        return
+    own = absent[0].directory
+    for other in sorted(path for path in own.parent.iterdir() if path.is_dir() and path != own):
+        if not replace(absent[0], directory=other).record():
+            continue
+        for task in (task for task in absent if replace(task, directory=other).record()):
+            for suffix in ("ids", "json"):  # the record last
+                link_or_copy(other / f"{task.stem}.{suffix}", own / f"{task.stem}.{suffix}")
+        return
 
 
 def share_out(sizes: Sequence[int], workers: int) -> tuple[int, int]:

@@ -27,12 +27,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from common.errors import UserError, run_command
-from common.files import atomic_file, read_json, sha256_of, write_json
+from common.files import atomic_file, read_json, write_json
 from common.listed import describe, refuse_changed
 from common.workers import map_in_processes
-from corpus.sampling.documents import manifests_by_source, part_texts, read_manifest
+from corpus.sampling.documents import manifests_by_source, part_texts, read_manifest, text_digest
 from corpus.tokens.pretokens import COUNTS, add_up, count_chunks, words_of
 from corpus.tokens.pruning import Bounded, Pruned, budgets, give_memory_back, prune
+from corpus.tokens.renamed import take_over
 from recipe.slices.files import read_slice
 from recipe.slices.types import SampleSlice
 
@@ -175,10 +176,12 @@ def count_words(recipe: SampleSlice, manifests: Mapping[str, Path], output: Path
     give_memory_back()
     made_from = {
         "sample": recipe.model_dump(mode="json"),
-        "documents": {source: sha256_of(path) for source, path in manifests.items()},
+        "documents": {source: text_digest(read_manifest(path)) for source, path in manifests.items()},
     }
     if output.exists() and (manifest := read_words(output))["made_from"] == made_from:
         return manifest
+    if taken := take_over(made_from, output):
+        return taken
     output.unlink(missing_ok=True)
     tasks = _part_tasks(recipe, manifests, output.parent / PARTS)
     for _ in map_in_processes(count_part, tasks, workers):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common.errors import UserError
-from common.files import read_json, write_json
+from common.files import link_or_copy, read_json, write_json
 from common.listed import describe
 from model.history.plan import Plan, Point
 from model.history.position import Position
@@ -134,19 +134,8 @@ def take_over(candidate: Candidate, target: Path, state: dict[str, Any]) -> None
     manifest = read_json(candidate.directory / MANIFEST)
     entries = [entry for entry in manifest["files"] if entry["name"] != STATE]
     for entry in entries:
-        _link(candidate.directory / entry["name"], staged / entry["name"])
+        link_or_copy(candidate.directory / entry["name"], staged / entry["name"])
     write_json(staged / STATE, state)
     files = sorted([*entries, describe(staged / STATE)], key=lambda entry: str(entry["name"]))
     write_json(staged / MANIFEST, manifest | {"files": files})
     put_in_place(staged, target)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
-        with open(target, "rb+") as stream:
-            os.fsync(stream.fileno())

@@ -57,7 +57,7 @@ def alive(process):
 
 
 def test_killed_in_the_middle_and_run_again_gives_the_same_bytes_and_no_worker_lives_on(tmp_path, slow_source):
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    killed, whole = tmp_path / "killed" / "x", tmp_path / "whole" / "x"  # else one is taken over for the other
     process = subprocess.Popen(command(slow_source, killed / "manifest.json", *TWO), cwd=ROOT)
     while not list(killed.glob(".train-*.part")):
         assert process.poll() is None

@@ -254,10 +254,11 @@ def test_killed_every_moment_until_done_gives_the_bytes_of_a_run_left_alone(tmp_
         command += ["--output", out / "manifest.json", "--part-bytes", "120000"]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    alone = start(tmp_path / "alone")
+    # Apart: one would be taken over for the other, as a source that was renamed.
+    alone = start(tmp_path / "alone" / "x")
     assert alone.wait() == 0, alone.stdout.read()
     chance = random.Random(2)
-    killed, kills, finished = tmp_path / "killed", 0, 0
+    killed, kills, finished = tmp_path / "killed" / "x", 0, 0
     while True:
         process = start(killed)
         wanted = finished + chance.randrange(2, 6)
@@ -273,4 +274,4 @@ def test_killed_every_moment_until_done_gives_the_bytes_of_a_run_left_alone(tmp_
         finished = len(list(killed.glob("part-*.json")))
     assert process.returncode == 0, process.stdout.read()
     assert kills >= 2
-    assert bytes_below(killed) == bytes_below(tmp_path / "alone")
+    assert bytes_below(killed) == bytes_below(tmp_path / "alone" / "x")

@@ -73,7 +73,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory, documents: Path) -> Path
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, documents: Path, tokenizer: Path) -> Path:
-    output = tmp_path_factory.mktemp("shards") / "manifest.json"
+    output = tmp_path_factory.mktemp("shards") / "made" / "manifest.json"
     make(documents, tokenizer, output, "tokie", workers=2)
     return output
 
@@ -103,8 +103,9 @@ def test_ids_and_words_of_every_document_stand_once_in_order(
 def test_the_same_bytes_with_any_number_of_processes_and_any_engine(
     made: Path, documents: Path, tokenizer: Path, tmp_path: Path, engine: Engine, workers: int
 ) -> None:
-    make(documents, tokenizer, tmp_path / "manifest.json", engine, workers)
-    assert checksums(tmp_path / "manifest.json") == checksums(made)
+    output = tmp_path / "own" / "manifest.json"
+    make(documents, tokenizer, output, engine, workers)
+    assert checksums(output) == checksums(made)
 
 
 @pytest.mark.parametrize(
@@ -150,14 +151,14 @@ def test_killed_again_and_again_it_keeps_what_is_finished_and_ends_with_the_same
 def test_a_damaged_or_missing_shard_and_one_of_other_documents_are_made_again(
     made: Path, documents: Path, tokenizer: Path, tmp_path: Path
 ) -> None:
-    output = tmp_path / "manifest.json"
+    output = tmp_path / "own" / "manifest.json"
     make(documents, tokenizer, output, "tokie", workers=1)
-    (tmp_path / "train-00000.ids").unlink()
-    os.truncate(tmp_path / "train-00001.ids", 100)
-    record = read_json(tmp_path / "train-00002.json")
-    write_json(tmp_path / "train-00002.json", {**record, "documents_sha256": "of others"})
-    (tmp_path / "train-00077.ids").write_bytes(b"of a part that is no more")
-    (tmp_path / ".train-00003.ids.12.part").write_bytes(b"of a kill")
+    (output.parent / "train-00000.ids").unlink()
+    os.truncate(output.parent / "train-00001.ids", 100)
+    record = read_json(output.parent / "train-00002.json")
+    write_json(output.parent / "train-00002.json", {**record, "documents_sha256": "of others"})
+    (output.parent / "train-00077.ids").write_bytes(b"of a part that is no more")
+    (output.parent / ".train-00003.ids.12.part").write_bytes(b"of a kill")
     make(documents, tokenizer, output, "tokie", workers=1)
     assert checksums(output) == checksums(made)
 
@@ -179,8 +180,8 @@ def test_an_engine_that_errs_stops_the_stage_with_the_document(
 
     monkeypatch.setattr(corpus.tokens.encoding, "open_engine", wrong)
     with pytest.raises(UserError, match=r"document 0 .from 0. of .*train-0000\d\.parquet .* `engine: tokenizers`"):
-        make(documents, tokenizer, tmp_path / "manifest.json", "tokie", workers=1)
-    assert not (tmp_path / "manifest.json").exists()
+        make(documents, tokenizer, tmp_path / "own" / "manifest.json", "tokie", workers=1)
+    assert not (tmp_path / "own" / "manifest.json").exists()
 
 
 def test_a_changed_part_and_a_foreign_manifest_are_told(documents: Path, tokenizer: Path, tmp_path: Path) -> None:

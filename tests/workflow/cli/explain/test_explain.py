@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import os
 import shutil
@@ -20,12 +19,11 @@ import yaml
 from common.files import sha256_of, write_json
 from common.locks import try_lock
 from corpus.rows.listing import FORMAT as ROWS_FORMAT
-from corpus.sampling.origins import write_origins
+from corpus.sampling.origins import slice_digest, write_origins
 from model.history.plan import plan_of
 from model.history.position import Position
 from model.history.store import load_state, pointed_directory, write_pointer
 from recipe.reading import expand_files, load_recipe
-from recipe.slices.files import to_json
 from recipe.slices.making import phase_slice, source_slice
 from tests.model.history.history_cases import TOKENIZER, write, write_index
 from tests.workflow.cli.typed import ROOT, alasin
@@ -138,7 +136,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place.file(name).write_text('{"text": "anvil"}\n')
     with chdir(place.directory):
         for name, source in (recipe := load_recipe(place.recipe, "recipe")).sources.items():
-            digest = hashlib.sha256(to_json(source_slice(recipe, name)).encode()).hexdigest()
+            digest = slice_digest(source_slice(recipe, name))
             files = list(map(Path, expand_files(source)))
             Path(f"results/corpus/{name}").mkdir(parents=True)
             write_origins(Path(f"results/corpus/{name}/manifest.json"), files, digest)
