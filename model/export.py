@@ -27,6 +27,7 @@ from corpus.tokens.encoding import read_encoder
 from corpus.tokens.special import CLS, PAD, SEP
 from model.history.store import open_checkpoint
 from model.modernbert import ModernBert, Shape
+from model.training.checkpoint import load_weights
 from recipe.slices.files import read_slice
 from recipe.slices.types import PhaseSlice
 
@@ -172,7 +173,7 @@ def main() -> None:
         global_rope_theta=last.rope_theta,
         **phase.model.model_dump(),
     )
-    weights = load_file(open_checkpoint(arguments.checkpoint) / "weights.safetensors")
+    weights = load_weights(open_checkpoint(arguments.checkpoint))
     directory = arguments.output.parent
     export(weights, shape, last.length, arguments.tokenizer, directory)
     count = sum(tensor.numel() for tensor in weights.values())

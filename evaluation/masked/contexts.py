@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from common.errors import run_command
 from common.files import read_json
@@ -31,6 +30,7 @@ from model.history.position import Position
 from model.history.store import stage_ends
 from model.masking import MaskedRow
 from model.modernbert import ModernBert, Shape
+from model.training.checkpoint import load_weights
 from recipe.slices.files import read_slice
 from recipe.slices.types import EvaluationSlice, PhaseSlice
 
@@ -105,7 +105,7 @@ def kept_encoders(phase: PhaseSlice, pointer: Path, padded_vocabulary: int) -> I
         theta = phase.stages[position.stage].rope_theta
         shape = Shape(padded_vocabulary=padded_vocabulary, global_rope_theta=theta, **phase.model.model_dump())
         encoder = ModernBert(shape, None)
-        encoder.load_state_dict(load_file(directory / "weights.safetensors"))
+        encoder.load_state_dict(load_weights(directory))
         yield position, encoder.eval()
 
 

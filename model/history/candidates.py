@@ -19,9 +19,8 @@ from common.files import link_or_copy, read_json, write_json
 from common.listed import describe
 from model.history.plan import Plan, Point
 from model.history.position import Position
-from model.history.store import FORMAT, MANIFEST, damage, put_in_place, staged_name
+from model.history.store import FORMAT, MANIFEST, STATE, damage, put_in_place, staged_name
 
-STATE = "state.json"
 PLACES = ("*/*/checkpoints/step-*", "*/*/superseded/*/checkpoints/step-*")
 """Where checkpoints lie below the folder of all runs."""
 OWN = ("checkpoints/step-*", "superseded/*/checkpoints/step-*")
@@ -128,7 +127,7 @@ def take_over(candidate: Candidate, target: Path, state: dict[str, Any]) -> None
     Raises:
         FileNotFoundError: the candidate is gone; nothing is made then.
     """
-    staged = staged_name(target)
+    staged = staged_name(target, "taken")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     manifest = read_json(candidate.directory / MANIFEST)

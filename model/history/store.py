@@ -1,21 +1,26 @@
 """Checkpoints on disk, but for their tensors: complete, or not there.
 
-A checkpoint is a directory `step-<eight digits>` of safetensors files, `state.json`, and `manifest.json` with the size
-and SHA-256 of each. It is written under a staged name, synced to disk, and renamed; the manifest is its last file.
-Whoever loads one verifies it first. One that fails is set aside, under a name that says so, and the one before it is
-taken. Nothing in a checkpoint is ever executed: there are tensors and JSON, no pickles.
+A checkpoint is a directory `step-<eight digits>` of safetensors files, one of each rank that wrote it, `state.json`,
+and `manifest.json` with the size and SHA-256 of each. It is written under a staged name, synced to disk, and renamed;
+the manifest is its last file. The staged name holds the number of the attempt, so that what a killed one has left is
+never taken for a part of another's. Whoever loads a checkpoint verifies it first. One that fails is set aside, under a
+name that says so, and the one before it is taken. Nothing in it is ever executed: there are tensors and JSON, no
+pickles.
 
     checkpoints/
-        step-00001200/      weights, exp_avg, exp_avg_sq .safetensors   fp32, named as the model's state dict
-                            state.json                                  where training stands
-                            manifest.json                               sizes and checksums of the others
+        step-00001200/      shard-00000-of-00002.safetensors    fp32; see model/training/checkpoint.py
+                            shard-00001-of-00002.safetensors
+                            state.json                          where training stands
+                            manifest.json                       sizes and checksums of the others
+        .step-00001300.4711.part/
         damaged-step-00001300/
 """
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +31,10 @@ from common.listed import problem_with
 from model.history.position import Position
 from recipe.slices.types import PhaseSlice
 
-FORMAT = 4
-TENSOR_FILES = ("weights", "exp_avg", "exp_avg_sq")
+FORMAT = 5
 MANIFEST = "manifest.json"
+STATE = "state.json"
+_SHARD = re.compile(r"shard-\d{5}-of-(\d{5})\.safetensors")
 
 
 def directory_of(folder: Path, step: int) -> Path:
@@ -41,9 +47,20 @@ def step_of(directory: Path) -> int:
     return int(directory.name.removeprefix("step-"))
 
 
-def staged_name(directory: Path) -> Path:
-    """Return where a checkpoint is written before it gets its name."""
-    return directory.with_name(f".{directory.name}.part")
+def staged_name(directory: Path, attempt: str) -> Path:
+    """Return where a checkpoint is written before it gets its name; `attempt`, without a dot, is the writer's own."""
+    return directory.with_name(f".{directory.name}.{attempt}.part")
+
+
+def shard_name(rank: int, world_size: int) -> str:
+    """Return the name of the file that a rank writes."""
+    return f"shard-{rank:05}-of-{world_size:05}.safetensors"
+
+
+def shards_of(directory: Path) -> list[Path]:
+    """Return the files of tensors that a checkpoint's manifest lists, by rank."""
+    names = sorted(entry["name"] for entry in read_json(directory / MANIFEST)["files"])
+    return [directory / name for name in names if _SHARD.fullmatch(name)]
 
 
 def put_in_place(staged: Path, directory: Path) -> None:
@@ -63,11 +80,16 @@ def put_in_place(staged: Path, directory: Path) -> None:
 
 
 def finish_renames(folder: Path) -> None:
-    """Give those checkpoints in `folder` their names that were whole when their writer was killed."""
-    for staged in folder.glob(".step-*.part"):
-        directory = staged.with_name(staged.name.removeprefix(".").removesuffix(".part"))
+    """Give those checkpoints in `folder` their names that were whole when their writer was killed; delete the others.
+
+    No other process may write there.
+    """
+    for staged in sorted(folder.glob(".step-*.part")):
+        directory = staged.with_name(staged.name.split(".")[1])
         if (staged / MANIFEST).is_file() and not directory.exists() and damage(staged) is None:
             staged.rename(directory)
+        else:
+            shutil.rmtree(staged)
 
 
 def damage(directory: Path) -> str | None:
@@ -77,12 +99,19 @@ def damage(directory: Path) -> str | None:
         for entry in manifest["files"]:
             if problem := problem_with(directory, entry):
                 return problem
-        missing = {f"{name}.safetensors" for name in TENSOR_FILES} - {entry["name"] for entry in manifest["files"]}
+        missing = _missing(entry["name"] for entry in manifest["files"]) if manifest["format"] == FORMAT else []
     except UserError as error:
         return str(error)
     except (KeyError, TypeError):
         return f"{directory / MANIFEST} is not a checkpoint's manifest"
-    return f"{directory / MANIFEST} does not list {', '.join(sorted(missing))}" if missing else None
+    return f"{directory / MANIFEST} does not list {', '.join(missing)}" if missing else None
+
+
+def _missing(names: Iterable[str]) -> list[str]:
+    """Return what a manifest that lists these names lacks: the state, or shards of the ranks that wrote it."""
+    listed = set(names)
+    world_size = max((int(found[1]) for found in map(_SHARD.fullmatch, listed) if found), default=1)
+    return sorted({STATE, *(shard_name(rank, world_size) for rank in range(world_size))} - listed)
 
 
 def format_of(directory: Path) -> Any:
@@ -103,7 +132,7 @@ def complete_checkpoints(folder: Path) -> list[Path]:
 
 def load_state(directory: Path) -> dict[str, Any]:
     """Return the content of a checkpoint's `state.json`. Raises `UserError` if it is of another format."""
-    path = directory / "state.json"
+    path = directory / STATE
     state: dict[str, Any] = read_json(path)
     if state.get("format") != FORMAT:
         raise UserError(

@@ -4,7 +4,8 @@ Weights, gradients and moments are fp32 everywhere; on a GPU the forward pass co
 splits the optimizer's moments over the ranks. Every `backward` accumulates on its rank, and `step` reduces the
 gradients once. DeepSpeed averages over ranks; callers scale the loss by the world size to get a sum.
 
-State goes in and out by parameter name, whole, so that a checkpoint does not depend on how many ranks wrote it.
+State goes in by parameter name, whole, so that a checkpoint does not depend on how many ranks wrote it. It goes out
+as what each rank owns, under the names of `model.training.checkpoint`.
 """
 
 from __future__ import annotations
@@ -23,11 +24,9 @@ import torch.distributed as dist
 from torch import nn
 
 from common.errors import UserError
-from model.history.store import TENSOR_FILES
-from model.training.checkpoint import Tensors
+from model.training.checkpoint import MOMENTS, Tensors
 from recipe.schema import Optimizer
 
-MOMENTS = TENSOR_FILES[1:]
 PATIENCE = timedelta(days=1)
 """How long a rank waits for the others. What hangs is found by `slurm.node.worker`, whose limits stand in the profile;
 torch's own ten minutes would end a start or a save that the profile allows."""
@@ -198,16 +197,32 @@ class Engine:
         self._zero.update_lp_params()
         self.updates = updates
 
-    def gather(self) -> dict[str, Tensors]:
-        """Return weights and moments whole, fp32 on the CPU, by parameter name. All ranks call this together."""
-        from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
+    def owned(self) -> Tensors:
+        """Return what this rank adds to a checkpoint, as views of what is trained: the next step changes them.
 
-        whole: dict[str, Tensors] = {name: {} for name in TENSOR_FILES}
-        for name, parameter in self.model.named_parameters():
-            whole["weights"][name] = safe_get_full_fp32_param(parameter).cpu()
-            for moment in MOMENTS:
-                whole[moment][name] = safe_get_full_optimizer_state(parameter, moment).cpu()
-        return whole
+        Weights are fp32 and equal on all ranks; of the moments DeepSpeed tells where in a parameter its part begins.
+        """
+        parameters = dict(self.model.named_parameters())
+        names = share_of_weights(parameters, dist.get_rank(), self.world_size)
+        owned = {f"weights/{name}": parameters[name].detach() for name in names}
+        for name, parameter in parameters.items():
+            part: Any = parameter._hp_mapping  # type: ignore[attr-defined]
+            if part:  # None where this rank has nothing of the parameter
+                first = part.lp_fragment_address.start
+                owned |= {f"{moment}/{name}/{first}": part.get_optim_state_fragment(moment) for moment in MOMENTS}
+        return owned
+
+
+def share_of_weights(weights: Mapping[str, torch.Tensor], rank: int, world_size: int) -> list[str]:
+    """Return the names of the weights that a rank writes: each is one rank's, and all write about as many elements."""
+    loads = [0] * world_size
+    own = []
+    for name in sorted(weights, key=lambda name: (-weights[name].numel(), name)):  # the largest first
+        chosen = loads.index(min(loads))
+        loads[chosen] += weights[name].numel()
+        if chosen == rank:
+            own.append(name)
+    return own
 
 
 def fresh_tensors(model: nn.Module) -> dict[str, Tensors]:

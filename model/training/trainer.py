@@ -10,7 +10,9 @@ The states of a phase:
 3. For each stage, for each step: a batch of consecutive global rows, forward and backward in micro-batches, one
    reduction, one update, one line of metrics. The loss is summed over masked positions and divided by their number in
    the whole batch, so that neither ranks nor micro-batches change it.
-4. After a step, if it is time or a rank was told to stop (SIGTERM or SIGUSR2), all ranks take part in a checkpoint.
+4. After a step, if it is time or a rank was told to stop (SIGTERM or SIGUSR2), all ranks take part in a checkpoint:
+   they stand still for a copy and train on while it is written (`model.training.saving`). At a stop and at the end of
+   the phase they wait for it.
 5. At the end of the last stage `checkpoint.json` is written, which is what Snakemake waits for.
 
     results/runs/{run}/{phase}/
@@ -48,15 +50,16 @@ from model.history.beginning import Places
 from model.history.keeping import check_room, kept_steps
 from model.history.options import add_options, before, decisive
 from model.history.plan import Point, left_out, plan_of
-from model.history.store import FORMAT, directory_of, pointer_facts, remove_old, write_pointer
+from model.history.store import FORMAT, directory_of, pointer_facts, write_pointer
 from model.history.stretches import described, extended
 from model.modernbert import ModernBert, Shape
 from model.training.beginning import Beginning, agree_on_beginning
-from model.training.checkpoint import load_tensors, write_checkpoint
+from model.training.checkpoint import load_tensors
 from model.training.data import RankBatch, Stream
 from model.training.engine import Engine, describe_place, fresh_tensors, leave, start_process_group
 from model.training.memory import OUT_OF_MEMORY, MicroBatches, too_little_memory, what_to_lower
 from model.training.metrics import Log, Progress, Tally, memory_bytes
+from model.training.saving import Saving
 from model.training.validation import Validation
 from model.training.verification import FOREGROUND_SECONDS, Verification, files_read, share
 from recipe.schedule import phase_slots
@@ -66,7 +69,6 @@ from recipe.slices.types import KeepingSlice, PhaseSlice, ValidationSlice
 STOPPED = os.EX_TEMPFAIL
 """Exit status after a checkpoint that was asked for: run the same command again to go on."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
-KEPT_CHECKPOINTS = 2
 PLACE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Environment variables that tell a process its place among the ranks."""
 
@@ -101,6 +103,7 @@ class Phase:
         self.position = beginning.position
         self.stretches = list(beginning.state.get("stretches", []))
         self.engine = self._load(beginning)
+        self.saving = Saving(self.folder / "checkpoints", self.kept_steps, self.engine.owned, self.device)
         self.streams = self._open_streams()
         self.verification = self._check_rows()
         self.validation = self._open_validation(arguments.validation, arguments.validation_rows)
@@ -190,11 +193,11 @@ class Phase:
         if self.log and self.log.repeated:
             self.say(f"training {self.log.repeated} steps again that the last attempt made after its last checkpoint")
         self.saved = time.monotonic()
-        self.save_seconds = 0.0
         ahead = (point for point in self.plan.points() if point.step > self.position.step)
         for number, points in groupby(ahead, key=lambda point: point.stage):
             self._train_stage(number, self.streams[number], points)
         self.verification.wait()
+        self.saving.finish()
         dist.barrier()  # what any rank read has been verified
         # The phase is trained: whoever asks for a stop now gets the end, and Python must not die of it on its way out.
         for number in STOP_SIGNALS:
@@ -228,6 +231,7 @@ class Phase:
         for point, batch in zip(now, batches, strict=True):
             began = time.monotonic()
             self.verification.wait(0)
+            self.saving.check()
             tally, norm = self._step(batch, stream)
             ended = time.monotonic()
             slots = position.slots
@@ -271,6 +275,7 @@ class Phase:
     def _report(self, tally: Tally, norm: float, batch: RankBatch, facts: dict[str, Any]) -> None:
         summary = tally.summary(self.languages)
         if not (math.isfinite(summary["loss"]) and math.isfinite(norm)):
+            self.saving.finish()
             first, last = batch.batch.ranges[0][0], batch.batch.ranges[-1][1] - 1
             raise UserError(
                 f"the loss ({summary['loss']}) or the gradient's norm ({norm}) is not a finite number at step "
@@ -296,7 +301,7 @@ class Phase:
                 "gradient_norm": norm,
                 "tokens_per_second": tokens_per_second,
                 "memory_bytes": memory_bytes(self.device),
-                "save_seconds": self.save_seconds,
+                **self.saving.seconds(),
                 **facts,
                 **summary,
             }
@@ -308,19 +313,13 @@ class Phase:
         """Save if the step is kept, a rank was told to stop, or rank 0's clock says so; leave if told to stop."""
         if not (tally.stop or tally.checkpoint_due or self.position.step in self.kept_steps):
             return
-        began = time.monotonic()
         self.position.data = stream.at(self.position.data.rows)
         self.stretches = extended(self.stretches, self.done, self.position.step, self.position.slots)
-        tensors = self.engine.gather()
-        if self.rank == 0:
-            folder = self.folder / "checkpoints"
-            write_checkpoint(directory_of(folder, self.position.step), tensors, self._state())
-            remove_old(folder, KEPT_CHECKPOINTS, self.kept_steps)
-        dist.barrier()
+        self.saving.save(self.position.step, self._state())
         self.saved = time.monotonic()
-        self.save_seconds = self.saved - began
         finished = self.position.stage_end and self.position.stage == len(self.slice.stages) - 1
         if tally.stop and not finished:
+            self.saving.finish()
             self.say(f"stopped after step {self.position.step}, with a checkpoint")
             if self.log:
                 self.log.close()

@@ -86,10 +86,13 @@ def read_pace(folder: Path) -> Pace | None:
 def signal_seconds(folder: Path, minutes: int) -> int:
     """Return how long before its time limit of `minutes` a job of this phase must hear of it, to write a checkpoint.
 
-    Long enough for the step in progress, three times the longest measured save, and Slurm's own half-minute grid; at
-    most a quarter of the time limit.
+    Long enough for the step in progress, three times the longest measured save, which may find another one in progress,
+    and Slurm's own half-minute grid; at most a quarter of the time limit.
     """
-    save = max(read_steps(folder, lambda row: row["save_seconds"]), default=0)
+    # Until the first checkpoint is on the disk only the copy has been measured.
+    save = max(
+        read_steps(folder, lambda row: row["write_seconds"] and row["save_seconds"] + row["write_seconds"]), default=0
+    )
     step = max(read_steps(folder, lambda row: row["step_seconds"]), default=0)
     wanted = _MARGIN + ceil(2 * step + 3 * save) if save else _FIRST_SAVE
     return min(wanted, minutes * 60 // 4)

@@ -14,9 +14,9 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 
 from common.errors import UserError
 from model.export import export, load_encoder
-from model.history.store import TENSOR_FILES, write_pointer
+from model.history.store import write_pointer
 from model.modernbert import ModernBert
-from model.training.checkpoint import write_checkpoint
+from tests.model.whole_checkpoints import of_weights, write_checkpoint
 
 
 @pytest.fixture
@@ -151,16 +151,16 @@ def test_the_command_exports_a_checkpoint_and_refuses_a_damaged_one(
     tokenizer_manifest: Path, small_encoder: ModernBert, tmp_path: Path
 ) -> None:
     directory = tmp_path / "checkpoints" / "step-00000001"
-    tensors = {name: dict(small_encoder.state_dict()) for name in TENSOR_FILES}
-    write_checkpoint(directory, tensors, {"stage_end": True})
+    write_checkpoint(directory, of_weights(small_encoder.state_dict()), {"stage_end": True}, ranks=3)
     write_pointer(tmp_path / "checkpoint.json", directory, {})
     done = run_export(tmp_path, tokenizer_manifest, small_encoder)
     assert done.returncode == 0, done.stderr
     assert load_encoder(tmp_path / "model" / "config.json").shape == small_encoder.shape
 
-    weights = directory / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    shard = directory / "shard-00001-of-00003.safetensors"
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     refused = run_export(tmp_path, tokenizer_manifest, small_encoder)
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: ")
-    assert "weights.safetensors does not match its checksum" in refused.stderr
+    assert "shard-00001-of-00003.safetensors does not match its checksum" in refused.stderr

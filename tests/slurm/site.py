@@ -13,14 +13,13 @@ from typing import Any
 
 import torch
 
-from model.history.store import TENSOR_FILES
-from model.training.checkpoint import write_checkpoint
 from model.training.metrics import Log
 from recipe.reading import read_recipe
 from recipe.schedule import stage_rows
 from recipe.slices.making import phase_slice
 from slurm.records.history import Run, append_run
 from slurm.records.job import Job, write_job
+from tests.model.whole_checkpoints import of_weights, write_checkpoint
 from tests.slurm.standin import ROOT
 
 RECIPE = read_recipe(ROOT / "config" / "demo.yaml")
@@ -113,8 +112,8 @@ def save(folder: Path, step: int, age: float = 0.0, **changes: Any) -> Path:
     directory = folder / "checkpoints" / f"step-{step:08}"
     position = {"step": step, "phase_slots": 800 * step}
     content = json.loads(STABLE.model_copy(update=changes).model_dump_json())
-    tensors = {name: {"weight": torch.zeros(1)} for name in TENSOR_FILES}
-    write_checkpoint(directory, tensors, {"position": position, "slice": content, "world_size": 16})
+    state = {"position": position, "slice": content, "world_size": 16}
+    write_checkpoint(directory, of_weights({"weight": torch.zeros(1)}), state)
     written = time.time() - age
     os.utime(directory / "manifest.json", (written, written))
     return directory

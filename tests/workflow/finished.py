@@ -9,6 +9,7 @@ import yaml
 from safetensors.numpy import save_file
 
 from common.files import sha256_of, write_json
+from model.history.store import FORMAT
 from recipe.reading import load_recipe
 from workflow.dag import Dag
 
@@ -132,14 +133,14 @@ def _phase(results: Path, run: str, phase: str, before: list[tuple[str, str]]) -
             stream.write(json.dumps(row) + "\n")
     checkpoint = folder / "checkpoints" / f"step-{first + STEPS:08}"
     drawn = {part["source"]: 1000 * (k + 1) for k, part in enumerate(parts)}
-    position = {"step": first + STEPS, "slots": (first + STEPS) * 4096, "drawn": drawn}
+    position = {"step": first + STEPS, "slots": (first + STEPS) * 4096, "drawn": drawn, "history": f"{first:032x}"}
     versions = {"python": "3.11.2", "torch": "2.13.0+cpu"}
-    state = {"format": 4, "position": position, "slice": content, "world_size": 2, "versions": versions}
+    state = {"format": FORMAT, "position": position, "slice": content, "world_size": 2, "versions": versions}
     write_json(checkpoint / "state.json", state)
-    weights = {"name": "weights.safetensors", "bytes": 1, "sha256": f"{phase}-{run}".ljust(64, "0")}
-    write_json(checkpoint / "manifest.json", {"format": 4, "files": [weights]})
+    shard = {"name": "shard-00000-of-00001.safetensors", "bytes": 1, "sha256": f"{phase}-{run}".ljust(64, "0")}
+    write_json(checkpoint / "manifest.json", {"format": FORMAT, "files": [shard]})
     pointer = {
-        "format": 4,
+        "format": FORMAT,
         "checkpoint": f"checkpoints/{checkpoint.name}",
         "manifest_sha256": sha256_of(checkpoint / "manifest.json"),
         "slots": position["slots"],

@@ -15,6 +15,7 @@ import yaml
 
 from common.locks import try_lock
 from corpus.demo.made_text import made_documents
+from tests.model.whole_checkpoints import numpy_weights
 
 ROOT = Path(__file__).parents[2]
 COMMON = {"en": ["the", "of", "and", "everyone", "has"], "la": ["et", "in", "omnis", "homo", "ius"]}
@@ -104,7 +105,8 @@ class House:
 
     def final_weights(self, run, phase):
         pointer = json.loads(self.result(f"runs/{run}/{phase}/checkpoint.json").read_text())
-        return (self.result(f"runs/{run}/{phase}") / pointer["checkpoint"] / "weights.safetensors").read_bytes()
+        directory = self.result(f"runs/{run}/{phase}") / pointer["checkpoint"]
+        return {name: weight.tobytes() for name, weight in numpy_weights(directory).items()}
 
 
 def changed(**parts):

@@ -51,7 +51,8 @@ class PhaseResult:
     versions: dict[str, str]
     checkpoint: str
     """Directory of the last checkpoint below `results`."""
-    weights_sha256: str
+    history: str
+    """What led to that checkpoint, whoever trained it and on how many processes: docs/formats.md, "A phase"."""
     manifest_sha256: str
 
     @property
@@ -297,7 +298,6 @@ class Results:
         pointer = self._json(f"{place}/checkpoint.json", "checkpoint", "manifest_sha256", "slots")
         checkpoint = f"{place}/{pointer['checkpoint']}"
         state = self._json(f"{checkpoint}/state.json", "position", "slice", "world_size", "versions")
-        files = self._json(f"{checkpoint}/manifest.json", "files")["files"]
         try:
             content = PhaseSlice.model_validate(state["slice"])
         except ValidationError:
@@ -315,7 +315,7 @@ class Results:
             world_size=state["world_size"],
             versions=state["versions"],
             checkpoint=checkpoint,
-            weights_sha256=next(file["sha256"] for file in files if file["name"] == "weights.safetensors"),
+            history=state["position"]["history"],
             manifest_sha256=pointer["manifest_sha256"],
         )
 

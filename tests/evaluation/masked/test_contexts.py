@@ -16,12 +16,12 @@ from corpus.tokens.special import CLS, SEP
 from evaluation.masked.contexts import in_pieces, long_documents
 from model.held_out import HeldOutRow
 from model.history.position import Position
-from model.history.store import write_pointer
+from model.history.store import FORMAT, write_pointer
 from model.masking import MaskedRow, mask_row
 from model.modernbert import ModernBert, Shape
-from model.training.checkpoint import write_checkpoint
 from model.training.engine import fresh_tensors
 from recipe.slices.types import EvaluationSlice, PhaseSlice
+from tests.model.whole_checkpoints import write_checkpoint
 from tests.rows import index_rows, write_shards
 
 ROOT = Path(__file__).parents[3]
@@ -106,7 +106,7 @@ def phase(tmp_path: Path, tokenizer_manifest: Path) -> dict[str, Path]:
         directory = tmp_path / "run" / "checkpoints" / f"step-{step:08}"
         encoder = ModernBert(Shape(padded_vocabulary=384, global_rope_theta=1e4, **SHAPE), seed=step)
         position = Position(step=step, slots=16 * step, stage=number, stage_end=end)
-        write_checkpoint(directory, fresh_tensors(encoder), {"format": 4, "position": asdict(position)})
+        write_checkpoint(directory, fresh_tensors(encoder), {"format": FORMAT, "position": asdict(position)}, ranks=2)
     write_pointer(tmp_path / "run" / "checkpoint.json", directory, {})
     return paths | {
         "shards": shards,

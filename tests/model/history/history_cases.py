@@ -6,10 +6,9 @@ from pathlib import Path
 
 from common.listed import describe
 from corpus.rows.listing import FORMAT as ROWS_FORMAT
-from model.history.candidates import STATE
 from model.history.plan import Plan, plan_of
 from model.history.position import DataPosition, Position
-from model.history.store import FORMAT, MANIFEST, TENSOR_FILES, directory_of
+from model.history.store import FORMAT, MANIFEST, STATE, directory_of, shard_name
 from recipe.schema import Batch, LearningRate, ModelShape, Optimizer
 from recipe.slices.types import Component, PhaseSlice, StageSlice
 
@@ -77,8 +76,8 @@ def write(folder: Path, made: Plan, step: int) -> Path:
     point = points[-1]
     directory = directory_of(folder / "checkpoints", step)
     directory.mkdir(parents=True)
-    for name in TENSOR_FILES:
-        (directory / f"{name}.safetensors").write_bytes(f"{name} {point.history}".encode())
+    for rank in range(2):
+        (directory / shard_name(rank, 2)).write_bytes(f"{rank} {point.history}".encode())
     place = DataPosition(0, made.blends[point.stage].digest, point.batch.ranges[-1][1])
     texts = dict.fromkeys(made.names(), 100 * step)
     position = made.position_at(point, Position(point.step, point.slots, point.history, texts, data=place))

@@ -9,9 +9,17 @@ import pytest
 
 from common.listed import describe
 from model.history.beginning import Places, begin, finish
-from model.history.candidates import STATE
 from model.history.plan import Plan, Point
-from model.history.store import FORMAT, MANIFEST, TENSOR_FILES, complete_checkpoints, damage, directory_of, load_state
+from model.history.store import (
+    FORMAT,
+    MANIFEST,
+    STATE,
+    complete_checkpoints,
+    damage,
+    directory_of,
+    load_state,
+    shards_of,
+)
 from recipe.schema import LearningRate
 from tests.model.history.history_cases import phase, plan, stage, write
 
@@ -32,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def tensors(directory: Path) -> bytes:
-    return b"".join((directory / f"{name}.safetensors").read_bytes() for name in TENSOR_FILES)
+    return b"".join(shard.read_bytes() for shard in shards_of(directory))
 
 
 def steps_in(path: Path) -> list[int]:
@@ -56,9 +64,9 @@ def test_a_damaged_newest_is_set_aside_and_the_one_before_it_taken(made, folder)
     ours, said = made(), []
     write(folder, ours, 3)
     newest = write(folder, ours, 7)
-    (newest / "exp_avg.safetensors").write_bytes(b"other")
+    (newest / "shard-00001-of-00002.safetensors").write_bytes(b"other")
     assert begin(ours, Places(folder, None), FACTS, said.append) == 3
-    assert "exp_avg.safetensors" in said[0]
+    assert "shard-00001-of-00002.safetensors" in said[0]
     assert (folder / "checkpoints" / f"damaged-{newest.name}").is_dir()
 
 

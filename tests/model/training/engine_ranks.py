@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from model.history.store import staged_name
+from model.training.checkpoint import complete, load_tensors, write_shard
 from model.training.engine import Engine, fresh_tensors, start_process_group
 from recipe.schema import Optimizer
 
@@ -43,6 +45,16 @@ def train(engine: Engine, rank: int, steps: range) -> list[float]:
     return norms
 
 
+def saved(engine: Engine, rank: int, directory: Path):
+    """Write what the ranks own, and return all of it, whole."""
+    staged = staged_name(directory, "1")
+    write_shard(staged, rank, engine.world_size, {name: own.contiguous() for name, own in engine.owned().items()})
+    if rank == 0:
+        complete(staged, directory, engine.world_size, {})
+    dist.barrier()
+    return load_tensors(directory)
+
+
 def addresses() -> int:
     """Bytes of addresses that this process has had at most."""
     [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmPeak:")]
@@ -57,13 +69,14 @@ def main() -> None:
     first = Engine(network(), OPTIMIZER)
     first.load(fresh_tensors(first.model), 0)
     norms = train(first, rank, range(5))
-    halfway = first.gather()
+    folder = Path(sys.argv[1]).parent
+    halfway = saved(first, rank, folder / "halfway")
     norms += train(first, rank, range(5, 10))
-    final = first.gather()
+    final = saved(first, rank, folder / "final")
     second = Engine(network(), OPTIMIZER)
     second.load(halfway, 5)
     train(second, rank, range(5, 10))
-    resumed = second.gather()
+    resumed = saved(second, rank, folder / "resumed")
     warnings.warn("something else will change", FutureWarning, stacklevel=1)
     if rank == 0:
         exact = all(torch.equal(final[kind][name], resumed[kind][name]) for kind in final for name in final[kind])

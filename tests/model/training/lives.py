@@ -5,14 +5,18 @@ Every life is a fork of this process, which has imported everything once. A plac
     step N                 rank 0 has made N steps in this life
     peer N                 rank 1 has
     NAME WHAT N            rank 0 is about to NAME for the N-th time, where the path matches WHAT
+    peer NAME WHAT N       rank 1 is
+    full NAME WHAT N       rank 0 is, and finds the disk full instead of being killed
+    peer full NAME WHAT N  rank 1 is, likewise
 
 NAME is an audit event of Python's, `open` for one that writes; digits in a path's last two parts are #. PLAN is a file
 with a JSON list of places; a last life goes on to the end. Printed is JSON: for each life its place, the statuses of
-its ranks, and what rank 0 did, a name and a path each.
+its ranks, and what rank 0, or the one that the place speaks of, did, a name and a path each.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -38,8 +42,9 @@ def die() -> None:
 
 
 def watch(folder: str, place: str, record: Path) -> None:
-    """Note what this process does to files in `folder`, and end it just before what `place` says."""
-    name, what, number = [*place.split(" "), "", ""][:3]
+    """Note what this process does to files in `folder`, and end it, or fail, just before what `place` says."""
+    full = place.startswith("full ")
+    name, what, number = [*place.removeprefix("full ").split(" "), "", ""][:3]
     left = [int(number or 0)]
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -55,6 +60,8 @@ def watch(folder: str, place: str, record: Path) -> None:
         os.close(descriptor)
         if event == name and seen == what:
             left[0] -= 1
+            if left[0] == 0 and full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
             if left[0] == 0:
                 die()
 
@@ -102,12 +109,12 @@ def main() -> None:
                 output = os.open(plan.with_name(f"rank-{rank}.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
                 os.dup2(output, 1)
                 os.dup2(output, 2)
-                if place.startswith(("step ", "peer ")):
+                if len(place.split(" ")) == 2:
                     count_steps(place)
-                elif rank == 0:
-                    watch(folder, place, record)
+                elif rank == (1 if place.startswith("peer ") else 0):
+                    watch(folder, place.removeprefix("peer "), record)
                 sys.argv = [module, *arguments]
-                run_command(command.main)
+                run_command(command.main, lasting_status=os.EX_DATAERR)  # as the trainer does
                 return
             pids[pid] = rank
         statuses = {}

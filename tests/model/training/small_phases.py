@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from safetensors.numpy import load_file
+from tests.model.whole_checkpoints import numpy_weights
 
 ROOT = Path(__file__).parents[3]
 COMMON = ["the", "of", "and", "everyone", "has", "right", "to", "in"]
@@ -93,7 +93,7 @@ def finish(*arguments, status=0, **options):
 
 def weights(folder):
     pointer = json.loads((folder / "checkpoint.json").read_text())
-    return load_file(folder / pointer["checkpoint"] / "weights.safetensors")
+    return numpy_weights(folder / pointer["checkpoint"])
 
 
 def same(one, other, tolerance=0.0):

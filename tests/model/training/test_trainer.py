@@ -66,15 +66,23 @@ def test_a_changed_recipe_trains_only_what_differs_and_to_the_bits_of_training_i
     assert metrics(runs / "before" / "whole")[:kept] == continued[:kept]
 
 
-SAVE = [f".step-#.part/{name}.safetensors" for name in ("weights", "exp_avg", "exp_avg_sq")]
+STAGED = ".step-#.#.part"
+SHARD = [f"open {STAGED}/shard-#-of-#.safetensors", f"open {STAGED}/.shard-#-of-#.json.part"]
+SHARD += [f"os.rename {STAGED}/.shard-#-of-#.json.part"]
 PLACES = [
     "open run/metrics.jsonl 1",  # starting up
-    "step 3",
+    "step 3",  # while what came before is being written
     "peer 4",
-    *(f"open {file} 2" for file in SAVE),
-    "open .step-#.part/.state.json.HOST.#.part 1",
-    "os.rename .step-#.part/.manifest.json.HOST.#.part 2",
-    "os.rename checkpoints/.step-#.part 1",
+    "os.mkdir checkpoints/.step-#.#.part 1",
+    *(f"{act} 2" for act in SHARD),
+    *(f"peer {act} 2" for act in SHARD),
+    f"full {SHARD[0]} 2",
+    f"peer full {SHARD[1]} 1",
+    f"open {STAGED}/.state.json.HOST.#.part 1",
+    f"full os.rename {STAGED}/.state.json.HOST.#.part 2",
+    f"os.remove {STAGED}/shard-#-of-#.json 2",
+    f"os.rename {STAGED}/.manifest.json.HOST.#.part 2",
+    "os.rename checkpoints/.step-#.#.part 1",
     "os.rename checkpoints/step-# 1",  # removing an old one
     "os.rmdir checkpoints/.step-#.old 1",
     "open run/.finished.json.HOST.#.part 1",  # between the last save and what is due at it
@@ -102,10 +110,13 @@ def live(module, ranks, folder, places, *arguments):
     assert done.returncode == 0, done.stderr
     lives = json.loads(done.stdout.splitlines()[-1])
     for life in lives[:-1]:
-        name, *what = life["place"].split()
-        victim = 1 if name == "peer" else 0
-        assert life["statuses"][victim] == -signal.SIGKILL, life
-        assert name in ("step", "peer") or life["did"][-1] == f"{name} {what[0]}", life
+        name, *what = life["place"].removeprefix("peer ").removeprefix("full ").split()
+        victim = 1 if life["place"].startswith("peer ") else 0
+        full = "full " in life["place"]
+        assert life["statuses"][victim] == (os.EX_DATAERR if full else -signal.SIGKILL), life
+        assert not what or name == "step" or f"{name} {what[0]}" in life["did"], life
+        told = plan.with_name(f"rank-{victim}.log").read_text()
+        assert not full or "could not be written (No space left on device)" in told, told
     assert lives[-1]["statuses"] == [0] * ranks, plan.with_name("rank-0.log").read_text()
     return lives[-1]["did"]
 
@@ -151,7 +162,7 @@ def test_stopped_with_two_ranks_and_resumed_with_one_and_with_four_it_trains_the
         assert [line["loss"] for line in found] == pytest.approx([line["loss"] for line in expected], abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["exp_avg.safetensors", "state.json"])
+@pytest.mark.parametrize("name", ["shard-00001-of-00002.safetensors", "state.json"])
 def test_a_damaged_newest_checkpoint_is_noticed_and_the_one_before_it_leads_to_the_same_bits(data, whole, name):
     folder = data / "runs" / f"damaged {name}"
     finish(data, folder)
@@ -224,7 +235,7 @@ def test_checkpoints_of_an_older_format_are_set_aside_and_not_continued(data, wh
         files = [describe(directory / entry["name"]) for entry in manifest["files"]]
         write_json(directory / "manifest.json", {"format": 1, "files": files})
     output = finish(data, folder, every=900.0)
-    assert "is a checkpoint of format 1, and 4 is what is read; moved what leads elsewhere to" in output
+    assert "is a checkpoint of format 1, and 5 is what is read; moved what leads elsewhere to" in output
     assert list(folder.glob("superseded/*/checkpoints/step-*"))
     assert same(weights(folder), weights(whole))
 

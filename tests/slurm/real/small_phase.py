@@ -14,8 +14,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from safetensors.numpy import load_file
-
 from corpus.demo.made_text import made_documents
 from corpus.rows.index import make as make_rows
 from corpus.rows.index import write_list
@@ -27,6 +25,7 @@ from recipe.reading import load_recipe
 from recipe.slices.files import to_json
 from recipe.slices.making import phase_slice, source_slice, tokenizer_slice, train_rows_slice
 from slurm.records.history import Run, read_history
+from tests.model.whole_checkpoints import numpy_weights
 from tests.slurm.real.real_cluster import RealCluster
 
 ROOT = Path(__file__).parents[3]
@@ -211,8 +210,7 @@ class SmallPhase:
     def weights(self) -> dict[str, Any]:
         """Return the trained weights."""
         pointer = json.loads((self.folder / "checkpoint.json").read_text())
-        weights: dict[str, Any] = load_file(self.folder / pointer["checkpoint"] / "weights.safetensors")
-        return weights
+        return numpy_weights(self.folder / pointer["checkpoint"])
 
     def ranks(self, node: str | None = None) -> list[int]:
         """Return the processes that train, on all nodes or on one."""

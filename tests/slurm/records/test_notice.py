@@ -24,20 +24,21 @@ def test_before_the_first_save_it_hears_five_minutes_before_and_never_in_the_fir
 def test_the_slowest_save_and_step_count(tmp_path: Path) -> None:
     write_metrics(
         tmp_path,
-        {"step_seconds": 2.0, "save_seconds": 0.0},
-        {"step_seconds": 9.5, "save_seconds": 40.0},
-        {"step_seconds": 2.0, "save_seconds": 30.0},
+        {"step_seconds": 2.0, "save_seconds": 0.0, "write_seconds": 0.0},
+        {"step_seconds": 9.5, "save_seconds": 0.5, "write_seconds": 39.5},
+        {"step_seconds": 2.0, "save_seconds": 0.5, "write_seconds": 30.0},
     )
     assert signal_seconds(tmp_path, 2880) == 60 + 2 * 9.5 + 3 * 40
 
 
 def test_without_a_save_in_the_metrics_nothing_is_measured(tmp_path: Path) -> None:
-    write_metrics(tmp_path, {"step_seconds": 2.0, "save_seconds": 0.0}, {"step_seconds": 2.0})
+    begun = {"step_seconds": 2.0, "save_seconds": 1.0, "write_seconds": 0.0}
+    write_metrics(tmp_path, {"step_seconds": 2.0, "save_seconds": 0.0}, begun, {"step_seconds": 2.0})
     assert signal_seconds(tmp_path, 2880) == 300
 
 
 def test_a_cut_last_line_is_passed_over(tmp_path: Path) -> None:
-    write_metrics(tmp_path, {"step_seconds": 1.0, "save_seconds": 10.0})
+    write_metrics(tmp_path, {"step_seconds": 1.0, "save_seconds": 1.0, "write_seconds": 9.0})
     with (tmp_path / "metrics.jsonl").open("a") as stream:
         stream.write('{"step_seconds": 1.0, "save_sec')
     assert signal_seconds(tmp_path, 2880) == 60 + 2 + 30

@@ -1,0 +1,189 @@
+"""How long training stands still for a checkpoint: `model.training.saving`, and what it replaced.
+
+    ours     each rank copies what it owns; a thread writes it while training goes on
+    before   all ranks gather everything, then wait while rank 0 writes three whole files, and hashes them
+
+An encoder of `--layers` x `--hidden` is put under DeepSpeed on this machine's CPUs, with moments, and saved several
+times by each way. No step is made: the ranks only wait for what a step would wait for. *stall* is the wall
+time of that on rank 0, *written* the time until the checkpoint is in place, both medians. *of the time* is what the
+stalls take of a run that saves every 15 minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+
+import psutil
+import torch
+import torch.distributed as dist
+from safetensors.torch import save_file
+
+from benchmarks.measure import print_table
+from common.errors import UserError, run_command
+from common.files import write_json
+from common.listed import describe
+from model.history.store import FORMAT
+from model.modernbert import ModernBert, Shape
+from model.training.checkpoint import MOMENTS, Tensors
+from model.training.engine import Engine, start_process_group
+from model.training.saving import Saving
+from recipe.schema import Optimizer
+
+EVERY_SECONDS = 900
+"""Between two checkpoints, the trainer's default."""
+COPIES = 3
+"""Of a weight in a checkpoint: itself and two moments."""
+FIRST = 1
+"""Saves that are not counted: memory is taken and files are made for the first time."""
+
+
+class Zeros(dict[str, torch.Tensor]):
+    """Moments of zero for every name, which take no memory."""
+
+    def __init__(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Have the shapes of the weights."""
+        super().__init__({name: torch.zeros(1).expand(weight.shape) for name, weight in weights.items()})
+
+
+def opened(arguments: argparse.Namespace) -> Engine:
+    """Return an engine with weights and moments."""
+    shape = Shape(
+        padded_vocabulary=arguments.vocabulary,
+        layers=arguments.layers,
+        hidden=arguments.hidden,
+        heads=arguments.heads,
+        intermediate=arguments.intermediate,
+        global_rope_theta=10_000.0,
+    )
+    engine = Engine(ModernBert(shape, 0), Optimizer())
+    weights = {name: parameter.detach() for name, parameter in engine.model.named_parameters()}
+    engine.load({"weights": weights, **{moment: Zeros(weights) for moment in MOMENTS}}, 0)
+    return engine
+
+
+def gather_and_write(engine: Engine, directory: Path) -> float:
+    """Save as it was done before; return the seconds of it. All ranks call this together."""
+    from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
+
+    began = time.monotonic()
+    first = dist.get_rank() == 0
+    whole: dict[str, Tensors] = {kind: {} for kind in ("weights", *MOMENTS)}
+    for name, parameter in engine.model.named_parameters():
+        for kind, tensors in whole.items():
+            of_weights = kind == "weights"
+            got = safe_get_full_fp32_param(parameter) if of_weights else safe_get_full_optimizer_state(parameter, kind)
+            if first:  # the others kept it as well, which this machine may have no memory for
+                tensors[name] = got
+    if first:
+        directory.mkdir()
+        for kind, tensors in whole.items():
+            path = directory / f"{kind}.safetensors"
+            save_file(tensors, path)
+            with open(path, "rb+") as stream:
+                os.fsync(stream.fileno())
+        write_json(directory / "manifest.json", {"files": [describe(path) for path in sorted(directory.iterdir())]})
+    dist.barrier()
+    return time.monotonic() - began
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Save in turn, on one rank, and print the medians on rank 0."""
+    start_process_group()
+    engine = opened(arguments)
+    parameters = sum(parameter.numel() for parameter in engine.model.parameters())
+    stalls: dict[str, list[float]] = {"before": [], "ours": []}
+    written: list[float] = []
+    for number in range(FIRST + arguments.saves):
+        before = arguments.folder / f"before-{number}"
+        stalls["before"].append(gather_and_write(engine, before))
+        shutil.rmtree(before, ignore_errors=True)
+        dist.barrier()
+    saving = Saving(arguments.folder / "ours", (), engine.owned, torch.device("cpu"))
+    for number in range(FIRST + arguments.saves):
+        saving.save(number, {"format": FORMAT})
+        saving.finish()
+        stalls["ours"].append(saving.seconds()["save_seconds"])
+        written.append(saving.seconds()["write_seconds"])
+    if dist.get_rank() == 0:
+        _show(parameters, stalls, written)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def _show(parameters: int, stalls: dict[str, list[float]], written: list[float]) -> None:
+    took: Callable[[list[float]], float] = lambda seconds: median(seconds[FIRST:])  # noqa: E731
+    until = {"before": stalls["before"], "ours": written}
+    rows = [
+        [
+            f"{parameters / 1e6:,.0f}M, {dist.get_world_size()}, {way}",
+            f"{took(seconds):.2f}",
+            f"{max(seconds[FIRST:]):.2f}",
+            f"{100 * took(seconds) / (took(seconds) + EVERY_SECONDS):.2f} %",
+            f"{took(until[way]):.1f}",
+        ]
+        for way, seconds in stalls.items()
+    ]
+    print_table(["parameters, ranks, way", "stall, s", "longest, s", "of the time", "written, s"], rows)
+
+
+def run_ranks(arguments: argparse.Namespace, ranks: int, folder: Path) -> None:
+    """Measure with some ranks, each a process of its own with its share of the cores."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {"WORLD_SIZE": ranks, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    place["OMP_NUM_THREADS"] = max(1, len(os.sched_getaffinity(0)) // ranks)
+    command = [sys.executable, "-m", "benchmarks.saving", *sys.argv[1:], "--folder", str(folder), "--as-rank"]
+    processes = [
+        subprocess.Popen(
+            command,
+            env=os.environ | {name: str(value) for name, value in (place | {"RANK": rank, "LOCAL_RANK": rank}).items()},
+        )
+        for rank in range(ranks)
+    ]
+    statuses = [process.wait() for process in processes]
+    if any(statuses):
+        raise UserError(f"a rank of {ranks} failed; what it said stands above.")
+
+
+def refuse_without_memory(arguments: argparse.Namespace, ranks: int) -> None:
+    """Raise `UserError` where this would not fit: it would end by the system's killing something."""
+    layer = 4 * arguments.hidden**2 + 3 * arguments.hidden * arguments.intermediate
+    parameters = arguments.layers * layer + arguments.vocabulary * arguments.hidden
+    # Weights of each rank while DeepSpeed copies them, one copy of its own, moments, and what is saved; gloo's buffers.
+    needed = 4 * parameters * (2 * ranks + 1 + 2 + COPIES) + (2 << 30)
+    if psutil.virtual_memory().available < needed:
+        raise UserError(f"{ranks} ranks need {needed / 2**30:.0f} GiB of free memory; give fewer --layers or --ranks.")
+
+
+def main() -> None:
+    """Measure each number of ranks and print a table of each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
+    for name, value in (("layers", 28), ("hidden", 1024), ("heads", 16), ("intermediate", 2624), ("vocabulary", 55616)):
+        parser.add_argument(f"--{name}", type=int, default=value, help="of the encoder (default: %(default)s)")
+    parser.add_argument("--saves", type=int, default=5, help="saves that are counted (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, help="where checkpoints are written (default: a temporary directory)")
+    parser.add_argument("--as-rank", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.as_rank:
+        measure(arguments)
+        return
+    for ranks in arguments.ranks:
+        refuse_without_memory(arguments, ranks)
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+            run_ranks(arguments, ranks, Path(folder))
+
+
+if __name__ == "__main__":
+    run_command(main)
