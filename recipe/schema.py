@@ -44,6 +44,8 @@ class Filters(Strict):
     """The longest in words between spaces."""
     min_scores: dict[str, Annotated[float, BeforeValidator(number)]] = Field(default_factory=dict)
     """Score field, by name or path (`doc_scores.0`) -> smallest value kept; without a number, documents are dropped."""
+    allowed_values: dict[str, list[Text]] = Field(default_factory=dict)
+    """Field, by name or path (`metadata.lid`) -> the values of documents that are kept, such as names of a language."""
 
 
 class Documents(Strict):

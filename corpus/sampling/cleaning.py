@@ -33,7 +33,8 @@ HELD_OUT_ELSEWHERE = "may be held out in another source"
 
 def wanted_by(source: SourceSlice) -> Wanted:
     """Return the fields of a record that a source needs."""
-    return Wanted(source.text_field, source.id_field, tuple(sorted(source.filters.min_scores)))
+    named = sorted({*source.filters.min_scores, *source.filters.allowed_values})
+    return Wanted(source.text_field, source.id_field, tuple(named))
 
 
 class Cleaner:

@@ -61,22 +61,22 @@ def drop_reasons(
 ) -> list[str | None]:
     """Return for each document the first filter that refuses it, or None to keep it.
 
-    The order is fixed: characters, words, then scores by name; the ends of ranges are inclusive. `words` are what
-    `corpus.sampling.words.count_words` says.
+    The order is fixed: characters, words, values by name, then scores by name; the ends of ranges are inclusive.
+    `words` are what `corpus.sampling.words.count_words` says.
     """
     nothing: list[str | None] = [None] * len(characters)
     if (
-        not filters.min_scores
+        not (filters.min_scores or filters.allowed_values)
         and _within(np.array(characters), filters.min_characters, filters.max_characters)
         and _within(words, filters.min_words, filters.max_words)
     ):
         return nothing
-    scores = [_low_score(one, filters.min_scores) for one in fields] if filters.min_scores else nothing
+    of_fields = [_other_value(one, filters.allowed_values) or _low_score(one, filters.min_scores) for one in fields]
     return [
         _outside("characters", length, filters.min_characters, filters.max_characters)
         or _outside("words", count, filters.min_words, filters.max_words)
-        or low
-        for length, count, low in zip(characters, words.tolist(), scores, strict=True)
+        or of_field
+        for length, count, of_field in zip(characters, words.tolist(), of_fields, strict=True)
     ]
 
 
@@ -89,6 +89,13 @@ def _outside(unit: str, count: int, low: int, high: int | None) -> str | None:
     if count < low:
         return f"{unit} < {low}"
     return f"{unit} > {high}" if high is not None and count > high else None
+
+
+def _other_value(fields: Fields, allowed: Mapping[str, Sequence[str]]) -> str | None:
+    for name, values in sorted(allowed.items()):
+        if fields.get(name) not in values:
+            return f"{name} is not {' or '.join(values)}"
+    return None
 
 
 def _low_score(fields: Fields, min_scores: Mapping[str, float]) -> str | None:

@@ -136,6 +136,21 @@ def _phase(results: Path, run: str, phase: str, before: list[tuple[str, str]]) -
     position = {"step": first + STEPS, "slots": (first + STEPS) * 4096, "drawn": drawn, "history": f"{first:032x}"}
     versions = {"python": "3.11.2", "torch": "2.13.0+cpu"}
     state = {"format": FORMAT, "position": position, "slice": content, "world_size": 2, "versions": versions}
+    state["stretches"] = [
+        {
+            "run": run,
+            "phase": name,
+            "first_step": STEPS * number + 1,
+            "last_step": STEPS * (number + 1),
+            "slots": STEPS * (number + 1) * 4096,
+            "length": 128,
+            "learning_rate": {"peak": 1e-3, "changes": {"2048": 5e-4}},
+            "rope_theta": 10_000.0,
+            "masking_rate": 0.3,
+            "skip_rows": [[70, 79]] if number else [],
+        }
+        for number, name in enumerate([*(name for _, name in before), phase])
+    ]
     write_json(checkpoint / "state.json", state)
     shard = {"name": "shard-00000-of-00001.safetensors", "bytes": 1, "sha256": f"{phase}-{run}".ljust(64, "0")}
     write_json(checkpoint / "manifest.json", {"format": FORMAT, "files": [shard]})

@@ -41,7 +41,7 @@ def test_norwegian_stays_text_and_pairs_count_as_both_languages() -> None:
 
 def test_tables_have_as_many_cells_in_every_row(card: str) -> None:
     tables = re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE)
-    assert len(tables) == 7
+    assert len(tables) == 8
     for table in tables:
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1
     assert "<b>" not in card.replace(r"\<b\>", "")

@@ -346,3 +346,11 @@ def test_command_writes_the_report_of_the_named_runs(finished: Path, tmp_path: P
     assert "2 ModernBERT encoders" in page
     assert page.index("<b>small-fi</b>") < page.index("<b>small</b>")
     assert "small-theta" not in page
+
+
+def test_what_led_to_each_model_is_told_step_by_step(page: str) -> None:
+    table = page.partition('id="lineage"')[2].partition("</section>")[0]
+    rows = [re.sub(r"<[^>]+>", " ", row).split() for row in re.findall(r"<tr>.*?</tr>", table)[1:]]
+    assert rows[0][:4] == [RUNS[0], f"1–{STEPS}", f"{RUNS[0]}:", "stable"]
+    assert rows[1][-1] == "70–79"
+    assert "5e-4" in table or "0.0005" in table

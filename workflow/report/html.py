@@ -71,6 +71,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "models": [model_row(results, run, lineages[run], held_out[run]) for run in runs],
         "glance": [*glance(held_out, phases, mixtures, fills), *small_tokenizers(results, runs)],
         "lineages": lineages,
+        "histories": {run: own[-1].stretches for run, own in lineages.items() if own},
         "phases": phases,
         "ends": ENDS,
         "clear": CLEAR,

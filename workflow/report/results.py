@@ -49,6 +49,8 @@ class PhaseResult:
     slots: int
     world_size: int
     versions: dict[str, str]
+    stretches: list[dict[str, Any]]
+    """What led to it from the first step of the run on, as `model.history.stretches` tells it."""
     checkpoint: str
     """Directory of the last checkpoint below `results`."""
     history: str
@@ -297,7 +299,7 @@ class Results:
         place = f"runs/{run}/{phase}"
         pointer = self._json(f"{place}/checkpoint.json", "checkpoint", "manifest_sha256", "slots")
         checkpoint = f"{place}/{pointer['checkpoint']}"
-        state = self._json(f"{checkpoint}/state.json", "position", "slice", "world_size", "versions")
+        state = self._json(f"{checkpoint}/state.json", "position", "slice", "world_size", "versions", "stretches")
         try:
             content = PhaseSlice.model_validate(state["slice"])
         except ValidationError:
@@ -314,6 +316,7 @@ class Results:
             slots=state["position"]["slots"],
             world_size=state["world_size"],
             versions=state["versions"],
+            stretches=state["stretches"],
             checkpoint=checkpoint,
             history=state["position"]["history"],
             manifest_sha256=pointer["manifest_sha256"],

@@ -107,6 +107,11 @@ def test_split_of_a_known_text_never_changes():
         ({"min_scores": {"absent": 0}}, "absent is no number"),
         ({"min_scores": {"name": 0}}, "name is no number"),
         ({"min_scores": {"flag": 0}}, "flag is no number"),
+        ({"allowed_values": {"name": ["a", "5"]}}, None),
+        ({"allowed_values": {"name": ["a", "b"]}}, "name is not a or b"),
+        ({"allowed_values": {"absent": ["a"]}}, "absent is not a"),
+        ({"allowed_values": {"name": ["a"]}, "min_scores": {"edu": 2.6}}, "name is not a"),
+        ({"allowed_values": {"name": ["5"]}, "min_scores": {"edu": 2.6}}, "edu < 2.6"),
     ],
 )
 def test_the_first_filter_that_refuses_is_the_reason(filters, reason):
@@ -344,6 +349,15 @@ def test_what_is_wrong_with_nearly_all_records_is_told_with_what_helps(tmp_path,
     with pytest.raises(UserError, match=advice) as error:
         sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
     assert ("raise max_rejected" in str(error.value)) == (line == "[1]")
+
+
+def test_documents_of_another_language_than_is_asked_for_by_a_nested_field_are_dropped(tmp_path):
+    records = [{"text": f"sana {n}", "metadata": {"lid": ("fin_Latn", "sv", None)[n % 3]}} for n in range(6)]
+    file = write_lines(tmp_path / "in.jsonl", records)
+    settings = source(held_out=0, filters={"allowed_values": {"metadata.lid": ["fi", "fin_Latn"]}})
+    account = sample(settings, [file], tmp_path / "out" / "manifest.json", 1)
+    assert account.documents == {"train": 2}
+    assert account.dropped == {"metadata.lid is not fi or fin_Latn": 4}
 
 
 def test_ids_and_scores_may_lie_deeper_and_nan_is_dropped_as_such(tmp_path):
