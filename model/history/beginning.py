@@ -73,7 +73,7 @@ def finish(plan: Plan, places: Places, facts: Mapping[str, Any], say: Callable[[
     Where it has not, nothing is touched.
     """
     found = matches(plan, candidates(places.folder, places.runs))
-    if not found or not (found[-1].point.stage_end and found[-1].point == plan.ends()[-1]):
+    if not found or not (found[-1].point.stage_end and found[-1].point == plan.ends[-1]):
         return None
     step = begin(plan, places, facts, say)
     return directory_of(places.folder / "checkpoints", step) if step == found[-1].point.step else None
@@ -117,7 +117,7 @@ def _copy_metrics(source: Path, target: Path, plan: Plan, last: int) -> None:
     """Write the metrics of another folder up to step `last`, with stages and slots as this plan counts them."""
     if not source.exists():
         return
-    ends = [point.phase_slots for point in plan.ends()]
+    ends = [point.phase_slots for point in plan.ends]
     rows = [row for row in _rows(source) if plan.start.step < row["step"] <= last]
     with atomic_file(target, "w") as stream:
         for row in rows:

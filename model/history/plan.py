@@ -17,6 +17,7 @@ import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from common.errors import UserError
@@ -85,8 +86,9 @@ class Plan:
                 yield Point(batch, step, slots, history.hex(), number, slots - self.start.slots, end)
             place = replace(place, rows=rows)
 
+    @cached_property
     def ends(self) -> list[Point]:
-        """Return the last step of each stage."""
+        """The last step of each stage."""
         return [point for point in self.points() if point.stage_end]
 
     def names(self) -> dict[str, str]:

@@ -96,7 +96,7 @@ class Phase:
         self.plan = plan_of(self.slice, self.rows, self.tokenizer, before(arguments))
         for sentence in left_out(self.plan.blends):
             self.say(sentence)
-        self.ends = {point.stage: point for point in self.plan.ends()}
+        self.ends = {point.stage: point for point in self.plan.ends}
         keeping = read_slice(arguments.keeping, KeepingSlice) if arguments.keeping else KeepingSlice()
         self.kept_steps = kept_steps(self.plan, keeping)
         beginning = self._begin(arguments)
