@@ -16,6 +16,7 @@ from recipe.branches import stages_of
 from recipe.evaluation import RetrievalTask, file_name
 from recipe.schedule import rows_before, stage_rows, step_count
 from recipe.schema import Mixture, Recipe, Stage, WordBin, ancestry, lineage
+from recipe.starts import circle, tiling_problem
 
 Problem = tuple[str, str]
 VALIDATION_SHARE = 0.01
@@ -27,6 +28,7 @@ def problems(recipe: Recipe) -> list[Problem]:
     return [
         *_tokenizers(recipe),
         *_models(recipe),
+        *_starts(recipe),
         *_mixtures(recipe),
         *_phases(recipe),
         *_runs(recipe),
@@ -74,6 +76,32 @@ def _models(recipe: Recipe) -> Iterator[Problem]:
                 f"{key}.local_attention",
                 f"{model.local_attention} is odd, but half of it goes to either side; make it even.",
             )
+
+
+def _starts(recipe: Recipe) -> Iterator[Problem]:
+    for name, model in recipe.models.items():
+        key, start = f"models.{name}.start", model.start
+        if start is None:
+            continue
+        if (start.directory is None) == (start.run is None):
+            yield key, "give either the directory of a model that is there or a run of this recipe."
+        elif start.run is not None:
+            yield from _absent(f"{key}.run", "run", start.run, recipe.runs)
+            yield from _start_run(recipe, name, start.run)
+
+
+def _start_run(recipe: Recipe, name: str, run: str) -> Iterator[Problem]:
+    """Check a model that begins with what a run ends with; a run whose way is broken is told elsewhere."""
+    key = f"models.{name}.start.run"
+    try:
+        chain = circle(recipe, name)
+        source = recipe.models[recipe.runs[ancestry(recipe, run)[0]].model or ""]
+    except (KeyError, ValueError):
+        return
+    if chain:
+        yield key, f"the models begin with each other's end in a circle: {' -> '.join(chain)}."
+    elif problem := tiling_problem(source, recipe.models[name]):
+        yield key, f"the model of {run} {problem}."
 
 
 def _mixtures(recipe: Recipe) -> Iterator[Problem]:

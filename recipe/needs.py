@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from recipe.branches import branched_from
 from recipe.schema import Recipe, lineage
-from recipe.slices.making import evaluation_slice, phase_slice, train_rows_slice
+from recipe.slices.making import evaluation_slice, model_name, phase_slice, train_rows_slice
 from recipe.slices.types import EvaluationSlice, RowsSlice
 
 UNTRAINED = ".untrained"
@@ -73,6 +73,17 @@ def previous_phase(recipe: Recipe, run: str, phase: str) -> OwnedPhase | None:
     way = lineage(recipe, run)
     place = way.index((run, phase))
     return way[place - 1] if place else None
+
+
+def start_of(recipe: Recipe, run: str, phase: str) -> str | None:
+    """Return the model whose start a phase of `run` itself begins with; None if it begins with other weights."""
+    model = model_name(recipe, run)
+    return model if recipe.models[model].start and previous_phase(recipe, run, phase) is None else None
+
+
+def started_models(recipe: Recipe) -> list[str]:
+    """Return the models that any phase begins with the start of, in the order of the phases."""
+    return list(dict.fromkeys(filter(None, (start_of(recipe, *owned) for owned in all_phases(recipe)))))
 
 
 def tokenizer_sources(recipe: Recipe, name: str) -> list[str]:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
 from textwrap import shorten
+from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 import yaml
@@ -218,6 +219,6 @@ def _keys_at(location: Location) -> list[str]:
             part = {field.alias or name: field.annotation for name, field in part.model_fields.items()}[str(step)]
         else:
             part = get_args(part)[-1]  # what a dict or a list holds
-        if get_origin(part) is Annotated:
+        if get_origin(part) in (Annotated, UnionType):  # of `X | None` X
             part = get_args(part)[0]
     return [field.alias or name for name, field in part.model_fields.items()]

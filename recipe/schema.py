@@ -120,11 +120,22 @@ class ModelShape(Strict):
     """Added to the variance in LayerNorm."""
 
 
+class Start(Strict):
+    """Weights to begin training with, in place of random ones: of one of the two."""
+
+    directory: Text | None = None
+    """A ModernBERT of the same shape, as transformers keeps it: configuration, safetensors and tokenizer.json."""
+    run: Text | None = None
+    """Run of this recipe whose exported model, smaller or of the same shape, is tiled into this shape."""
+
+
 class Model(ModelShape):
     """Shape of a ModernBERT encoder, with its tokenizer."""
 
     tokenizer: Text
     """Tokenizer whose vocabulary the model has."""
+    start: Start | None = None
+    """Weights that its runs begin with; random ones if not given."""
 
 
 class WordBin(Strict):

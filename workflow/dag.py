@@ -49,6 +49,7 @@ from recipe.slices.making import (
     validation_slice,
 )
 from recipe.types import Strict
+from workflow.starting import Starts
 
 PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS | interface_text.COLLECTIONS}
 """Files that the workflow itself makes from packages."""
@@ -68,6 +69,7 @@ class Dag:
     def __init__(self, recipe: Recipe) -> None:
         """Look at a checked recipe."""
         self.recipe = recipe
+        self.starts = Starts(recipe)
         self._owned = all_phases(recipe)
         self._phases = {f"{owner}.{phase}": phase_slice(recipe, owner, phase) for owner, phase in self._owned}
         self._rows = {name: train_rows_slice(content) for name, content in self._phases.items()}
@@ -106,7 +108,7 @@ class Dag:
         contents |= {
             f"validation/{run}": validation_slice(self.recipe, each) for run, each in self._evaluations.items()
         }
-        contents |= {**retrieval, "fertility": self._compared, "recipe": self.recipe}
+        contents |= {**self.starts.slices(), **retrieval, "fertility": self._compared, "recipe": self.recipe}
         texts = {name: to_json(content) for name, content in contents.items()}
         # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.
         notes = {name: {"note": source.note, "made": source.made} for name, source in self.recipe.sources.items()}
@@ -139,6 +141,7 @@ class Dag:
             for name in self.recipe.evaluation.tokenizers
             if name.startswith(("/", ".", "~")) and not Path(name).exists()
         ]
+        found += self.starts.problems()
         if tasks := self.recipe.evaluation.retrieval.tasks:
             files = {*self._training_files(), *(file for name in tasks for file in self._task_files(name))}
             found += [
@@ -224,9 +227,10 @@ class Dag:
         whole = branched_from(self.recipe, wildcards.run, wildcards.phase)
         return [pointer(*whole)] if whole else []
 
-    def previous_argument(self, wildcards: Any) -> str:
-        """Return the command line option that names the checkpoint a phase begins from, or nothing."""
-        return " ".join(f"--previous {path}" for path in self.previous(wildcards))
+    def beginning_argument(self, wildcards: Any) -> str:
+        """Return the command line option that names the checkpoint or the start a phase begins from, or nothing."""
+        begun = [f"--previous {path}" for path in self.previous(wildcards)]
+        return " ".join(begun + [f"--start {path}" for path in self.starts.manifest(wildcards)])
 
     def last_checkpoint(self, wildcards: Any) -> str:
         """Return the checkpoint that a run ends with."""

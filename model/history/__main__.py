@@ -13,7 +13,7 @@ from common.files import digest_of, read_json
 from common.telling import say
 from corpus.rows.listing import read_list
 from model.history.beginning import Places, finish
-from model.history.options import add_options, before, decisive
+from model.history.options import add_options, before, decisive, started
 from model.history.plan import plan_of
 from model.history.position import Position
 from model.history.store import load_state, pointer_facts, write_pointer
@@ -30,7 +30,8 @@ def main() -> None:
     add_options(parser)
     arguments, _ = parser.parse_known_args()
     content = read_slice(arguments.slice, PhaseSlice)
-    plan = plan_of(content, read_list(arguments.rows), read_json(arguments.tokenizer), before(arguments))
+    tokenizer, start = read_json(arguments.tokenizer), started(arguments.start)
+    plan = plan_of(content, read_list(arguments.rows), tokenizer, before(arguments), start)
     inputs = digest_of(decisive(arguments))
     facts = {"slice": json.loads(content.model_dump_json()), "inputs": inputs}
     last = finish(plan, Places(arguments.folder, arguments.runs), facts, say)

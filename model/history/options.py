@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from common.files import read_json
 from model.history.position import Position
 from model.history.store import load_state, pointed_directory
 
@@ -15,14 +16,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=Path, required=True, help="the phase's rows.json")
     parser.add_argument("--tokenizer", type=Path, required=True, help="the tokenizer's manifest.json")
     parser.add_argument("--folder", type=Path, required=True, help="where checkpoints and metrics go")
-    parser.add_argument("--previous", type=Path, help="checkpoint.json to begin from (default: fresh weights)")
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--previous", type=Path, help="checkpoint.json to begin from (default: fresh weights)")
+    begin.add_argument("--start", type=Path, help="manifest.json of weights to begin with in place of fresh ones")
     runs = "folder of all runs, whose checkpoints may be continued too (default: the phase's own alone)"
     parser.add_argument("--runs", type=Path, help=runs)
 
 
 def decisive(arguments: argparse.Namespace) -> list[Path]:
-    """Return the files that decide the result: the slice, the rows, and the checkpoint that the phase begins with."""
-    return [arguments.slice, arguments.rows, *([arguments.previous] if arguments.previous else [])]
+    """Return the files that decide the result: the slice, the rows, and the checkpoint or start to begin with."""
+    return [arguments.slice, arguments.rows, *filter(None, [arguments.previous, arguments.start])]
 
 
 def before(arguments: argparse.Namespace) -> Position | None:
@@ -30,3 +33,8 @@ def before(arguments: argparse.Namespace) -> Position | None:
     if not arguments.previous:
         return None
     return Position.read(load_state(pointed_directory(arguments.previous))["position"])
+
+
+def started(start: Path | None) -> str | None:
+    """Return the digest of the weights that a lineage begins with, None for fresh ones."""
+    return str(read_json(start)["digest"]) if start else None

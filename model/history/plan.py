@@ -1,9 +1,10 @@
 """What a phase asks for, step by step, and the history that each step ends.
 
 A *history* is 16 bytes that stand for all that led to a checkpoint. The first depends on what weights and order begin
-with: seed, shape, tokenizer, optimizer. Each step makes the next from the one before it and from what it does itself,
+with: seed, shape, tokenizer, optimizer, and the weights themselves where they are not the seed's. Each step makes the
+next from the one before it and from what it does itself,
 
-    h_0 = H(seed, shape, padded vocabulary, tokenizer, optimizer)
+    h_0 = H(seed, shape, padded vocabulary, tokenizer, optimizer, digest of the start if there is one)
     h_i = H(h_(i-1), what is drawn from, stream, length, RoPE theta, masking rate, the batch's global rows, its rate)
 
 with H BLAKE2b of 128 bits. How many tokens are still to come is no part of it, nor is any name: of a source, a phase or
@@ -114,7 +115,11 @@ class Plan:
 
 
 def plan_of(
-    content: PhaseSlice, indexes: Mapping[tuple[str, str], Any], tokenizer: Mapping[str, Any], before: Position | None
+    content: PhaseSlice,
+    indexes: Mapping[tuple[str, str], Any],
+    tokenizer: Mapping[str, Any],
+    before: Position | None,
+    started: str | None = None,
 ) -> Plan:
     """Return the plan of a phase.
 
@@ -122,7 +127,8 @@ def plan_of(
         content: its slice.
         indexes: of its rows, as `corpus.rows.listing.read_list` returns them.
         tokenizer: its manifest.
-        before: what the checkpoint that it begins from says, of the phase before; None for fresh weights.
+        before: what the checkpoint that it begins from says, of the phase before; None where there is none.
+        started: digest of the weights that it begins with where there is none before it; None for fresh ones.
 
     Raises:
         UserError: an index is damaged, or a stage has nothing to draw from.
@@ -131,7 +137,7 @@ def plan_of(
     for stage, mixed in zip(content.stages, blends, strict=True):
         if not mixed.parts:
             raise UserError(f"no source of the mixture has a row of {stage.length} slots; check its word bins.")
-    start = before.next_phase() if before else Position(history=_root(content, tokenizer))
+    start = before.next_phase() if before else Position(history=_root(content, tokenizer, started))
     return Plan(content, blends, start)
 
 
@@ -161,7 +167,7 @@ def left_out(blends: Sequence[Blend]) -> list[str]:
     ]
 
 
-def _root(content: PhaseSlice, tokenizer: Mapping[str, Any]) -> str:
+def _root(content: PhaseSlice, tokenizer: Mapping[str, Any], started: str | None) -> str:
     # Without defaults: a key that recipes get later, with a default that does what was done before, changes no history.
     facts = {
         "seed": content.seed,
@@ -170,6 +176,7 @@ def _root(content: PhaseSlice, tokenizer: Mapping[str, Any]) -> str:
         "padded_vocabulary": tokenizer["padded_vocabulary"],
         "tokenizer": tokenizer["fingerprint"],
     }
+    facts |= {"start": started} if started else {}
     return derive_key("history", FORMAT, json.dumps(facts, sort_keys=True))[:DIGEST_BYTES].hex()
 
 

@@ -15,6 +15,7 @@ from model.history.beginning import Places, begin
 from model.history.plan import Plan
 from model.history.position import Position
 from model.history.store import directory_of, load_state, open_checkpoint, pointed_directory
+from model.starts.manifest import refuse_damaged
 
 NOTHING = -1
 
@@ -31,12 +32,15 @@ class Beginning:
     """What that checkpoint says; empty for fresh weights."""
     own: bool
     """Whether it is a step of the phase, and not the end of the one before."""
+    start: Path | None = None
+    """Manifest of the weights to begin with, where there is no checkpoint and they are not fresh."""
 
 
 def agree_on_beginning(
     plan: Plan,
     places: Places,
     previous: Path | None,
+    start: Path | None,
     facts: Mapping[str, Any],
     device: torch.device,
     say: Callable[[str], None],
@@ -49,12 +53,13 @@ def agree_on_beginning(
         plan: of the phase.
         places: where rank 0 looks.
         previous: the `checkpoint.json` of the phase before, if there is one.
+        start: the manifest of a start, if there is one.
         facts: what else the state of a checkpoint of this phase says.
         device: of this rank.
         say: prints a line, on rank 0.
 
     Raises:
-        UserError: the checkpoint of the phase before is damaged.
+        UserError: the checkpoint of the phase before, or the start, is damaged.
     """
     chosen = torch.full((1,), NOTHING, dtype=torch.int64, device=device)
     if dist.get_rank() == 0:
@@ -63,6 +68,8 @@ def agree_on_beginning(
             chosen.fill_(step)
         elif previous:
             open_checkpoint(previous)
+        elif start:
+            refuse_damaged(start)
     dist.broadcast(chosen, 0)  # what is told now has been verified
     if (step := int(chosen)) != NOTHING:
         directory = directory_of(places.folder / "checkpoints", step)
@@ -73,5 +80,5 @@ def agree_on_beginning(
         directory = pointed_directory(previous)
         say(f"beginning from {directory}")
         return Beginning(directory, deepcopy(plan.start), load_state(directory), own=False)
-    say(f"beginning with fresh weights, seed {plan.content.seed}")
-    return Beginning(None, deepcopy(plan.start), {}, own=False)
+    say(f"beginning with {start}" if start else f"beginning with fresh weights, seed {plan.content.seed}")
+    return Beginning(None, deepcopy(plan.start), {}, own=False, start=start)

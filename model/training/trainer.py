@@ -5,8 +5,8 @@ The states of a phase:
 1. The ranks meet. Rank 0 looks for the newest whole checkpoint, of this phase or of any other, whose history is a
    beginning of what the slice asks for (`model.history`); those in the phase's folder that lead elsewhere are moved to
    `superseded/`.
-2. Weights and moments are loaded: from that checkpoint, else from the phase before, else fresh from the seed. Each rank
-   verifies its share of the files that rows will be drawn from.
+2. Weights and moments are loaded: from that checkpoint, else from the phase before, else weights from a start, else
+   fresh from the seed. Each rank verifies its share of the files that rows will be drawn from.
 3. For each stage, for each step: a batch of consecutive global rows, forward and backward in micro-batches, one
    reduction, one update, one line of metrics. The loss is summed over masked positions and divided by their number in
    the whole batch, so that neither ranks nor micro-batches change it.
@@ -48,11 +48,12 @@ from common.quantities import amount
 from corpus.rows.listing import read_index, read_list
 from model.history.beginning import Places
 from model.history.keeping import check_room, kept_steps
-from model.history.options import add_options, before, decisive
+from model.history.options import add_options, before, decisive, started
 from model.history.plan import Point, left_out, plan_of
 from model.history.store import FORMAT, directory_of, pointer_facts, write_pointer
 from model.history.stretches import described, extended
 from model.modernbert import ModernBert, Shape
+from model.starts.manifest import put_start
 from model.training.beginning import Beginning, agree_on_beginning
 from model.training.checkpoint import load_tensors
 from model.training.data import RankBatch, Stream
@@ -93,7 +94,8 @@ class Phase:
         self.tokenizer = read_json(arguments.tokenizer)
         self._decisive = decisive(arguments)
         self.inputs = self._fingerprint()
-        self.plan = plan_of(self.slice, self.rows, self.tokenizer, before(arguments))
+        start = started(arguments.start)
+        self.plan = plan_of(self.slice, self.rows, self.tokenizer, before(arguments), start)
         for sentence in left_out(self.plan.blends):
             self.say(sentence)
         self.ends = {point.stage: point for point in self.plan.ends}
@@ -161,11 +163,14 @@ class Phase:
     def _begin(self, arguments: argparse.Namespace) -> Beginning:
         places = Places(self.folder, arguments.runs)
         facts = {"slice": json.loads(self.slice.model_dump_json()), "inputs": self.inputs}
-        return agree_on_beginning(self.plan, places, arguments.previous, facts, self.device, self.say)
+        previous, start = arguments.previous, arguments.start
+        return agree_on_beginning(self.plan, places, previous, start, facts, self.device, self.say)
 
     def _load(self, beginning: Beginning) -> Engine:
         start = beginning.checkpoint
-        model = ModernBert(self._shape(), None if start else self.slice.seed)
+        model = ModernBert(self._shape(), None if start or beginning.start else self.slice.seed)
+        if beginning.start:
+            put_start(model, beginning.start)
         self.model = model.to(self.device)
         engine = Engine(self.model, self.slice.optimizer)
         engine.load(load_tensors(start) if start else fresh_tensors(model), beginning.state.get("updates", 0))

@@ -15,6 +15,7 @@ from recipe.slices.making import (
     phase_slice,
     sample_slice,
     source_slice,
+    start_slice,
     tokenizer_slice,
     train_rows_slice,
 )
@@ -33,6 +34,7 @@ def main() -> None:
     wanted.add_argument("--source", help="name of a source")
     wanted.add_argument("--tokenizer", help="name of a tokenizer")
     wanted.add_argument("--sample", metavar="TOKENIZER", help="the text whose words a tokenizer is trained on")
+    wanted.add_argument("--start", metavar="MODEL", help="the weights that a model begins with")
     wanted.add_argument("--phase", nargs=2, metavar=("RUN", "PHASE"), help="names of a run and of one of its phases")
     wanted.add_argument("--evaluation", metavar="RUN", help="name of a run")
     wanted.add_argument("--rows", nargs=2, metavar=("RUN", "PHASE"), help="the rows that a phase trains on")
@@ -46,6 +48,8 @@ def main() -> None:
             content = tokenizer_slice(recipe, options.tokenizer)
         elif options.sample:
             content = sample_slice(tokenizer_slice(recipe, options.sample))
+        elif options.start:
+            content = start_slice(recipe, options.start)
         elif options.phase:
             content = phase_slice(recipe, *options.phase)
         elif options.evaluation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from recipe.branches import branched_from, stages_of
-from recipe.schema import Documents, Mixture, ModelShape, Recipe, Stage, WordBin, ancestry, lineage
+from recipe.schema import Documents, Mixture, Model, ModelShape, Recipe, Stage, WordBin, ancestry, lineage
 from recipe.slices.files import to_json
 from recipe.slices.rowsets import rowset
 from recipe.slices.types import (
@@ -20,6 +20,7 @@ from recipe.slices.types import (
     SampleSlice,
     SourceSlice,
     StageSlice,
+    StartSlice,
     TokenizerSlice,
     ValidationSlice,
 )
@@ -79,6 +80,21 @@ def phase_slice(recipe: Recipe, run: str, phase: str) -> PhaseSlice:
         optimizer=recipe.optimizer,
         stages=[_stage_slice(recipe, stage) for stage in stages_of(recipe, way[phases.index(phase)][0], phase)],
     )
+
+
+def model_name(recipe: Recipe, run: str) -> str:
+    """Return the model of a run, which its first ancestor names."""
+    name = recipe.runs[ancestry(recipe, run)[0]].model
+    assert name is not None, "recipe.checks lets no recipe pass whose first ancestor has no model"
+    return name
+
+
+def start_slice(recipe: Recipe, name: str) -> StartSlice:
+    """Return the slice of the weights that model `name` begins with; raises `KeyError` if those are random."""
+    model = recipe.models[name]
+    if model.start is None:
+        raise KeyError(f"start of model {name}")
+    return StartSlice(model=name, shape=_shape(model), **dict(model.start))
 
 
 def evaluation_slice(recipe: Recipe, run: str) -> EvaluationSlice:
@@ -176,10 +192,12 @@ def _sources(recipe: Recipe, stages: list[Stage]) -> list[str]:
 
 def _model(recipe: Recipe, run: str) -> tuple[ModelShape, str]:
     """Return the shape and the tokenizer of a run, which its first ancestor names."""
-    name = recipe.runs[ancestry(recipe, run)[0]].model
-    assert name is not None, "recipe.checks lets no recipe pass whose first ancestor has no model"
-    model = recipe.models[name]
-    return ModelShape(**model.model_dump(exclude={"tokenizer"})), model.tokenizer
+    model = recipe.models[model_name(recipe, run)]
+    return _shape(model), model.tokenizer
+
+
+def _shape(model: Model) -> ModelShape:
+    return ModelShape(**{field: getattr(model, field) for field in ModelShape.model_fields})
 
 
 def _stage_slice(recipe: Recipe, stage: Stage) -> StageSlice:

@@ -3,7 +3,7 @@
 A rule writes each slice anew whenever the recipe changes, and a stage depends on its slice, not on the recipe. So what
 was made stays valid for as long as its own slice stays the same: a new run, another mixture or a reworded title leaves
 a finished phase alone. They are of a source, a sample of sources, a tokenizer trained on one, rows, a phase of a run,
-validation while a run trains, the evaluation of a run, fertility, and retrieval.
+the weights that a model begins with, validation while a run trains, the evaluation of a run, fertility, and retrieval.
 """
 
 from __future__ import annotations
@@ -82,6 +82,16 @@ class StageSlice(Strict):
     until: int | None = None
     skip_rows: list[tuple[int, int]] = Field(default_factory=list)
     components: list[Component]
+
+
+class StartSlice(Strict):
+    """What decides the weights that a model begins with, besides those that they are made from and the tokenizer."""
+
+    model: str
+    shape: ModelShape
+    directory: str | None = None
+    run: str | None = None
+    """Fields as in `recipe.schema.Start`."""
 
 
 class PhaseSlice(Strict):

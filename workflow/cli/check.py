@@ -10,6 +10,7 @@ from recipe.reading import missing_files, read_recipe, repeated_files, unusable_
 from recipe.schema import Recipe, lineage
 from workflow.cli.parser import Parser
 from workflow.dag import PACKAGE_TEXT, unreadable_files
+from workflow.starting import Starts
 
 
 def main() -> None:
@@ -27,6 +28,8 @@ def main() -> None:
     os.chdir(options.directory)
     if unusable := unusable_files(recipe) + unreadable_files(recipe):
         raise UserError("\n".join(f"{options.recipe}: {sentence}" for sentence in unusable))
+    if unfit := Starts(recipe).problems():
+        raise UserError("\n".join(f"{options.recipe}: {sentence}" for sentence in unfit))
     print(f"{options.recipe}: {outline(recipe)}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from recipe.needs import retrieval_encoders, whole_recipe
+from recipe.needs import retrieval_encoders, started_models, whole_recipe
 from recipe.schema import Recipe
 from recipe.slices.making import sample_name, tokenizer_slice
 from slurm.cluster.cost import Resources, billed_per_hour, billing_unit, broken_limits
@@ -39,6 +39,7 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "words": len({sample_name(tokenizer_slice(recipe, name)) for name in needs.tokenizers}),
         "tokenizer": len(needs.tokenizers),
         "shards": len(needs.shards),
+        "start": len(started_models(recipe)),
         "rows": len(needs.phases),
         "overlap": len({one.tokenizer for one in needs.shards}),
         "context_lengths": len(needs.phases),

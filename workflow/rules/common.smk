@@ -66,6 +66,7 @@ wildcard_constraints:
     tokenizer="[a-z0-9-]+",
     foreign="[^/]+",
     run="[a-z0-9-]+",
+    model="[a-z0-9-]+",
     encoder=r"[a-z0-9-]+(\.untrained)?",
     rate="[0-9.e+-]+",
     task="[a-z0-9-]+",

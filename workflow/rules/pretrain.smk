@@ -6,15 +6,36 @@ localrules:
     train,
 
 
+rule start:
+    input:
+        slice="results/recipe/start/{model}.json",
+        tokenizer=dag.starts.tokenizer,
+        files=dag.starts.files,
+    output:
+        manifest="results/starts/{model}/manifest.json",
+    log:
+        "logs/starts/{model}.log",
+    conda:
+        "../../envs/alasin.yaml"
+    threads: 1
+    message:
+        "Making the weights that {wildcards.model} begins with"
+    shell:
+        "python -m model.starts --slice {input.slice:q} --tokenizer {input.tokenizer:q} --models results/models"
+        " --output {output.manifest:q} > {log:q} 2>&1"
+
+
 rule train:
     input:
         slice="results/recipe/phase/{run}.{phase}.json",
         tokenizer=dag.tokenizer,
         rows="results/runs/{run}/{phase}/rows.json",
         previous=dag.previous,
+        start=dag.starts.manifest,
         # Where a run branches off in the middle of a phase, that is trained first, and a checkpoint kept for the run.
         branched_from=ancient(dag.branched_from),
-        # Which checkpoints are kept and what is measured on the way decides nothing of the result: another interval trains nothing again.
+        # Which checkpoints are kept and what is measured on the way decides nothing of the
+        # result: another interval trains nothing again.
         keeping=ancient("results/recipe/keeping/{run}.{phase}.json"),
         validation=ancient("results/recipe/validation/{run}.json"),
         held_out=ancient("results/evaluation/{run}/rows.json"),
@@ -44,7 +65,7 @@ rule train:
         step_seconds=0,
     params:
         folder=subpath(output.checkpoint, parent=True),
-        previous=dag.previous_argument,
+        previous=dag.beginning_argument,
     message:
         "Training {wildcards.run}, phase {wildcards.phase}"
     # A failed rule's log is shown whole: it holds what launch says, not what the ranks print for days.
@@ -53,7 +74,8 @@ rule train:
         " --nodes {resources.nodes} --processes-per-node {resources.processes_per_node}"
         " --devices {resources.devices} --memory-gib {resources.memory_gib}"
         " --minutes {resources.runtime} --start-seconds {resources.start_seconds}"
-        " --step-seconds {resources.step_seconds} --inputs {input.slice:q} {input.rows:q} {input.previous:q}"
+        " --step-seconds {resources.step_seconds}"
+        " --inputs {input.slice:q} {input.rows:q} {input.previous:q} {input.start:q}"
         " --folder {params.folder:q} --done {output.checkpoint:q} --shortcut model.history --"
         " python -m model.training.trainer --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
         " --rows {input.rows:q} --folder {params.folder:q} {params.previous} --runs results/runs"

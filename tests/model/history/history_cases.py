@@ -57,7 +57,11 @@ def phase(*stages: StageSlice, run: str = "r", name: str = "p", seed: int = 1, o
 
 
 def plan(
-    content: PhaseSlice, folder: Path, before: Position | None = None, texts: dict[str, str] | None = None
+    content: PhaseSlice,
+    folder: Path,
+    before: Position | None = None,
+    texts: dict[str, str] | None = None,
+    started: str | None = None,
 ) -> Plan:
     """The plan of a phase over rows of two sources, whose texts are told by name."""
     texts = texts or {"one": "first text", "two": "second text"}
@@ -67,7 +71,7 @@ def plan(
         for source, text in texts.items()
         for length in lengths
     }
-    return plan_of(content, indexes, TOKENIZER, before)
+    return plan_of(content, indexes, TOKENIZER, before, started)
 
 
 def write(folder: Path, made: Plan, step: int) -> Path:

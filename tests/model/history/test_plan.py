@@ -118,6 +118,12 @@ def test_the_history_of_a_known_phase_never_changes(folder):
     assert last(plan(phase(stage()), folder)).history == "e6133142c4fee9279cd19f374f3ba98a"
 
 
+def test_weights_that_a_lineage_begins_with_are_part_of_its_history(folder):
+    plain, one, two = (plan(phase(stage()), folder, started=started) for started in (None, "d1", "d2"))
+    assert len({plain.start.history, one.start.history, two.start.history}) == 3
+    assert one.start.history == plan(phase(stage()), folder, started="d1").start.history
+
+
 def test_defaults_that_histories_leave_out_never_change():
     """Whoever changes one, or what it does, counts up `model.history.plan.FORMAT`."""
     assert Optimizer().model_dump() == {

@@ -31,6 +31,8 @@ from workflow.cli.explain.differences import differences
 from workflow.cli.explain.dry_run import Job
 from workflow.cli.explain.reasons import few
 
+STARTS = "results/starts/"
+
 
 @dataclass(frozen=True)
 class Fate:
@@ -70,7 +72,8 @@ def fate(
     folder, name = folder_of(job), "{run}/{phase}".format_map(job.wildcards)
     content = read_slice(mirror / "results/recipe/phase/{run}.{phase}.json".format_map(job.wildcards), PhaseSlice)
     total = phase_slots(content)
-    decisive = {str(folder / "rows.json"), *(file for file in job.input if file.endswith("/checkpoint.json"))}
+    begun = (file for file in job.input if file.endswith("/checkpoint.json") or file.startswith(STARTS))
+    decisive = {str(folder / "rows.json"), *begun}
     if not decisive & {*remade, *other}:
         with suppress(UserError):  # rows or tokenizer are not there yet
             return _by_history(name, job, content, saved, directory)
@@ -126,7 +129,8 @@ def _newest_match(job: Job, content: PhaseSlice, directory: Path) -> Match | Non
     tokenizer = next(file for file in job.input if file.startswith("results/tokenizers/"))
     pointers = [file for file in job.input if file.endswith("/checkpoint.json")]
     before = Position.read(load_state(pointed_directory(directory / pointers[0]))["position"]) if pointers else None
-    plan = plan_of(content, read_list(folder / "rows.json"), read_json(directory / tokenizer), before)
+    started = next((read_json(directory / file)["digest"] for file in job.input if file.startswith(STARTS)), None)
+    plan = plan_of(content, read_list(folder / "rows.json"), read_json(directory / tokenizer), before, started)
     found = matches(plan, candidates(folder, directory / "results/runs"))
     return found[-1] if found else None
 
