@@ -85,10 +85,20 @@ def test_the_smallest_recipe_of_the_readme_is_a_recipe():
     assert len(blocks[0].splitlines()) == 10
 
 
+def test_the_recipe_of_the_readme_that_continues_a_model_is_a_recipe():
+    blocks = re.findall(r"```yaml\n(.*?)```", (CONFIG / "README.md").read_text(), re.DOTALL)
+    content = next(block for block in blocks if "start:" in block)
+    read = load_recipe(yaml.safe_load(content), "config/README.md")
+    assert read.models["mine"].start.directory == "pretrained/mmbert-base"
+    assert len(content.splitlines()) == 10
+
+
 def test_stages_of_the_readme_that_mask_less_and_less_reach_the_slice():
     blocks = re.findall(r"```yaml\n(.*?)```", (CONFIG / "README.md").read_text(), re.DOTALL)
     content = yaml.safe_load(blocks[0])
-    content["phases"]["stable"] = yaml.safe_load(blocks[1])
+    stages = next(block for block in blocks if block.startswith("stages:"))
+    content["phases"]["stable"] = yaml.safe_load(stages)
+    assert len(stages.splitlines()) == 4
     content["sources"]["other"] = {"language": "sv", "files": ["other.jsonl"]}
     content["mixtures"] |= {"better": {"factors": {"mine": 1, "other": 2}}, "best": {"factors": {"other": 1}}}
     stages = phase_slice(load_recipe(content, "config/README.md"), "first", "stable").stages
@@ -96,7 +106,6 @@ def test_stages_of_the_readme_that_mask_less_and_less_reach_the_slice():
     assert [stage.batch.tokens for stage in stages] == [3_000_000, 3_000_000, 2_000_000]
     factors = [{part.source: part.factor for part in stage.components} for stage in stages]
     assert factors == [{"mine": 1}, {"mine": 1, "other": 2}, {"other": 1}]
-    assert len(blocks[1].splitlines()) == 4
 
 
 def test_the_demo_compares_one_setting_at_a_time():
