@@ -12,7 +12,7 @@ Files are opened when a row in them is asked for, and `OPEN_FILES` of them stay 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -50,7 +50,8 @@ class RowReader:
         """Slots of a row; a row may hold fewer tokens."""
         self.path = index_path
         self._columns = index_path.with_name(COLUMNS)
-        self._shards = Path(os.path.normpath(index_path.parent / self.index["shards"]))
+        self.shards = Path(os.path.normpath(index_path.parent / self.index["shards"]))
+        """The directory of its shards."""
         self._before = np.array([0, *accumulate(part["rows"] for part in self.index["parts"])], dtype=np.int64)
         refuse_changed(index_path.parent, self.index["file"], advice(index_path), checksum=False)
 
@@ -63,10 +64,18 @@ class RowReader:
             IndexError: `row` is not in 0 .. rows - 1.
             UserError: a file of it is absent or damaged.
         """
-        pieces = self._pieces(row)
-        part = self.index["parts"][int(np.searchsorted(self._before, row, side="right")) - 1]
-        ids = _open(self._shards / part["name"], part["sha256"])["ids"]
+        part, pieces = self.place(row)
+        ids = _open(self.shards / part["name"], part["sha256"])["ids"]
         return put_together(ids, pieces), pieces.sizes.astype(np.uint16)
+
+    def place(self, row: int) -> tuple[Mapping[str, Any], Pieces]:
+        """Return the entry of the shard that a row is of, and where its pieces lie in it.
+
+        Raises:
+            IndexError: `row` is not in 0 .. rows - 1.
+        """
+        pieces = self._pieces(row)
+        return self.index["parts"][int(np.searchsorted(self._before, row, side="right")) - 1], pieces
 
     def row_tokens(self, row: int) -> int:
         """Return how many tokens a row holds, without touching them."""
@@ -88,7 +97,7 @@ class RowReader:
         )
         for part in parts:
             if self.index["parts"][part]["rows"]:
-                yield self._shards, self.index["parts"][part]
+                yield self.shards, self.index["parts"][part]
 
     def _pieces(self, row: int) -> Pieces:
         if not 0 <= row < self.rows:

@@ -121,6 +121,36 @@ def finished(tmp_path_factory):
     return house
 
 
+@pytest.mark.parametrize(("phase", "stream"), [("one/stable", 0), ("edu/annealing-edu", 1)])
+def test_the_documents_of_a_row_of_training_are_shown_with_their_text(finished, phase, stream):
+    command = [sys.executable, "-m", "workflow.cli", "inspect", "--directory", finished.directory, phase, "17", "18"]
+    told = subprocess.run(command, cwd=finished.repository, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"^row (\d+) of stream (\d+)$", told, re.MULTILINE) == [("17", f"{stream}"), ("18", f"{stream}")]
+    shown = re.findall(r"^  (en|la) (\S+) \(document .*\)\n((?:      .*\n)+)", told, re.MULTILINE)
+    assert len(shown) >= 2
+    raw = {language: (finished.directory / f"{language}.jsonl").read_text() for language in COMMON}
+    for language, name, text in shown:
+        line = raw[language].splitlines()[int(name.partition(":")[2]) - 1]
+        assert max(text.rstrip("…\n").splitlines(), key=len).strip() in json.loads(line)["text"]
+
+
+def test_a_row_that_a_phase_does_not_read_is_told(finished):
+    command = [
+        sys.executable,
+        "-m",
+        "workflow.cli",
+        "inspect",
+        "one/stable",
+        "99999",
+        "--directory",
+        finished.directory,
+    ]
+    told = subprocess.run(command, cwd=finished.repository, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "does not read row 99,999 of stream 0; it reads stream 0 with rows up to" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
 def test_one_command_makes_models_evaluations_cards_and_the_report(finished):
     for run in ("one", "edu"):
         assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {

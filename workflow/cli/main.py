@@ -17,6 +17,7 @@ COMMANDS = {
     "status": ("slurm.status.__main__", "where every phase stands"),
     "report": ("workflow.cli.report", "what was made, and where"),
     "explain": ("workflow.cli.explain.__main__", "why a file would be made again, and what that costs"),
+    "inspect": ("workflow.cli.inspect", "the documents that stand in a row of training"),
     "schema": ("workflow.cli.schema", "the recipe's JSON Schema, for editors"),
 }
 """Name -> (module, what it does), in the order in which a person uses them."""
