@@ -15,7 +15,7 @@ from math import ceil
 from recipe.branches import stages_of
 from recipe.evaluation import RetrievalTask, file_name
 from recipe.schedule import rows_before, stage_rows, step_count
-from recipe.schema import Mixture, Recipe, Stage, WordBin, ancestry, lineage
+from recipe.schema import Mixture, Recipe, Stage, Tokenizer, WordBin, ancestry, lineage
 from recipe.starts import circle, tiling_problem
 
 Problem = tuple[str, str]
@@ -54,10 +54,23 @@ def _absent(key: str, kind: str, name: str, known: Iterable[str]) -> Iterator[Pr
 def _tokenizers(recipe: Recipe) -> Iterator[Problem]:
     for name, tokenizer in recipe.tokenizers.items():
         key = f"tokenizers.{name}.mixture"
+        yield from _trained_or_adopted(f"tokenizers.{name}", tokenizer)
+        if tokenizer.mixture is None:
+            continue
         yield from _absent(key, "mixture", tokenizer.mixture, recipe.mixtures)
         mixture = recipe.mixtures.get(tokenizer.mixture)
         if mixture is not None and mixture.word_bins:
             yield key, f"{tokenizer.mixture} has word_bins, which a tokenizer's sample ignores; name a mixture without."
+
+
+def _trained_or_adopted(key: str, tokenizer: Tokenizer) -> Iterator[Problem]:
+    for field in ("sample_bytes", "mixture", "word_bytes", "objective"):
+        given = getattr(tokenizer, field)
+        if tokenizer.from_directory is None and given is None:
+            yield f"{key}.{field}", "is missing."
+        # A recipe that was written out again gives every key.
+        if tokenizer.from_directory is not None and given != Tokenizer.model_fields[field].default:
+            yield f"{key}.{field}", "has no effect on a tokenizer that is taken from a directory; leave it out."
 
 
 def _models(recipe: Recipe) -> Iterator[Problem]:

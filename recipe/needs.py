@@ -87,8 +87,9 @@ def started_models(recipe: Recipe) -> list[str]:
 
 
 def tokenizer_sources(recipe: Recipe, name: str) -> list[str]:
-    """Return the sources that a tokenizer's sample is drawn from, in the mixture's order."""
-    return list(recipe.mixtures[recipe.tokenizers[name].mixture].factors)
+    """Return the sources that a tokenizer's sample is drawn from, in the mixture's order; none if it is not trained."""
+    mixture = recipe.tokenizers[name].mixture
+    return list(recipe.mixtures[mixture].factors) if mixture else []
 
 
 def retrieval_encoders(recipe: Recipe) -> list[str]:

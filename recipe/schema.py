@@ -81,17 +81,20 @@ class Source(Documents):
 
 
 class Tokenizer(Strict):
-    """A byte-level BPE and the sample it is trained on."""
+    """A byte-level BPE and the sample it is trained on, or the tokenizer of a model that is there."""
+
+    from_directory: Text | None = Field(default=None, alias="from")
+    """Directory whose tokenizer.json it is; what a tokenizer is trained by is left out then."""
 
     vocabulary: Annotated[int, Field(ge=300, lt=2**31), BeforeValidator(number)]
     """Entries to train, the five special tokens and the runs of spaces among them."""
     multiple: Count = 64
     """The model's embedding has `vocabulary` rows, rounded up to a multiple of this."""
-    sample_bytes: Count
+    sample_bytes: Count | None = None
     """Bytes of UTF-8 text it is trained on."""
     word_bytes: Annotated[int, Field(gt=0, lt=2**30), BeforeValidator(number)] = 100_000_000
     """Bytes of distinct words held at most, each some 30 bytes of memory; beyond, the rarest are left out and told."""
-    mixture: Text
+    mixture: Text | None = None
     """Mixture the sample is drawn by, factor x bytes of each source."""
     objective: Objective = "classical"
     """Whose best pair each merge is: all text's together, or the language's with the most tokens a byte (`parity`)."""
@@ -294,6 +297,11 @@ class Recipe(Strict):
     """Which are kept. It decides nothing of what is trained."""
     evaluation: Evaluation
     """What is measured on each model."""
+
+
+def adopted_tokenizers(recipe: Recipe) -> list[str]:
+    """Return the tokenizers that are taken from a directory; the others are trained."""
+    return [name for name, tokenizer in recipe.tokenizers.items() if tokenizer.from_directory is not None]
 
 
 def lineage(recipe: Recipe, run: str) -> list[tuple[str, str]]:

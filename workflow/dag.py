@@ -70,6 +70,7 @@ class Dag:
         """Look at a checked recipe."""
         self.recipe = recipe
         self.starts = Starts(recipe)
+        self.trained_tokenizers = sorted(set(recipe.tokenizers) - set(self.starts.adopted))
         self._owned = all_phases(recipe)
         self._phases = {f"{owner}.{phase}": phase_slice(recipe, owner, phase) for owner, phase in self._owned}
         self._rows = {name: train_rows_slice(content) for name, content in self._phases.items()}
@@ -88,7 +89,7 @@ class Dag:
     def slices(self) -> dict[str, str]:
         """Return name -> text of every slice of the recipe, and the whole of it as `recipe`, which jobs read."""
         sources = {f"source/{name}": source_slice(self.recipe, name) for name in self.recipe.sources}
-        tokenizers = {f"tokenizer/{name}": tokenizer_slice(self.recipe, name) for name in self.recipe.tokenizers}
+        tokenizers = {f"tokenizer/{name}": tokenizer_slice(self.recipe, name) for name in self.trained_tokenizers}
         samples = {f"sample/{sample_name(content)}": sample_slice(content) for content in tokenizers.values()}
         rows = {f"rows/{name}": content for name, content in self._rows.items()}
         held_out = {f"held_out_rows/{run}": held_out_rows_slice(each) for run, each in self._evaluations.items()}
@@ -201,7 +202,7 @@ class Dag:
 
     def sample_documents(self, wildcards: Any) -> list[str]:
         """Return the manifests of the sources that a sample of words is drawn from."""
-        slices = [tokenizer_slice(self.recipe, name) for name in self.recipe.tokenizers]
+        slices = [tokenizer_slice(self.recipe, name) for name in self.trained_tokenizers]
         sample = next(content for content in slices if sample_name(content) == wildcards.sample)
         return [manifest(source) for source in sample.factors]
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from model.starts.origin import misfit, named_files, read_origin
+from common.files import read_json
+from model.starts.origin import TOKENIZER, TOKENIZER_SETTINGS, misfit, named_files, read_origin
 from recipe.needs import start_of
-from recipe.schema import Recipe
-from recipe.slices.making import start_slice
-from recipe.slices.types import StartSlice
+from recipe.schema import Recipe, adopted_tokenizers
+from recipe.slices.making import adopted_tokenizer_slice, start_slice
+from recipe.types import Strict
 
 
 class Starts:
@@ -19,11 +21,18 @@ class Starts:
     def __init__(self, recipe: Recipe) -> None:
         """Look at a checked recipe."""
         self.recipe = recipe
+        self.adopted = adopted_tokenizers(recipe)
         self._slices = {name: start_slice(recipe, name) for name, model in recipe.models.items() if model.start}
 
-    def slices(self) -> dict[str, StartSlice]:
-        """Return name -> slice of every start."""
-        return {f"start/{name}": content for name, content in self._slices.items()}
+    def slices(self) -> dict[str, Strict]:
+        """Return name -> slice of every start, and of every tokenizer that is taken from a directory."""
+        starts: dict[str, Strict] = {f"start/{name}": content for name, content in self._slices.items()}
+        return starts | {f"tokenizer/{name}": adopted_tokenizer_slice(self.recipe, name) for name in self.adopted}
+
+    def tokenizer_files(self, wildcards: Any) -> list[str]:
+        """Return the files that a tokenizer is taken from, as far as they are there."""
+        directory = Path(self.recipe.tokenizers[wildcards.tokenizer].from_directory or "")
+        return [str(path) for name in (TOKENIZER, *TOKENIZER_SETTINGS) if (path := directory / name).is_file()]
 
     def manifest(self, wildcards: Any) -> list[str]:
         """Return the manifest of the weights that a phase begins with, or nothing where they are others."""
@@ -42,8 +51,8 @@ class Starts:
         return list(map(str, named_files(Path(content.directory or ""))))
 
     def problems(self) -> list[str]:
-        """Return a sentence for each directory that a model cannot begin with: absent, or of another kind or shape."""
-        found = []
+        """Return a sentence for each directory that a model cannot begin with or a tokenizer cannot be taken from."""
+        found = list(filter(None, map(self._tokenizer_problem, self.adopted)))
         for name, content in self._slices.items():
             if content.directory is None:
                 continue
@@ -53,3 +62,16 @@ class Starts:
                 problem = str(error)
             found += [f"models.{name}.start.directory: {problem}"] if problem else []
         return found
+
+    def _tokenizer_problem(self, name: str) -> str | None:
+        """Return what is wrong with the directory of a tokenizer; what only reading all of it tells, its job will."""
+        tokenizer = self.recipe.tokenizers[name]
+        path = Path(tokenizer.from_directory or "") / TOKENIZER
+        if not path.is_file():
+            return f"tokenizers.{name}.from: {path.parent} has no {TOKENIZER}; put it there or mend the path."
+        content = read_json(path)
+        with suppress(KeyError, TypeError):
+            entries = len({*content["model"]["vocab"], *(token["content"] for token in content["added_tokens"])})
+            if entries != tokenizer.vocabulary:
+                return f"tokenizers.{name}.vocabulary: {path} has {entries} entries; write {entries}."
+        return None

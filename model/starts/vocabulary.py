@@ -11,8 +11,6 @@ of the pieces says what the model knew of that text, and needs no random numbers
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,19 +20,7 @@ from tokenizers import Tokenizer
 
 from common.errors import UserError
 from common.files import read_json
-from corpus.tokens.pretokens import byte_characters
-from corpus.tokens.special import SPECIAL_TOKENS
-
-ROLES = {
-    "[MASK]": ("mask_token",),
-    "[CLS]": ("cls_token", "bos_token"),
-    "[PAD]": ("pad_token",),
-    "[UNK]": ("unk_token",),
-    "[SEP]": ("sep_token", "eos_token"),
-}
-"""Special token here -> keys under which transformers names a token of that role, the first that is there counts."""
-_FALLBACK = re.compile(r"<0x([0-9A-F]{2})>")
-_SPACE = "▁"
+from corpus.tokens.texts import FALLBACK, Kind, kind_of, roles, text_of, written
 
 
 @dataclass(frozen=True)
@@ -43,8 +29,9 @@ class Vocabulary:
 
     size: int
     """Ids are below it."""
-    used: frozenset[int]
-    """Ids that are a token's."""
+    kind: Kind
+    entries: Mapping[str, int]
+    """As they are written -> id."""
     texts: Mapping[int, bytes]
     """Id -> the text that an ordinary token stands for; special tokens stand for none."""
     ordinary: Mapping[bytes, int]
@@ -78,34 +65,32 @@ def read_vocabulary(path: Path) -> Vocabulary:
     content = read_json(path)
     try:
         tokenizer = Tokenizer.from_file(str(path))
-        byte_level = _has(content, "ByteLevel")
-        if content["model"]["type"] not in ("BPE", "Unigram") or not (byte_level or _SPACE in path.read_text("utf-8")):
+        if (kind := kind_of(content)) is None:
             raise UserError(
                 f"{path} is a tokenizer of the kind {content['model']['type']}, whose tokens do not tell their spaces; "
                 "byte-level BPE and those of SentencePiece can be compared with the recipe's."
             )
-        return _vocabulary(tokenizer, content, path.parent, byte_level)
+        return _vocabulary(tokenizer, content, path.parent, kind)
     except UserError:
         raise
     except Exception as error:  # tokenizers raises nothing more special
         raise UserError(f"{path} is no tokenizer that can be read ({error}); copy it again.") from None
 
 
-def _vocabulary(tokenizer: Tokenizer, content: Mapping[str, Any], directory: Path, byte_level: bool) -> Vocabulary:
+def _vocabulary(tokenizer: Tokenizer, content: Mapping[str, Any], directory: Path, kind: Kind) -> Vocabulary:
     entries: dict[str, int] = tokenizer.get_vocab(with_added_tokens=True)
     added = {token["content"]: token["special"] for token in content.get("added_tokens", [])}
-    special = _roles(directory, entries)
-    meaning = _byte_level_text if byte_level else _sentencepiece_text
+    special = {role: entries[entry] for role, entry in roles(directory, entries).items()}
     texts: dict[int, bytes] = {}
-    for entry, number in sorted(entries.items(), key=lambda item: (item[0] in added, not _FALLBACK.fullmatch(item[0]))):
-        text = entry.encode() if entry in added else meaning(entry)
+    for entry, number in sorted(entries.items(), key=lambda item: (item[0] in added, not FALLBACK.fullmatch(item[0]))):
+        text = entry.encode() if entry in added else text_of(entry, kind)
         if text and not added.get(entry) and number not in special.values():
             texts[number] = text
     # Of several that stand for the same text the last one is used: added tokens are looked for before all others, and
     # bytes of SentencePiece when there is nothing else.
     ordinary = {text: number for number, text in texts.items()}
-    used = frozenset(entries.values())
-    return Vocabulary(max(used) + 1, used, texts, ordinary, special, _cutter(tokenizer, byte_level, texts, ordinary))
+    size = max(entries.values()) + 1
+    return Vocabulary(size, kind, entries, texts, ordinary, special, _cutter(tokenizer, kind, texts, ordinary))
 
 
 def map_rows(ours: Vocabulary, theirs: Vocabulary, padded: int, rows: int) -> Rows:
@@ -120,72 +105,35 @@ def map_rows(ours: Vocabulary, theirs: Vocabulary, padded: int, rows: int) -> Ro
         rows: rows that there are.
     """
     origins: list[list[int]] = [[] for _ in range(padded)]
-    kept = composed = 0
-    for role, number in ours.special.items():
-        if theirs.special.get(role, rows) < rows:
-            origins[number] = [theirs.special[role]]
-            kept += 1
+    same = {number: theirs.special[role] for role, number in ours.special.items() if role in theirs.special}
+    for entry, number in ours.entries.items() if ours.kind == theirs.kind else ():
+        # Written alike in a tokenizer of the same kind, it is the same token, even where another has the same text.
+        if (other := theirs.entries.get(entry)) is not None and other not in theirs.special.values():
+            same.setdefault(number, other)
     for number, text in ours.texts.items():
-        same = theirs.ordinary.get(text, rows)
-        origins[number] = [same] if same < rows else [piece for piece in theirs.cut(text) if piece < rows]
-        kept += same < rows
-        composed += same >= rows and bool(origins[number])
-    for number, other in zip(range(ours.size, padded), sorted({*range(rows)} - theirs.used), strict=False):
+        if text in theirs.ordinary:
+            same.setdefault(number, theirs.ordinary[text])
+    kept = {number: other for number, other in same.items() if other < rows}
+    for number, text in ours.texts.items():
+        origins[number] = [piece for piece in theirs.cut(text) if piece < rows] if number not in kept else []
+    composed = sum(map(bool, origins))
+    for number, other in kept.items():
         origins[number] = [other]
-    return Rows(origins, kept, composed, len(ours.used) - kept - composed)
+    spare = sorted({*range(rows)} - {*theirs.entries.values()})
+    for number, other in zip(range(ours.size, padded), spare, strict=False):
+        origins[number] = [other]
+    return Rows(origins, len(kept), composed, len(ours.entries) - len(kept) - composed)
 
 
 def _cutter(
-    tokenizer: Tokenizer, byte_level: bool, texts: Mapping[int, bytes], ordinary: Mapping[bytes, int]
+    tokenizer: Tokenizer, kind: Kind, texts: Mapping[int, bytes], ordinary: Mapping[bytes, int]
 ) -> Callable[[bytes], list[int]]:
-    characters = byte_characters()
-
     def cut(text: bytes) -> list[int]:
-        if byte_level:
-            written = "".join(characters[byte] for byte in text)
-        else:
-            try:
-                written = text.decode().replace(" ", _SPACE)
-            except UnicodeDecodeError:  # a part of a character
-                return [ordinary[bytes([byte])] for byte in text if bytes([byte]) in ordinary]
+        try:
+            entry = written(text, kind)
+        except UnicodeDecodeError:  # a part of a character
+            return [ordinary[bytes([byte])] for byte in text if bytes([byte]) in ordinary]
         # The model alone: what comes before it changes text, and a token may be no whole character.
-        return [token.id for token in tokenizer.model.tokenize(written) if token.id in texts]
+        return [token.id for token in tokenizer.model.tokenize(entry) if token.id in texts]
 
     return cut
-
-
-def _byte_level_text(entry: str) -> bytes | None:
-    try:
-        return bytes(_BYTE_OF[character] for character in entry)
-    except KeyError:
-        return None
-
-
-def _sentencepiece_text(entry: str) -> bytes:
-    if found := _FALLBACK.fullmatch(entry):
-        return bytes.fromhex(found[1])
-    return entry.replace(_SPACE, " ").encode()
-
-
-def _roles(directory: Path, entries: Mapping[str, int]) -> dict[str, int]:
-    """Return role -> id of the token that plays it, as the files beside a tokenizer say, else by its name here."""
-    named: dict[str, Any] = {}
-    for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        if (directory / name).is_file():
-            named = read_json(directory / name) | named
-    found = {}
-    for role in SPECIAL_TOKENS:
-        tokens = [named.get(key) for key in ROLES[role]]
-        names = [token["content"] if isinstance(token, dict) else token for token in tokens if token]
-        if present := [name for name in (*names, role) if name in entries]:
-            found[role] = entries[present[0]]
-    return found
-
-
-def _has(content: Any, kind: str) -> bool:
-    """Return whether a normalizer, pre-tokenizer or decoder of a tokenizer.json is of some kind."""
-    parts = [content.get(part) for part in ("normalizer", "pre_tokenizer", "decoder")]
-    return f'"type": "{kind}"' in json.dumps(parts)
-
-
-_BYTE_OF = {character: byte for byte, character in enumerate(byte_characters())}

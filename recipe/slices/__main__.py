@@ -8,8 +8,10 @@ from pathlib import Path
 from common.errors import UserError, run_command
 from common.files import atomic_file
 from recipe.reading import read_recipe
+from recipe.schema import adopted_tokenizers
 from recipe.slices.files import to_json
 from recipe.slices.making import (
+    adopted_tokenizer_slice,
     evaluation_slice,
     held_out_rows_slice,
     phase_slice,
@@ -45,7 +47,8 @@ def main() -> None:
         if options.source:
             content: Strict = source_slice(recipe, options.source)
         elif options.tokenizer:
-            content = tokenizer_slice(recipe, options.tokenizer)
+            make = adopted_tokenizer_slice if options.tokenizer in adopted_tokenizers(recipe) else tokenizer_slice
+            content = make(recipe, options.tokenizer)
         elif options.sample:
             content = sample_slice(tokenizer_slice(recipe, options.sample))
         elif options.start:

@@ -9,6 +9,7 @@ from recipe.schema import Documents, Mixture, Model, ModelShape, Recipe, Stage, 
 from recipe.slices.files import to_json
 from recipe.slices.rowsets import rowset
 from recipe.slices.types import (
+    AdoptedTokenizerSlice,
     Component,
     EvaluationSlice,
     FertilitySlice,
@@ -34,8 +35,10 @@ def source_slice(recipe: Recipe, name: str) -> SourceSlice:
 
 
 def tokenizer_slice(recipe: Recipe, name: str) -> TokenizerSlice:
-    """Return the slice of tokenizer `name`; raises `KeyError` if the recipe has none of this name."""
+    """Return the slice of tokenizer `name`; raises `KeyError` if the recipe trains none of this name."""
     tokenizer = recipe.tokenizers[name]
+    if tokenizer.mixture is None or tokenizer.sample_bytes is None:
+        raise KeyError(f"training of tokenizer {name}")
     factors = recipe.mixtures[tokenizer.mixture].factors
     return TokenizerSlice(
         name=name,
@@ -47,6 +50,19 @@ def tokenizer_slice(recipe: Recipe, name: str) -> TokenizerSlice:
         word_bytes=tokenizer.word_bytes,
         factors=factors,
         languages={source: recipe.sources[source].language for source in factors},
+    )
+
+
+def adopted_tokenizer_slice(recipe: Recipe, name: str) -> AdoptedTokenizerSlice:
+    """Return the slice of tokenizer `name`; raises `KeyError` if the recipe takes none of this name from elsewhere."""
+    tokenizer = recipe.tokenizers[name]
+    if tokenizer.from_directory is None:
+        raise KeyError(f"directory of tokenizer {name}")
+    return AdoptedTokenizerSlice(
+        name=name,
+        directory=tokenizer.from_directory,
+        vocabulary=tokenizer.vocabulary,
+        multiple=tokenizer.multiple,
     )
 
 

@@ -47,6 +47,15 @@ class TokenizerSlice(SampleSlice):
     objective: Objective = "classical"
 
 
+class AdoptedTokenizerSlice(Strict):
+    """What decides a tokenizer that is taken from a directory, besides what lies there."""
+
+    name: str
+    directory: str
+    vocabulary: int
+    multiple: int
+
+
 class RowsSlice(Strict):
     """Which sets of packed rows a phase or an evaluation reads."""
 

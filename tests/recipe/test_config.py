@@ -90,7 +90,7 @@ def test_the_recipe_of_the_readme_that_continues_a_model_is_a_recipe():
     content = next(block for block in blocks if "start:" in block)
     read = load_recipe(yaml.safe_load(content), "config/README.md")
     assert read.models["mine"].start.directory == "pretrained/mmbert-base"
-    assert len(content.splitlines()) == 10
+    assert len(content.splitlines()) <= 10
 
 
 def test_stages_of_the_readme_that_mask_less_and_less_reach_the_slice():

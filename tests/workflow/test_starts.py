@@ -114,6 +114,21 @@ def test_a_model_that_is_there_goes_on_with_another_tokenizer_below_random_weigh
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+def test_a_model_that_is_there_goes_on_with_its_own_tokenizer_where_it_stood(trained: Place) -> None:
+    entries = json.loads((trained.directory / "results/tokenizers/tiny/manifest.json").read_text())["vocabulary"]
+    recipe = of("there") | {"tokenizers": {"other": {"from": "pretrained", "vocabulary": entries}}}
+    recipe["runs"] = {"own": {"model": "there", "phases": ["few"]}}
+    done = trained.alasin("run", recipe, *exports("own"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    before = (trained.directory / "results/runs/base/long/metrics.jsonl").read_text().splitlines()
+    last = [json.loads(line)["loss"] for line in before[-10:]]
+    assert abs(trained.first_loss("own") - sum(last) / len(last)) < 0.3
+    manifest = json.loads((trained.directory / "results/starts/there/manifest.json").read_text())
+    assert manifest["tokens"] == {"kept": entries, "composed": 0, "unknown": 0}
+    exported = trained.directory / "results/models/own"
+    assert (exported / "tokenizer.json").read_bytes() == (trained.directory / "pretrained/tokenizer.json").read_bytes()
+
+
 def test_a_directory_of_another_shape_is_told_before_any_job(trained: Place) -> None:
     recipe = of("there")
     recipe["models"] = {"there": recipe["models"]["there"] | {"layers": 4}}

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from recipe.needs import retrieval_encoders, started_models, whole_recipe
-from recipe.schema import Recipe
+from recipe.schema import Recipe, adopted_tokenizers
 from recipe.slices.making import sample_name, tokenizer_slice
 from slurm.cluster.cost import Resources, billed_per_hour, billing_unit, broken_limits
 from slurm.cluster.description import Cluster
@@ -30,14 +30,16 @@ class StageJobs:
 def count_jobs(recipe: Recipe) -> dict[str, int]:
     """Return how many jobs each rule but `train` is, if nothing is there yet; text from packages is left out."""
     needs = whole_recipe(recipe)
+    trained = set(needs.tokenizers) - set(adopted_tokenizers(recipe))
     measured = ("masked_language_modelling", "pseudo_perplexity", "fill_mask")
     each_run = ("export", *measured, "model_card")
     retrieval = recipe.evaluation.retrieval
     encoders = retrieval_encoders(recipe) if retrieval.tasks else []
     return {
         "sample": len(needs.sources),
-        "words": len({sample_name(tokenizer_slice(recipe, name)) for name in needs.tokenizers}),
-        "tokenizer": len(needs.tokenizers),
+        "words": len({sample_name(tokenizer_slice(recipe, name)) for name in trained}),
+        "tokenizer": len(trained),
+        "adopted_tokenizer": len(needs.tokenizers) - len(trained),
         "shards": len(needs.shards),
         "start": len(started_models(recipe)),
         "rows": len(needs.phases),

@@ -39,7 +39,7 @@ def read_tokenizers(results: Path) -> list[Tokenizer]:
         UserError: a file is no such result.
     """
     recipe = read_recipe(results / "recipe" / "recipe.json")
-    named: list[tuple[str, str]] = [(name, tokenizer.objective) for name, tokenizer in recipe.tokenizers.items()]
+    named: list[tuple[str, str]] = [(name, one.objective) for name, one in recipe.tokenizers.items()]
     named += [(name, "") for name in recipe.evaluation.tokenizers]
     files = [results / file.removeprefix("results/") for file in Dag(recipe).fertility_results()]
     return [

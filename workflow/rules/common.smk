@@ -61,6 +61,11 @@ shell.prefix(
 )
 
 
+def one_of(names):
+    """Return a pattern of these names and no others."""
+    return "|".join(names) or "(?!)"
+
+
 wildcard_constraints:
     source="[a-z0-9-]+",
     tokenizer="[a-z0-9-]+",

@@ -28,6 +28,8 @@ rule tokenizer:
         manifest="results/tokenizers/{tokenizer}/manifest.json",
     log:
         "logs/tokenizers/{tokenizer}.log",
+    wildcard_constraints:
+        tokenizer=one_of(dag.trained_tokenizers),
     conda:
         "../../envs/alasin.yaml"
     threads: 1
@@ -36,3 +38,22 @@ rule tokenizer:
     shell:
         "python -m corpus.tokens.bpe --slice {input.slice:q} --documents {input.documents:q}"
         " --words {input.words:q} --output {output.manifest:q} > {log:q} 2>&1"
+
+
+rule adopted_tokenizer:
+    input:
+        slice="results/recipe/tokenizer/{tokenizer}.json",
+        files=dag.starts.tokenizer_files,
+    output:
+        manifest="results/tokenizers/{tokenizer}/manifest.json",
+    log:
+        "logs/tokenizers/{tokenizer}.log",
+    wildcard_constraints:
+        tokenizer=one_of(dag.starts.adopted),
+    conda:
+        "../../envs/alasin.yaml"
+    threads: 1
+    message:
+        "Taking over the tokenizer {wildcards.tokenizer}"
+    shell:
+        "python -m corpus.tokens.adopting --slice {input.slice:q} --output {output.manifest:q} > {log:q} 2>&1"

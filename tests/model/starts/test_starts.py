@@ -10,12 +10,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from common.errors import UserError
+from corpus.tokens.adopting import make as adopt
 from model.export import export
 from model.modernbert import ModernBert, Shape
 from model.starts.__main__ import make
 from model.starts.manifest import put_start, refuse_damaged
 from recipe.schema import ModelShape
 from recipe.slices.files import to_json
+from recipe.slices.types import AdoptedTokenizerSlice
 from tests.model.starts.origins import NAMES, SHAPE, their_tokenizer, wanted, write_directory
 
 ROOT = Path(__file__).parents[3]
@@ -53,6 +55,24 @@ def test_logits_of_shared_tokens_are_the_same_as_in_transformers(tokenizer_manif
     expected = theirs(there[text][None]).logits[0][:, there]
     found = begun(tmp_path / "start" / "manifest.json")(text, torch.tensor([0, 40]))
     torch.testing.assert_close(found[:, here], expected, atol=1e-4, rtol=0)
+
+
+def test_with_its_own_tokenizer_every_token_keeps_its_row(tokenizer_manifest, tmp_path):
+    """Tokens of no role, that stand for no text or for the text of another, too."""
+    content = their_tokenizer(tokenizer_manifest.with_name("tokenizer.json"))
+    content["added_tokens"][5]["special"] = True
+    theirs = write_directory(tmp_path / "theirs", content)
+    size = len(content["model"]["vocab"])
+    slice_ = AdoptedTokenizerSlice(name="t", directory=str(tmp_path / "theirs"), vocabulary=size, multiple=128)
+    adopt(slice_, tmp_path / "own" / "manifest.json")
+    manifest = make(wanted(), tmp_path / "own" / "manifest.json", tmp_path / "theirs", tmp_path / "manifest.json")
+    assert manifest["tokens"] == {"kept": size, "composed": 0, "unknown": 0}
+    here = sorted(ids_by_name(tmp_path / "own" / "tokenizer.json").items(), key=lambda item: item[1])
+    names = ids_by_name(tmp_path / "theirs" / "tokenizer.json")
+    there = torch.tensor([names[NAMES.get(name, name)] for name, _ in here] + list(range(size, 384)))
+    text = torch.randint(size, (40,), generator=torch.Generator().manual_seed(1))
+    found = begun(tmp_path / "manifest.json")(text, torch.tensor([0, 40]))
+    torch.testing.assert_close(found, theirs(there[text][None]).logits[0][:, there], atol=1e-4, rtol=0)
 
 
 def test_rows_beyond_the_vocabulary_stay_too_so_that_the_loss_is_the_same(tokenizer_manifest, tmp_path):
