@@ -68,6 +68,20 @@ class Place:
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
 
+    def explain(self, recipe: dict, *targets: str) -> str:
+        (self.directory / "longer.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+        command = [sys.executable, "-m", "workflow.cli", "explain", *targets, "--configfile", "longer.yaml"]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.directory,
+            timeout=300,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        return done.stdout + done.stderr
+
     def first_loss(self, run: str) -> float:
         metrics = self.directory / "results" / "runs" / run / "few" / "metrics.jsonl"
         return float(json.loads(metrics.read_text().splitlines()[0])["loss"])
@@ -112,6 +126,9 @@ def test_a_model_that_is_there_goes_on_with_another_tokenizer_below_random_weigh
     assert trained.first_loss("there") < trained.first_loss("other") - 0.5
     again = trained.alasin("run", recipe, *exports("other", "there"))
     assert "Nothing to be done" in again.stdout + again.stderr
+    longer = recipe | {"phases": {"few": {"stages": [FEW | {"tokens": 4096}]}}}
+    explained = trained.explain(longer, *exports("there"))
+    assert "goes on from step 4" in explained, explained
 
 
 def test_a_model_that_is_there_goes_on_with_its_own_tokenizer_where_it_stood(trained: Place) -> None:
