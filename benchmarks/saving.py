@@ -5,8 +5,8 @@
 
 An encoder of `--layers` x `--hidden` is put under DeepSpeed on this machine's CPUs, with moments, and saved several
 times by each way. No step is made: the ranks only wait for what a step would wait for. *stall* is the wall
-time of that on rank 0, *written* the time until the checkpoint is in place, both medians. *of the time* is what the
-stalls take of a run that saves every 15 minutes.
+time of that on rank 0, *processor* what of it this thread computed, *written* the time until the checkpoint is in
+place, all medians. *of the time* is what the stalls take of a run that saves every 15 minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -71,11 +72,10 @@ def opened(arguments: argparse.Namespace) -> Engine:
     return engine
 
 
-def gather_and_write(engine: Engine, directory: Path) -> float:
-    """Save as it was done before; return the seconds of it. All ranks call this together."""
+def gather_and_write(engine: Engine, directory: Path) -> None:
+    """Save as it was done before. All ranks call this together."""
     from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
 
-    began = time.monotonic()
     first = dist.get_rank() == 0
     whole: dict[str, Tensors] = {kind: {} for kind in ("weights", *MOMENTS)}
     for name, parameter in engine.model.named_parameters():
@@ -93,47 +93,58 @@ def gather_and_write(engine: Engine, directory: Path) -> float:
                 os.fsync(stream.fileno())
         write_json(directory / "manifest.json", {"files": [describe(path) for path in sorted(directory.iterdir())]})
     dist.barrier()
-    return time.monotonic() - began
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one save took on rank 0, in seconds."""
+
+    stall: float
+    """Wall time that training would have waited for."""
+    processor: float
+    """Of the thread that trains, while it waited."""
+    written: float
+    """Wall time until the checkpoint was in place, from the copy on where there is one."""
 
 
 def measure(arguments: argparse.Namespace) -> None:
-    """Save in turn, on one rank, and print the medians on rank 0."""
+    """Save by one way and then by the other, on one rank, and print the table on rank 0."""
     start_process_group()
     engine = opened(arguments)
-    parameters = sum(parameter.numel() for parameter in engine.model.parameters())
-    stalls: dict[str, list[float]] = {"before": [], "ours": []}
-    written: list[float] = []
+    costs: dict[str, list[Cost]] = {"before": [], "ours": []}
     for number in range(FIRST + arguments.saves):
-        before = arguments.folder / f"before-{number}"
-        stalls["before"].append(gather_and_write(engine, before))
-        shutil.rmtree(before, ignore_errors=True)
+        directory = arguments.folder / f"before-{number}"
+        began, charged = time.monotonic(), time.thread_time()
+        gather_and_write(engine, directory)
+        stall = time.monotonic() - began
+        costs["before"].append(Cost(stall, time.thread_time() - charged, stall))
+        shutil.rmtree(directory, ignore_errors=True)
         dist.barrier()
     saving = Saving(arguments.folder / "ours", (), engine.owned, torch.device("cpu"))
     for number in range(FIRST + arguments.saves):
+        charged = time.thread_time()
         saving.save(number, {"format": FORMAT})
+        charged = time.thread_time() - charged
         saving.finish()
-        stalls["ours"].append(saving.seconds()["save_seconds"])
-        written.append(saving.seconds()["write_seconds"])
+        seconds = saving.seconds()
+        costs["ours"].append(Cost(seconds["save_seconds"], charged, seconds["write_seconds"]))
     if dist.get_rank() == 0:
-        _show(parameters, stalls, written)
+        show(sum(parameter.numel() for parameter in engine.model.parameters()), costs)
     dist.barrier()
     dist.destroy_process_group()
 
 
-def _show(parameters: int, stalls: dict[str, list[float]], written: list[float]) -> None:
-    took: Callable[[list[float]], float] = lambda seconds: median(seconds[FIRST:])  # noqa: E731
-    until = {"before": stalls["before"], "ours": written}
-    rows = [
-        [
-            f"{parameters / 1e6:,.0f}M, {dist.get_world_size()}, {way}",
-            f"{took(seconds):.2f}",
-            f"{max(seconds[FIRST:]):.2f}",
-            f"{100 * took(seconds) / (took(seconds) + EVERY_SECONDS):.2f} %",
-            f"{took(until[way]):.1f}",
-        ]
-        for way, seconds in stalls.items()
-    ]
-    print_table(["parameters, ranks, way", "stall, s", "longest, s", "of the time", "written, s"], rows)
+def show(parameters: int, costs: Mapping[str, list[Cost]]) -> None:
+    """Print the table."""
+    rows = []
+    for way, saves in costs.items():
+        counted = saves[FIRST:]
+        stall = median(cost.stall for cost in counted)
+        cells = [f"{stall:.2f}", f"{max(cost.stall for cost in counted):.2f}"]
+        cells += [f"{median(cost.processor for cost in counted):.2f}"]
+        cells += [f"{100 * stall / (stall + EVERY_SECONDS):.2f} %", f"{median(cost.written for cost in counted):.1f}"]
+        rows.append([f"{parameters / 1e6:,.0f}M, {dist.get_world_size()}, {way}", *cells])
+    print_table(["parameters, ranks, way", "stall, s", "longest, s", "processor, s", "of the time", "written, s"], rows)
 
 
 def run_ranks(arguments: argparse.Namespace, ranks: int, folder: Path) -> None:
@@ -170,7 +181,13 @@ def main() -> None:
     """Measure each number of ranks and print a table of each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
-    for name, value in (("layers", 28), ("hidden", 1024), ("heads", 16), ("intermediate", 2624), ("vocabulary", 55616)):
+    for name, value in (
+        ("layers", 28),
+        ("hidden", 1024),
+        ("heads", 16),
+        ("intermediate", 2624),
+        ("vocabulary", 128000),
+    ):
         parser.add_argument(f"--{name}", type=int, default=value, help="of the encoder (default: %(default)s)")
     parser.add_argument("--saves", type=int, default=5, help="saves that are counted (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where checkpoints are written (default: a temporary directory)")

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -47,7 +48,10 @@ class HostCopy:
     def take(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Copy what the tensors hold now; when this returns they may change."""
         for name, tensor in tensors.items():
-            self.tensors[name].copy_(tensor, non_blocking=self._gpu)
+            if self._gpu:
+                self.tensors[name].copy_(tensor, non_blocking=True)
+            else:  # by one thread: torch's would meet after each tensor, and wait for a core that another process has
+                np.copyto(self.tensors[name].numpy(), tensor.numpy())
         if self._gpu:
             torch.cuda.synchronize()
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from common.errors import UserError
-from model.training.engine import device_number, start_process_group
+from model.training.engine import device_number, share_of_weights, start_process_group
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = Path(__file__).with_name("engine_ranks.py")
@@ -83,6 +83,16 @@ def test_a_rank_s_log_of_errors_has_no_warnings_of_libraries_about_each_other_bu
 def test_a_small_model_is_trained_in_little_memory(trained):
     """DeepSpeed alone takes 2 GB for gradients, whatever the model, and each engine here of its own."""
     assert trained["taken"] < 1 << 30
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 7, 64])
+def test_each_weight_is_written_by_one_rank_and_no_rank_writes_much_more_than_another(world_size):
+    sizes = [57_000, *[2_600, 5_300, 3_100, 1_000, 1] * 28]
+    weights = {f"layer {number}": torch.empty(size) for number, size in enumerate(sizes)}
+    shares = [share_of_weights(weights, rank, world_size) for rank in range(world_size)]
+    assert sorted(name for share in shares for name in share) == sorted(weights)
+    loads = [sum(weights[name].numel() for name in share) for share in shares]
+    assert max(loads) <= max(max(sizes), sum(sizes) / world_size + 5_300)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
