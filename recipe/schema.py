@@ -246,7 +246,7 @@ class Run(Strict):
     """Phases in order; may be empty for a run that only names a point of another."""
     from_run: Text | None = Field(default=None, alias="from")
     """Run whose training this one continues."""
-    after: Annotated[BranchPoint, BeforeValidator(_point)] | None = None
+    after: Annotated[BranchPoint, BeforeValidator(_point, json_schema_input_type=Text | BranchPoint)] | None = None
     """Phase of that run after which this one branches off, or a point in it; its last phase if not given."""
 
 
