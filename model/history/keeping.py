@@ -12,8 +12,8 @@ from recipe.slices.types import KeepingSlice
 
 BYTES_PER_PARAMETER = 12
 """Of a checkpoint: a weight and its two moments in fp32."""
-PASSING = 2
-"""Checkpoints that come and go: the newest, and the one that is being written."""
+PASSING = 3
+"""Checkpoints that come and go: the newest two, and the one that is being written."""
 
 
 def kept_steps(plan: Plan, keeping: KeepingSlice) -> frozenset[int]:

@@ -21,5 +21,5 @@ def test_the_last_of_each_stage_those_at_a_distance_and_those_of_branches_are_ke
 def test_a_disk_without_room_for_what_is_to_be_kept_is_told_before_training(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     check_room(tmp_path / "phase", 3, free // 100)
-    with pytest.raises(UserError, match=r"3 checkpoints of .* 2 more come and go.*keep_every_tokens"):
+    with pytest.raises(UserError, match=r"3 checkpoints of .* 3 more come and go.*keep_every_tokens"):
         check_room(tmp_path / "phase", 3, free)
