@@ -1,15 +1,18 @@
 """Phases over rows that are only described: what plans and candidates look at."""
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
+from common.files import sha256_of, write_json
 from common.listed import describe
 from corpus.rows.listing import FORMAT as ROWS_FORMAT
 from model.history.plan import Plan, plan_of
 from model.history.position import DataPosition, Position
 from model.history.store import FORMAT, MANIFEST, STATE, directory_of, shard_name
 from recipe.schema import Batch, LearningRate, ModelShape, Optimizer
+from recipe.slices.files import to_json
 from recipe.slices.types import Component, PhaseSlice, StageSlice
 
 TOKENIZER = {"fingerprint": "t", "padded_vocabulary": 640, "vocabulary": 600}
@@ -100,3 +103,24 @@ def write(folder: Path, made: Plan, step: int) -> Path:
     ]
     (folder / "metrics.jsonl").write_text("".join(line + "\n" for line in lines))
     return directory
+
+
+def ask(runs: Path, content: PhaseSlice) -> list[str]:
+    """Write what the workflow gives the trainer of a phase below `runs`; return its options."""
+    made, folder = plan(content, runs / "rows"), runs / content.run / content.phase
+    sets = [
+        {
+            "source": part.component.source,
+            "rowset": part.component.rowset,
+            "index": os.path.relpath(part.index, folder),
+            "sha256": sha256_of(part.index),
+        }
+        for mixed in made.blends
+        for part in mixed.parts
+    ]
+    write_json(folder / "rows.json", {"format": ROWS_FORMAT, "sets": sets})
+    write_json(runs / "tokenizer.json", TOKENIZER)
+    (runs / "slice.json").write_text(to_json(content))
+    options = {"slice": runs / "slice.json", "rows": folder / "rows.json", "tokenizer": runs / "tokenizer.json"}
+    options |= {"folder": folder, "runs": runs, "checkpoint-seconds": Path("900")}
+    return [f"--{name}={value}" for name, value in options.items()]
