@@ -154,6 +154,8 @@ def _phases(recipe: Recipe) -> Iterator[Problem]:
             yield from batch
             yield from _learning_rate(f"{key}.learning_rate", stage)
             yield from _skip_rows(f"{key}.skip_rows", stage)
+            if stage.until is not None and stage.until > stage.tokens:
+                yield f"{key}.until", f"{stage.until} is after the stage's {stage.tokens} tokens."
             if not batch:
                 yield from _steps(f"{key}.learning_rate", stage)
 
@@ -184,8 +186,6 @@ def _batch(key: str, stage: Stage) -> Iterator[Problem]:
 
 
 def _skip_rows(key: str, stage: Stage) -> Iterator[Problem]:
-    if stage.until is not None and stage.until > stage.tokens:
-        yield key.replace("skip_rows", "until"), f"{stage.until} is after the stage's {stage.tokens} tokens."
     for first, last in stage.skip_rows:
         if last < first:
             yield key, f"[{first}, {last}] ends before it begins; give the first row, then the last."

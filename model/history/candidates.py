@@ -21,10 +21,8 @@ from model.history.plan import Plan, Point
 from model.history.position import Position
 from model.history.store import FORMAT, MANIFEST, STATE, damage, put_in_place, staged_name
 
-PLACES = ("*/*/checkpoints/step-*", "*/*/superseded/*/checkpoints/step-*")
-"""Where checkpoints lie below the folder of all runs."""
-OWN = ("checkpoints/step-*", "superseded/*/checkpoints/step-*")
-"""Where they lie in the folder of a phase."""
+PLACES = ("checkpoints/step-*", "superseded/*/checkpoints/step-*")
+"""Where checkpoints lie in the folder of a phase."""
 
 
 class Candidate(NamedTuple):
@@ -57,8 +55,8 @@ class Match(NamedTuple):
 
 def candidates(folder: Path, runs: Path | None) -> list[Candidate]:
     """Return every checkpoint with a manifest in the folder of a phase, then all others below the folder of runs."""
-    own = [directory for place in OWN for directory in sorted(folder.glob(place))]
-    others = [directory for place in PLACES for directory in sorted(runs.glob(place))] if runs else []
+    own = [directory for place in PLACES for directory in sorted(folder.glob(place))]
+    others = [directory for place in PLACES for directory in sorted(runs.glob(f"*/*/{place}"))] if runs else []
     inside = os.path.realpath(folder) + os.sep
     others = [directory for directory in others if not os.path.realpath(directory).startswith(inside)]
     return list(filter(None, map(_read, own + others)))

@@ -92,6 +92,17 @@ def test_the_small_recipe_is_accepted():
             "11 steps are more than the stage's 10.",
         ),
         (
+            "phases.stable.stages[0].skip_rows",
+            [[9, 4]],
+            "[9, 4] ends before it begins; give the first row, then the last.",
+        ),
+        (
+            "phases.stable.stages[0].skip_rows",
+            [[4, 9], [9, 12]],
+            "a range that begins at row 9 follows one that ends at 9; put them in order, apart.",
+        ),
+        ("phases.stable.stages[0].until", 10_001, "10001 is after the stage's 10000 tokens."),
+        (
             "phases.stable.stages[0].learning_rate.warmup_tokens",
             1000,
             "is no key any more, a warm-up is counted in steps; give warmup_steps.",

@@ -150,3 +150,11 @@ def test_the_rows_of_a_stage_are_known_without_walking_its_steps():
     assert stage_rows(long) == pytest.approx(10**17 / 128, rel=1e-12)
     last = step_at(long, stage_rows(long) - 20)
     assert (last.rows, last.learning_rate) == (20, 1e-3)
+
+
+@given(st.integers(1, 10_000), st.sampled_from(["constant", "1-sqrt"]))
+def test_a_stage_that_ends_early_takes_the_steps_of_the_whole_one_up_to_there(until, shape):
+    whole = stage(10_000, 100, Batch(tokens=500), LearningRate(peak=1e-3, shape=shape))
+    taken = list(steps(whole.model_copy(update={"until": until})))
+    assert taken == list(steps(whole))[: len(taken)]
+    assert (len(taken) - 1) * 500 < until <= len(taken) * 500

@@ -9,7 +9,7 @@ import pytest
 
 from common.listed import describe
 from model.history.beginning import Places, begin, finish
-from model.history.plan import Plan, Point
+from model.history.plan import Plan
 from model.history.store import (
     FORMAT,
     MANIFEST,
@@ -179,9 +179,8 @@ def test_one_that_its_owner_deletes_meanwhile_is_passed_over(made, folder, monke
     assert begin(made(), Places(folder, runs), FACTS, lambda _: None) == 4
 
 
-def test_points_are_the_only_places_that_count(made, folder):
+def test_a_checkpoint_at_a_step_of_the_plan_with_another_history_is_not_continued(made, folder):
     ours = made()
-    assert all(isinstance(point, Point) for point in ours.points())
     state = write(folder, ours, 4) / STATE
     content = json.loads(state.read_text())
     content["position"]["history"] = "0" * 32
