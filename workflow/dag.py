@@ -135,8 +135,7 @@ class Dag:
 
     def missing(self) -> list[str]:
         """Return a sentence for each source pattern that matches no file, and each absent file of a retrieval."""
-        renamed = {name for name, digest in self._digests.items() if same_source(Path(manifest(name)), digest)}
-        found = missing_files(self.recipe, PACKAGE_TEXT, self._sampled | renamed)
+        found = missing_files(self.recipe, PACKAGE_TEXT, self._sampled | self._renamed)
         found += [
             f"evaluation.tokenizers: {name} does not exist; put the tokenizer there or mend the path."
             for name in self.recipe.evaluation.tokenizers
@@ -156,6 +155,22 @@ class Dag:
     def _sampled(self) -> set[str]:
         """Sources that are sampled as the recipe asks, which need their raw files no more."""
         return {name for name, digest in self._digests.items() if sampled_by(Path(manifest(name)), digest)}
+
+    @cached_property
+    def _renamed(self) -> set[str]:
+        """Sources that are sampled under another name, which is theirs no more or stays as it is.
+
+        Where two change names, a job may replace what the other one would take over: they need their raw files.
+        """
+        under = {
+            name: [other.parent.name for other in same_source(Path(manifest(name)), digest)]
+            for name, digest in self._digests.items()
+        }
+        return {
+            name
+            for name, others in under.items()
+            if any(other not in self.recipe.sources or other in self._sampled for other in others)
+        }
 
     @cached_property
     def _digests(self) -> dict[str, str]:

@@ -98,3 +98,31 @@ def test_a_deleted_manifest_accepts_the_change(sampled: Path) -> None:
     assert json.loads((sampled / MANIFEST).read_text())["read"] == 180
     origins = json.loads((sampled / MANIFEST).with_name("origins.json").read_text())
     assert [Path(entry["path"]).name for entry in origins["files"]] == [f"{SOURCE}-{n}.jsonl" for n in (1, 2, 3)]
+
+
+def test_a_source_that_is_renamed_needs_no_raw_files_and_two_that_change_names_lose_nothing(tmp_path: Path) -> None:
+    one, other = list(RECIPE["sources"])[:2]
+    sources = {name: {**RECIPE["sources"][name], "files": [f"{name}-*.jsonl"]} for name in (one, other)}
+    for name in sources:
+        write(tmp_path / f"{name}-1.jsonl", 0)
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**RECIPE, "sources": sources}))
+    manifests = {name: f"results/corpus/{name}/manifest.json" for name in sources}
+    for manifest in manifests.values():
+        assert run(tmp_path, target=manifest).returncode == 0
+    for name in sources:
+        (tmp_path / f"{name}-1.jsonl").unlink()
+    kept = {name: (tmp_path / manifest).read_bytes() for name, manifest in manifests.items()}
+
+    swapped = yaml.safe_dump({**RECIPE, "sources": {one: sources[other], other: sources[one]}})
+    (tmp_path / "recipe.yaml").write_text(swapped)
+    refused = run(tmp_path, target=manifests[one])
+    assert refused.returncode == 1
+    assert f"{other}-*.jsonl" in refused.stderr
+    assert {name: (tmp_path / manifest).read_bytes() for name, manifest in manifests.items()} == kept
+
+    renamed = json.loads(json.dumps(RECIPE).replace(f'"{one}":', '"called-so":'))
+    renamed |= {"sources": {"called-so": sources[one], other: sources[other]}, "evaluation": RECIPE["evaluation"]}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(renamed))
+    done = run(tmp_path, target="results/corpus/called-so/manifest.json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "results/corpus/called-so/manifest.json").read_text())["source"] == "called-so"
