@@ -40,7 +40,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 
 from common.errors import UserError, run_command
 from common.files import digest_of, read_json
@@ -48,7 +47,7 @@ from common.quantities import amount
 from corpus.rows.listing import read_index, read_list
 from model.history.beginning import Places
 from model.history.keeping import check_room, kept_steps
-from model.history.options import add_options, before, decisive, started
+from model.history.options import before, decisive, started
 from model.history.plan import Point, left_out, plan_of
 from model.history.store import FORMAT, directory_of, pointer_facts, write_pointer
 from model.history.stretches import described, extended
@@ -60,7 +59,9 @@ from model.training.data import RankBatch, Stream
 from model.training.engine import Engine, describe_place, fresh_tensors, leave, start_process_group
 from model.training.memory import OUT_OF_MEMORY, MicroBatches, too_little_memory, what_to_lower
 from model.training.metrics import Log, Progress, Tally, memory_bytes
+from model.training.options import read_options
 from model.training.saving import Saving
+from model.training.step import accumulate
 from model.training.validation import Validation
 from model.training.verification import FOREGROUND_SECONDS, Verification, files_read, share
 from recipe.schedule import phase_slots
@@ -70,8 +71,6 @@ from recipe.slices.types import KeepingSlice, PhaseSlice, ValidationSlice
 STOPPED = os.EX_TEMPFAIL
 """Exit status after a checkpoint that was asked for: run the same command again to go on."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
-PLACE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""Environment variables that tell a process its place among the ranks."""
 
 
 class Phase:
@@ -250,18 +249,8 @@ class Phase:
 
     def _step(self, batch: RankBatch, stream: Stream) -> tuple[Tally, float]:
         """Compute one batch and update the weights; return its sums over all ranks, and the gradient's norm."""
-        masked = torch.tensor(batch.masked, dtype=torch.int64, device=self.device)
-        dist.all_reduce(masked)
-        # DeepSpeed divides gradients by the world size; the loss is a mean over all masked positions of the batch.
-        scale = self.world_size / max(1, int(masked))
         tally = Tally(len(self.languages), len(stream.parts), self.device)
-        for micro_batch in batch.micro_batches:
-            here = micro_batch.to(self.device)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                logits = self.model(here.rows.tokens, here.rows.cu_seqlens, here.rows.positions)
-            losses = F.cross_entropy(logits.float(), here.rows.labels, reduction="none")
-            self.engine.backward(losses.sum() * scale)
-            tally.add(here, losses, logits)
+        accumulate(self.model, self.engine, batch, tally, self.device)
         norm = self.engine.step(batch.batch.learning_rate)
         due = self.rank == 0 and time.monotonic() - self.saved >= self.checkpoint_seconds
         tally.share(batch.drawn, self.stop_asked, due)
@@ -348,35 +337,7 @@ class Phase:
 
 def main() -> None:
     """Train a phase from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m model.training.trainer",
-        description="Train one phase. Each rank is a process with RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and "
-        "MASTER_PORT in its environment; slurm.launch sets them. Run again, it continues from the newest whole "
-        "checkpoint. At SIGTERM it finishes the step, writes a checkpoint and exits with status 75.",
-    )
-    add_options(parser)
-    parser.add_argument(
-        "--validation", type=Path, help="JSON slice: what is measured while training (default: nothing)"
-    )
-    parser.add_argument("--validation-rows", type=Path, help="rows.json of the held-out rows that are measured")
-    parser.add_argument("--keeping", type=Path, help="JSON slice: which checkpoints are kept (default: few)")
-    parser.add_argument(
-        "--micro-batch-slots",
-        type=int,
-        default=8192,
-        help="slots computed at once on a rank, as memory allows; does not change the batch (default: 8192)",
-    )
-    parser.add_argument(
-        "--checkpoint-seconds", type=float, default=900.0, help="seconds between checkpoints (default: 900)"
-    )
-    arguments = parser.parse_args()
-    if arguments.micro_batch_slots < 1:
-        raise UserError(f"--micro-batch-slots is {arguments.micro_batch_slots}; give at least 1.")
-    if absent := [name for name in PLACE if name not in os.environ]:
-        raise UserError(
-            f"the environment has no {', '.join(absent)}, which say which rank this is; put `python -m slurm.launch "
-            f"--folder {arguments.folder} --done {arguments.folder / 'checkpoint.json'} --` before this command."
-        )
+    arguments = read_options()
     phase = None
     try:
         phase = Phase(arguments)

@@ -1,0 +1,38 @@
+"""One global batch on one rank: forward and backward of its micro-batches, and what is counted of them."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+
+from model.modernbert import ModernBert
+from model.training.data import RankBatch
+from model.training.engine import Engine
+from model.training.metrics import Tally
+
+
+def accumulate(model: ModernBert, engine: Engine, batch: RankBatch, tally: Tally, device: torch.device) -> None:
+    """Add this rank's part of a batch to the gradients, and to the tally. All ranks call this together.
+
+    The loss is summed over masked positions and divided by their number in the whole batch, so that neither ranks nor
+    micro-batches change it.
+
+    Args:
+        model: in fp32; on a GPU it computes in bf16.
+        engine: whose gradients are added to.
+        batch: what this rank computes.
+        tally: of the same batch; its sums are this rank's until they are shared.
+        device: of the model.
+    """
+    masked = torch.tensor(batch.masked, dtype=torch.int64, device=device)
+    dist.all_reduce(masked)
+    # DeepSpeed divides gradients by the world size; the loss is a mean over all masked positions of the batch.
+    scale = engine.world_size / max(1, int(masked))
+    for micro_batch in batch.micro_batches:
+        here = micro_batch.to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits = model(here.rows.tokens, here.rows.cu_seqlens, here.rows.positions)
+        losses = F.cross_entropy(logits.float(), here.rows.labels, reduction="none")
+        engine.backward(losses.sum() * scale)
+        tally.add(here, losses, logits)
