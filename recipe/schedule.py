@@ -9,8 +9,8 @@ begins with the very steps of the shorter one, so that its last checkpoint can b
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from math import sqrt
@@ -109,7 +109,8 @@ def step_at(stage: Timed, rows_done: int) -> Step:
     number = _number(stage, rows_done)
     if number >= (count := step_count(stage)):
         raise ValueError(f"after {rows_done} rows the {count} steps of the stage are over")
-    return _step(stage, number)
+    first, end = rows_before(stage, number), rows_before(stage, number + 1)
+    return Step(first, end - first, _learning_rate(stage)(number, first, end))
 
 
 def steps(stage: Timed, rows_done: int = 0) -> Iterator[Step]:
@@ -118,8 +119,12 @@ def steps(stage: Timed, rows_done: int = 0) -> Iterator[Step]:
     Raises:
         ValueError: if no step of the stage begins or ends there.
     """
+    ends, full, rate = _warmup_ends(stage.batch, stage.length), _full_rows(stage), _learning_rate(stage)
+    first = rows_done
     for number in range(_number(stage, rows_done), step_count(stage)):
-        yield _step(stage, number)
+        end = ends[number + 1] if number + 1 < len(ends) else first + full
+        yield Step(first, end - first, rate(number, first, end))
+        first = end
 
 
 def _whole(amount: int, part: int) -> int:
@@ -156,25 +161,26 @@ def _number(stage: Timed, rows_done: int) -> int:
     return number
 
 
-def _step(stage: Timed, number: int) -> Step:
-    first, end = rows_before(stage, number), rows_before(stage, number + 1)
-    return Step(first, end - first, _learning_rate(stage, number, first, end))
-
-
-def _learning_rate(stage: Timed, number: int, first: int, end: int) -> float:
-    """Return the learning rate of step `number`, of the rows from `first` to before `end`.
+def _learning_rate(stage: Timed) -> Callable[[int, int, int], float]:
+    """Return the learning rate as a function of a step's number, its first row, and the row that it ends before.
 
     Linear warm-up from zero, taken at the middle of the step; then constant, or peak -> final as 1 - sqrt(progress)
     (Haegele et al. 2024, section 4) at the middle of the batch, so that no step is in vain.
     """
-    rate = stage.learning_rate
-    # Slices list what they map in the order of text, so that the last one is not the latest.
-    begun = max((slots for slots in rate.changes if slots <= first * stage.length), default=None)
-    peak = rate.peak if begun is None else rate.changes[begun]
-    if number < rate.warmup_steps:
-        return peak * (number + 0.5) / rate.warmup_steps
-    if rate.shape == "constant":
-        return peak
-    warm, whole = rows_before(stage, rate.warmup_steps), rows_before(stage, _steps_until(stage, stage.tokens))
-    progress = ((first + end) / 2 - warm) / (whole - warm)
-    return rate.final + (peak - rate.final) * (1.0 - sqrt(progress))
+    asked, length = stage.learning_rate, stage.length
+    # A slice lists what it maps in the order of text, so that the last one is not the latest.
+    begins = sorted(asked.changes)
+    peaks = [asked.peak, *(asked.changes[slots] for slots in begins)]
+    warmup, constant, final = asked.warmup_steps, asked.shape == "constant", asked.final
+    warm, whole = rows_before(stage, warmup), rows_before(stage, _steps_until(stage, stage.tokens))
+
+    def rate(number: int, first: int, end: int) -> float:
+        peak = peaks[bisect_right(begins, first * length)]
+        if number < warmup:
+            return peak * (number + 0.5) / warmup
+        if constant:
+            return peak
+        progress = ((first + end) / 2 - warm) / (whole - warm)
+        return final + (peak - final) * (1.0 - sqrt(progress))
+
+    return rate

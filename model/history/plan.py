@@ -73,19 +73,25 @@ class Plan:
     def points(self) -> Iterator[Point]:
         """Yield every step of the phase."""
         step, slots, history = self.start.step, self.start.slots, bytes.fromhex(self.start.history)
-        place = self.start.data
+        place, first_step, begun, known = self.start.data, self.start.step, self.start.slots, self._histories
         for number, (stage, mixed) in enumerate(zip(self.content.stages, self.blends, strict=True)):
             place = place.following(mixed.digest)
             rows, facts = place.rows, _facts(stage, mixed, place.stream)
-            total = stage_rows(stage)
-            for one in steps(stage):
-                batch = Batch(passing(rows, one.rows, stage.skip_rows), one.learning_rate)
+            total, length, skipped = stage_rows(stage), stage.length, stage.skip_rows
+            for first, count, learning_rate in steps(stage):
+                batch = Batch(passing(rows, count, skipped), learning_rate)
                 rows = batch.ranges[-1][1]
-                history = _link(history, facts, batch)
-                step, slots = step + 1, slots + one.rows * stage.length
-                end = one.first_row + one.rows == total
-                yield Point(batch, step, slots, history.hex(), number, slots - self.start.slots, end)
+                if step - first_step == len(known):
+                    known.append(_link(history, facts, batch))
+                history = known[step - first_step]
+                step, slots = step + 1, slots + count * length
+                yield Point(batch, step, slots, history.hex(), number, slots - begun, first + count == total)
             place = replace(place, rows=rows)
+
+    @cached_property
+    def _histories(self) -> list[bytes]:
+        """Histories of the first steps, as far as they were ever asked for; what is made once is kept."""
+        return []
 
     @cached_property
     def ends(self) -> list[Point]:

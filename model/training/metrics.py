@@ -6,18 +6,21 @@ Sums that need all ranks travel in one float64 vector per step, `Tally`. Only ra
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 import torch
 import torch.distributed as dist
 
-from common.files import atomic_file
 from common.quantities import amount, clock
 from model.training.data import MicroBatch
+
+_BLOCK_BYTES = 1 << 16
+"""Read of a log at once: some two hundred lines."""
 
 
 class Tally:
@@ -83,14 +86,10 @@ class Log:
         """Continue the log in `folder` after `step`."""
         from torch.utils.tensorboard import SummaryWriter
 
-        self._path = folder / "metrics.jsonl"
-        lines = _lines(self._path)
-        kept = [line for line in lines if json.loads(line)["step"] <= step]
-        self.repeated = len(lines) - len(kept)
+        path = folder / "metrics.jsonl"
+        self.repeated = cut_after(path, step)
         """Steps of an earlier attempt that came after its last checkpoint and are trained again."""
-        with atomic_file(self._path, "w") as stream:
-            stream.writelines(kept)
-        self._stream: TextIO = self._path.open("a", encoding="utf-8", buffering=1)
+        self._stream: TextIO = path.open("a", encoding="utf-8", buffering=1)
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def write(self, metrics: Mapping[str, Any]) -> None:
@@ -112,11 +111,47 @@ class Log:
         self._board.close()
 
 
-def _lines(path: Path) -> list[str]:
-    """Return the whole lines of a log; the last one may be cut off by a kill."""
+def cut_after(path: Path, step: int) -> int:
+    """Cut a log after its last line of a step up to `step`; return how many steps are cut off.
+
+    It is read from its end, no further than that line. What a kill or a full disk left at the end, a line cut short or
+    one that is no JSON, goes with the rest and counts as no step. A log that is not there has nothing to cut.
+    """
     if not path.exists():
-        return []
-    return [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        return 0
+    cut = kept_bytes = 0
+    with path.open("rb+") as stream:
+        for end, line in _backwards(stream):
+            found = _step_of(line)
+            if found is not None and found <= step:
+                kept_bytes = end
+                break
+            cut += found is not None
+        stream.truncate(kept_bytes)
+    return cut
+
+
+def _step_of(line: bytes) -> int | None:
+    """Return the step that a line tells of, None if it is damaged."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _backwards(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield each whole line of a file, from the last to the first, and where it ends."""
+    begin, read = stream.seek(0, os.SEEK_END), b""  # what lies from `begin` up to the line that was yielded last
+    while begin or read:
+        before = read.rfind(b"\n", 0, -1) + 1
+        if not before and begin:  # the line may begin further back
+            size = min(_BLOCK_BYTES, begin)
+            begin = stream.seek(begin - size)
+            read = stream.read(size) + read
+            continue
+        if read.endswith(b"\n"):
+            yield begin + len(read), read[before:]
+        read = read[:before]
 
 
 class Progress:

@@ -1,6 +1,6 @@
 """Two plans agree in history as far as they do the same, and no further; names are no part of it."""
 
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,16 @@ def last(made: Plan) -> Point:
 def test_more_tokens_at_a_constant_rate_leave_every_step_of_the_shorter_phase_as_it_was(folder):
     short, long = plan(phase(stage(tokens=6400)), folder), plan(phase(stage(tokens=9600)), folder)
     assert last(short).history in {point.history for point in long.points()}
+
+
+def test_a_plan_that_is_walked_again_after_any_part_of_it_tells_the_same_steps(folder):
+    content = phase(stage(skip_rows=[(95, 104)]), stage(rope_theta=1e6))
+    expected = list(plan(content, folder).points())
+    walked = plan(content, folder)
+    assert list(islice(walked.points(), 7)) == expected[:7]
+    behind, ahead = walked.points(), islice(walked.points(), 30)
+    assert [next(behind), *ahead, *behind] == [expected[0], *expected[:30], *expected[1:]]
+    assert list(walked.points()) == expected
 
 
 @pytest.mark.parametrize(
