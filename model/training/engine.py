@@ -15,9 +15,10 @@ import os
 import socket
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, NoReturn
+from functools import cache
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -25,6 +26,7 @@ from torch import nn
 
 from common.errors import UserError
 from model.training.checkpoint import MOMENTS, Tensors
+from model.training.optimizers.guarded import AdamW
 from recipe.schema import Optimizer
 
 PATIENCE = timedelta(days=1)
@@ -124,6 +126,15 @@ def _deepspeed() -> Any:
     return deepspeed
 
 
+class Update(NamedTuple):
+    """What became of a step."""
+
+    norm: float
+    """Of the whole gradient, before clipping; infinite where it is not finite."""
+    objection: str | None
+    """Why weights and moments were left as they were; None if they were updated."""
+
+
 class Engine:
     """A model under DeepSpeed with AdamW; every rank holds the whole weights and its part of the moments."""
 
@@ -136,11 +147,11 @@ class Engine:
             {"params": plain, "weight_decay": 0.0},
         ]
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        adam = torch.optim.AdamW(groups, lr=0.0, betas=(optimizer.beta1, optimizer.beta2), eps=optimizer.eps)
+        self._optimizer = AdamW(groups, lr=0.0, betas=(optimizer.beta1, optimizer.beta2), eps=optimizer.eps)
         self.world_size = dist.get_world_size()
         self._engine = _deepspeed().initialize(
             model=model,
-            optimizer=adam,
+            optimizer=self._optimizer,
             config={
                 "train_batch_size": self.world_size,
                 "train_micro_batch_size_per_gpu": 1,
@@ -159,13 +170,23 @@ class Engine:
         """Accumulate the gradients of a scalar on this rank."""
         self._engine.backward(loss, scale_wrt_gas=False)
 
-    def step(self, learning_rate: float) -> float:
-        """Reduce the gradients over the ranks, clip them, update the weights; return their norm before clipping."""
+    def step(self, learning_rate: float, judge: Callable[[float], str | None]) -> Update:
+        """Reduce the gradients over the ranks, clip them, and update the weights if nothing speaks against it.
+
+        Args:
+            learning_rate: of this step.
+            judge: is told the norm of the gradient, once, and returns an objection or None, the same on all ranks.
+        """
         for group in self._zero.param_groups:
             group["lr"] = learning_rate
+        # DeepSpeed's norm is the same on all ranks. Where it is not finite, DeepSpeed drops the gradients by itself and
+        # asks no optimizer, and says infinite.
+        judged = cache(lambda: Update(norm := float(self._zero._global_grad_norm), judge(norm)))
+        self._optimizer.permitted = lambda: judged().objection is None
         self._engine.step()
-        self.updates += 1
-        return float(self._engine.get_global_grad_norm())
+        update = judged()
+        self.updates += update.objection is None
+        return update
 
     @property
     def _zero(self) -> Any:
@@ -179,9 +200,8 @@ class Engine:
         """
         from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
 
-        adam = self._zero.optimizer
         for flat in self._zero.single_partition_of_fp32_groups:
-            adam.state[flat] = {
+            self._optimizer.state[flat] = {
                 "step": torch.tensor(float(updates)),
                 "exp_avg": torch.zeros_like(flat),
                 "exp_avg_sq": torch.zeros_like(flat),

@@ -6,6 +6,7 @@ Sums that need all ranks travel in one float64 vector per step, `Tally`. Only ra
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -93,8 +94,8 @@ class Log:
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def write(self, metrics: Mapping[str, Any]) -> None:
-        """Append one step."""
-        self._stream.write(json.dumps(metrics) + "\n")
+        """Append one step. Numbers that are not finite, which JSON does not know, are null."""
+        self._stream.write(json.dumps(_finite(metrics), allow_nan=False) + "\n")
         step = metrics["step"]
         for name, value in metrics.items():
             if isinstance(value, float):
@@ -109,6 +110,12 @@ class Log:
         """Flush everything to disk."""
         self._stream.close()
         self._board.close()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def cut_after(path: Path, step: int) -> int:

@@ -7,9 +7,9 @@ The states of a phase:
    `superseded/`.
 2. Weights and moments are loaded: from that checkpoint, else from the phase before, else weights from a start, else
    fresh from the seed. Each rank verifies its share of the files that rows will be drawn from.
-3. For each stage, for each step: a batch of consecutive global rows, forward and backward in micro-batches, one
-   reduction, one update, one line of metrics. The loss is summed over masked positions and divided by their number in
-   the whole batch, so that neither ranks nor micro-batches change it.
+3. For each stage, for each step: a batch of consecutive global rows, forward and backward in micro-batches
+   (`model.training.step`), one reduction, one update if loss and gradient are in line (`model.training.guard`), one
+   line of metrics.
 4. After a step, if it is time or a rank was told to stop (SIGTERM or SIGUSR2), all ranks take part in a checkpoint:
    they stand still for a copy and train on while it is written (`model.training.saving`). At a stop and at the end of
    the phase they wait for it.
@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import platform
 import signal
@@ -34,6 +33,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import groupby, tee
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,8 @@ from model.starts.manifest import put_start
 from model.training.beginning import Beginning, agree_on_beginning
 from model.training.checkpoint import load_tensors
 from model.training.data import RankBatch, Stream
-from model.training.engine import Engine, describe_place, fresh_tensors, leave, start_process_group
+from model.training.engine import Engine, Update, describe_place, fresh_tensors, leave, start_process_group
+from model.training.guard import Guard, in_vain, skipped_sentence
 from model.training.memory import OUT_OF_MEMORY, MicroBatches, too_little_memory, what_to_lower
 from model.training.metrics import Log, Progress, Tally, memory_bytes
 from model.training.options import read_options
@@ -103,6 +104,7 @@ class Phase:
         beginning = self._begin(arguments)
         self.position = beginning.position
         self.stretches = list(beginning.state.get("stretches", []))
+        self.guard = Guard(beginning.state.get("guard", {}))
         self.engine = self._load(beginning)
         self.saving = Saving(self.folder / "checkpoints", self.kept_steps, self.engine.owned, self.device)
         self.streams = self._open_streams()
@@ -228,6 +230,8 @@ class Phase:
             position.data = stream.place
         self.done = described(self.slice, number, self.plan.blends[number])
         self.model.set_global_rope_theta(stage.rope_theta)
+        kept = {name: getattr(stage, name) for name in ("length", "masking_rate", "rope_theta")}
+        self.guard.enter({"mixture": stream.place.mixture, **kept})
         micro_rows = max(1, self.micro_slots // stage.length)
         now, ahead = tee(points)
         waiting = time.monotonic()
@@ -236,25 +240,26 @@ class Phase:
             began = time.monotonic()
             self.verification.wait(0)
             self.saving.check()
-            tally, norm = self._step(batch, stream)
+            tally, update = self._step(point, batch, stream)
             ended = time.monotonic()
             slots = position.slots
             self._advance(point, stream, tally)
             due = self.validation.due(slots, position.slots)
             facts: dict[str, Any] = {"validation": self.validation.measure(self.model)} if due else {}
             facts |= {"step_seconds": ended - waiting, "data_wait_seconds": began - waiting}
-            self._report(tally, norm, batch, facts)
+            self._report(tally, update, batch, facts)
             self._maybe_checkpoint(tally, stream)
             waiting = time.monotonic()
 
-    def _step(self, batch: RankBatch, stream: Stream) -> tuple[Tally, float]:
-        """Compute one batch and update the weights; return its sums over all ranks, and the gradient's norm."""
+    def _step(self, point: Point, batch: RankBatch, stream: Stream) -> tuple[Tally, Update]:
+        """Compute one batch, and update the weights if its sums over all ranks are in line; return both."""
         tally = Tally(len(self.languages), len(stream.parts), self.device)
         accumulate(self.model, self.engine, batch, tally, self.device)
-        norm = self.engine.step(batch.batch.learning_rate)
         due = self.rank == 0 and time.monotonic() - self.saved >= self.checkpoint_seconds
         tally.share(batch.drawn, self.stop_asked, due)
-        return tally, norm
+        loss = tally.summary(self.languages)["loss"]
+        judge = partial(self.guard.judge, point.step, loss)
+        return tally, self.engine.step(batch.batch.learning_rate, judge)
 
     def _advance(self, point: Point, stream: Stream, tally: Tally) -> None:
         position = self.position
@@ -266,17 +271,23 @@ class Phase:
             source = part.component.source
             position.drawn[source] = position.drawn.get(source, 0) + tokens
 
-    def _report(self, tally: Tally, norm: float, batch: RankBatch, facts: dict[str, Any]) -> None:
+    def _report(self, tally: Tally, update: Update, batch: RankBatch, facts: dict[str, Any]) -> None:
+        """Write the metrics of a step. Raises `UserError` where too many steps have been skipped."""
         summary = tally.summary(self.languages)
-        if not (math.isfinite(summary["loss"]) and math.isfinite(norm)):
+        if update.objection:
+            rows = (batch.batch.ranges[0][0], batch.batch.ranges[-1][1] - 1)
+            place = f"{self.slice.run}/{self.slice.phase}"
+            self.say(skipped_sentence(self.position, rows, update.objection, place))
+            facts |= {"skipped": True, "skip_reason": update.objection, "last_row": rows[1]}
+            facts |= {"stream": self.position.data.stream}
+        self._write_metrics(summary, tally, update, batch, facts)
+        if self.guard.too_many:
             self.saving.finish()
-            first, last = batch.batch.ranges[0][0], batch.batch.ranges[-1][1] - 1
-            raise UserError(
-                f"the loss ({summary['loss']}) or the gradient's norm ({norm}) is not a finite number at step "
-                f"{self.position.step}, global rows {first} to {last} of stream {self.position.data.stream}. "
-                f"The newest checkpoint in {self.folder} is from before; go on from it with a lower rate "
-                "(learning_rate.changes of the stage) or without these rows (skip_rows)."
-            )
+            raise UserError(in_vain(self.guard, self.position.step, self.folder))
+
+    def _write_metrics(
+        self, summary: dict[str, Any], tally: Tally, update: Update, batch: RankBatch, facts: dict[str, Any]
+    ) -> None:
         if not self.log:
             return
         position = self.position
@@ -292,7 +303,8 @@ class Phase:
                 "batch_rows": batch.batch.rows,
                 "batch_tokens": sum(tally.drawn),
                 "learning_rate": batch.batch.learning_rate,
-                "gradient_norm": norm,
+                "gradient_norm": update.norm,
+                "skipped_steps": self.guard.count,
                 "tokens_per_second": tokens_per_second,
                 "memory_bytes": memory_bytes(self.device),
                 **self.saving.seconds(),
@@ -326,6 +338,7 @@ class Phase:
             "format": FORMAT,
             "position": asdict(self.position),
             "updates": self.engine.updates,
+            "guard": self.guard.state(),
             "stretches": self.stretches,
             "inputs": self.inputs,
             "slice": json.loads(self.slice.model_dump_json()),

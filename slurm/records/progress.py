@@ -67,7 +67,8 @@ def read_pace(folder: Path) -> Pace | None:
 
     def read(row: dict[str, Any]) -> Pace:
         slots_per_second = row["batch_rows"] * row["length"] / row["step_seconds"]
-        return Pace(row["step"], row["phase_slots"], row["loss"], row["tokens_per_second"], slots_per_second, written)
+        loss = float(row["loss"])  # null, and the step passed over, where it was not finite
+        return Pace(row["step"], row["phase_slots"], loss, row["tokens_per_second"], slots_per_second, written)
 
     try:
         written = (folder / "metrics.jsonl").stat().st_mtime

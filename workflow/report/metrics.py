@@ -49,7 +49,7 @@ class Metrics:
     """metrics.jsonl by columns, one entry a step."""
 
     columns: dict[str, Columns]
-    """Name of `COLUMNS` -> float64[steps]."""
+    """Name of `COLUMNS` -> float64[steps]; NaN where a step that was skipped had no finite number."""
     language_loss: dict[str, Columns]
     """Language -> float64[steps], nats per masked token; NaN where a batch held none of it."""
     validations: list[Validated]
@@ -63,7 +63,7 @@ class Metrics:
         """Return the mean loss of the first and of the last `ENDS` of the steps, nats per masked token."""
         loss = self["loss"]
         steps = max(1, round(ENDS * len(loss)))
-        return float(loss[:steps].mean()), float(loss[-steps:].mean())
+        return float(np.nanmean(loss[:steps])), float(np.nanmean(loss[-steps:]))
 
     def frequent(self) -> dict[str, Columns]:
         """Return the losses of the languages that at least `FREQUENT` of the steps hold; the others are mere noise."""
@@ -92,7 +92,7 @@ def read_metrics(path: Path) -> Metrics:
             for line in stream:
                 row = json.loads(line)
                 for name, column in columns.items():
-                    column.append(float(row[name]))
+                    column.append(np.nan if row[name] is None else float(row[name]))
                 languages.append(row["language_loss"])
                 if measured := row.get("validation"):
                     values = {name: measured[name] for name in ("loss", "language_loss", "seconds")}
@@ -107,6 +107,6 @@ def read_metrics(path: Path) -> Metrics:
     names = sorted({name for row in languages for name in row})
     return Metrics(
         {name: np.array(column) for name, column in columns.items()},
-        {name: np.array([row.get(name, np.nan) for row in languages]) for name in names},
+        {name: np.array([row.get(name, np.nan) for row in languages], dtype=np.float64) for name in names},
         validations,
     )

@@ -1,6 +1,7 @@
 """One rank of test_engine.py: trains a small network and writes what it saw."""
 
 import json
+import math
 import os
 import sys
 import warnings
@@ -33,7 +34,7 @@ def row_loss(model, inputs, targets, row):
     return ((model(inputs[row]) - targets[row]) ** 2).sum()
 
 
-def train(engine: Engine, rank: int, steps: range) -> list[float]:
+def train(engine: Engine, rank: int, steps: range, judge=lambda norm: None) -> list[float]:
     norms = []
     for step in steps:
         inputs, targets = batch(step)
@@ -41,7 +42,7 @@ def train(engine: Engine, rank: int, steps: range) -> list[float]:
         for row in rows or [0]:
             weight = engine.world_size / ROWS if rows else 0.0
             engine.backward(row_loss(engine.model, inputs, targets, row) * weight)
-        norms.append(engine.step(1e-2))
+        norms.append(engine.step(1e-2, judge).norm)
     return norms
 
 
@@ -53,6 +54,45 @@ def saved(engine: Engine, rank: int, directory: Path):
         complete(staged, directory, engine.world_size, {})
     dist.barrier()
     return load_tensors(directory)
+
+
+def poisoned(engine: Engine, rank: int, steps: range) -> list[float]:
+    """Train with a gradient of the last rank's alone that is not a number."""
+    if rank < engine.world_size - 1:
+        return train(engine, rank, steps, judge)
+    hook = engine.model[0].bias.register_hook(lambda gradient: gradient * float("nan"))
+    norms = train(engine, rank, steps, judge)
+    hook.remove()
+    return norms
+
+
+def judge(norm: float) -> str | None:
+    """Object to norms that are not finite."""
+    return None if math.isfinite(norm) else "not finite"
+
+
+def declined(engine: Engine, rank: int, steps: range) -> list[float]:
+    """Train with an objection to each step."""
+    return train(engine, rank, steps, lambda norm: f"the norm is {norm}")
+
+
+def equal(one, other) -> bool:
+    return all(torch.equal(one[kind][name], other[kind][name]) for kind in one for name in one[kind])
+
+
+def skipping(halfway, rank: int, folder: Path, final) -> dict[str, bool]:
+    """Train the second half again with steps between that are skipped; tell what they left."""
+    found = {}
+    for name, act in {"poisoned": poisoned, "declined": declined}.items():
+        engine = Engine(network(), OPTIMIZER)
+        engine.load(halfway, 5)
+        norms = act(engine, rank, range(20, 22))
+        found[f"{name} changes nothing"] = equal(saved(engine, rank, folder / f"{name}-at-once"), halfway)
+        found[f"{name} is not counted"] = engine.updates == 5
+        found[f"{name} tells the norm"] = all(map(math.isinf if name == "poisoned" else math.isfinite, norms))
+        train(engine, rank, range(5, 10), judge)
+        found[f"{name} leaves no trace"] = equal(saved(engine, rank, folder / name), final)
+    return found
 
 
 def addresses() -> int:
@@ -77,12 +117,15 @@ def main() -> None:
     second.load(halfway, 5)
     train(second, rank, range(5, 10))
     resumed = saved(second, rank, folder / "resumed")
+    taken = addresses() - before
+    skipped = skipping(halfway, rank, folder, final)
     warnings.warn("something else will change", FutureWarning, stacklevel=1)
     if rank == 0:
-        exact = all(torch.equal(final[kind][name], resumed[kind][name]) for kind in final for name in final[kind])
+        exact = equal(final, resumed)
         weights = {name: value.tolist() for name, value in final["weights"].items()}
         with open(sys.argv[1], "w") as stream:
-            json.dump({"norms": norms, "exact": exact, "weights": weights, "taken": addresses() - before}, stream)
+            told = {"norms": norms, "exact": exact, "weights": weights, "taken": taken, "skipped": skipped}
+            json.dump(told, stream)
     # A rank that ends while its connections are open may be aborted by their threads.
     dist.barrier()
     dist.destroy_process_group()

@@ -72,6 +72,11 @@ def test_state_taken_out_and_put_into_a_new_engine_continues_to_the_same_bits(tr
     assert trained["exact"]
 
 
+def test_a_gradient_of_one_rank_that_is_no_number_and_an_objection_leave_no_trace_on_any_rank(trained):
+    assert len(trained["skipped"]) == 8
+    assert [what for what, right in trained["skipped"].items() if not right] == []
+
+
 def test_a_rank_s_log_of_errors_has_no_warnings_of_libraries_about_each_other_but_all_others(trained):
     for errors in trained["errors"]:
         lines = errors.splitlines()
