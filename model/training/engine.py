@@ -1,8 +1,9 @@
 """DeepSpeed, set up once: ZeRO stage 1 over fp32 weights, and its state as plain tensors.
 
 Weights, gradients and moments are fp32 everywhere; on a GPU the forward pass computes in bf16 under autocast. ZeRO
-splits the optimizer's moments over the ranks. Every `backward` accumulates on its rank, and `step` reduces the
-gradients once. DeepSpeed averages over ranks; callers scale the loss by the world size to get a sum.
+splits the optimizer's moments over the ranks. `backward` accumulates on its rank; the last of a step reduces the
+gradients besides, a bucket of them as soon as it is full, while those of the layers below are still computed. DeepSpeed
+averages over ranks; callers scale the loss by the world size to get a sum.
 
 State goes in by parameter name, whole, so that a checkpoint does not depend on how many ranks wrote it. It goes out
 as what each rank owns, under the names of `model.training.checkpoint`.
@@ -34,9 +35,10 @@ PATIENCE = timedelta(days=1)
 torch's own ten minutes would end a start or a save that the profile allows."""
 VISIBLE = {"ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"}
 """Environment variables that say which GPUs a process is shown."""
-_BUCKET = 500_000_000
-"""Most gradients that are reduced at once. DeepSpeed takes the memory of so many fp32 numbers, 2 GB on each rank, even
-for a model that has a thousandth of them; where a bucket holds the whole model, a smaller one reduces the same."""
+_BUCKET = 10_000_000
+"""Gradients that are reduced at once: 40 MB, one layer or some, so that the first of a dozen reductions or more begins
+when the last layers are done. DeepSpeed keeps two buckets on each rank, of 2 GB each where nothing is said. A parameter
+that is larger, as embeddings are, is reduced by itself, without a copy."""
 
 
 def start_process_group() -> torch.device:
@@ -55,6 +57,9 @@ def start_process_group() -> torch.device:
         return torch.device("cpu")
     device = torch.device("cuda", device_number(int(os.environ["LOCAL_RANK"]), torch.cuda.device_count(), os.environ))
     torch.cuda.set_device(device)
+    # DeepSpeed takes the rank's number on its node for that of its device, when the ranks meet and when an engine is
+    # made; there is no such device where Slurm shows each rank its own alone.
+    os.environ["LOCAL_RANK"] = str(device.index)
     _deepspeed().init_distributed(dist_backend="nccl", verbose=False, timeout=PATIENCE)
     return device
 
@@ -147,7 +152,7 @@ class Engine:
             {"params": plain, "weight_decay": 0.0},
         ]
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        self._optimizer = AdamW(groups, lr=0.0, betas=(optimizer.beta1, optimizer.beta2), eps=optimizer.eps)
+        self._optimizer = AdamW(groups, lr=0.0, betas=(optimizer.beta1, optimizer.beta2), eps=optimizer.eps, fused=True)
         self.world_size = dist.get_world_size()
         self._engine = _deepspeed().initialize(
             model=model,
@@ -155,8 +160,15 @@ class Engine:
             config={
                 "train_batch_size": self.world_size,
                 "train_micro_batch_size_per_gpu": 1,
-                "managed_gradient_accumulation": False,
-                "zero_optimization": {"stage": 1, "reduce_bucket_size": min(_BUCKET, parameters)},
+                "zero_optimization": {
+                    "stage": 1,
+                    "overlap_comm": True,
+                    # Gradients lie one after another in the bucket, so that it is reduced without a copy of all.
+                    "contiguous_gradients": True,
+                    "reduce_bucket_size": min(_BUCKET, parameters),
+                    # Else DeepSpeed copies each bucket to reduce it, by an all-reduce as well.
+                    "reduce_scatter": False,
+                },
                 "gradient_clipping": optimizer.gradient_clip,
                 "zero_allow_untested_optimizer": True,
                 "steps_per_print": 2**31,
@@ -166,12 +178,16 @@ class Engine:
         self.updates = 0
         """Optimizer steps behind the moments, over the whole lineage: Adam's bias correction depends on it."""
 
-    def backward(self, loss: torch.Tensor) -> None:
-        """Accumulate the gradients of a scalar on this rank."""
+    def backward(self, loss: torch.Tensor, last: bool) -> None:
+        """Accumulate the gradients of a scalar on this rank, and reduce them over the ranks if it is the step's last.
+
+        Each must depend on all parameters, by whatever gradient: ranks reduce them in the order in which they come.
+        """
+        self._engine.set_gradient_accumulation_boundary(last)
         self._engine.backward(loss, scale_wrt_gas=False)
 
     def step(self, learning_rate: float, judge: Callable[[float], str | None]) -> Update:
-        """Reduce the gradients over the ranks, clip them, and update the weights if nothing speaks against it.
+        """Clip the gradients that are reduced, and update the weights if nothing speaks against it.
 
         Args:
             learning_rate: of this step.
@@ -202,7 +218,7 @@ class Engine:
 
         for flat in self._zero.single_partition_of_fp32_groups:
             self._optimizer.state[flat] = {
-                "step": torch.tensor(float(updates)),
+                "step": torch.tensor(float(updates), device=flat.device),
                 "exp_avg": torch.zeros_like(flat),
                 "exp_avg_sq": torch.zeros_like(flat),
             }

@@ -32,6 +32,8 @@ class MicroBatches:
     """Of the stage's rows."""
     stage: str
     """The stage's key in the recipe."""
+    recomputed: bool = False
+    """Whether the profile's activation_checkpointing is on."""
 
 
 def too_little_memory(error: BaseException) -> bool:
@@ -58,6 +60,7 @@ def what_to_lower(error: BaseException, trained: MicroBatches | None, on_gpu: bo
     room = "take a GPU with more memory" if of_gpu else "give it more memory (memory_gib in the profile, on a cluster)"
     if not of_gpu and ranks_here > 1:
         room += f" or fewer ranks (processes_per_node in the profile, now {ranks_here})"
+    again = "" if trained is None or trained.recomputed else "set activation_checkpointing to 1 in the profile, "
     smaller = "take a smaller model in the recipe (layers, hidden, intermediate, the tokenizer's vocabulary)"
     if trained is None:
         return f"{short} for weights, gradients and moments, before the first step; {smaller}, or {room}."
@@ -70,7 +73,7 @@ def what_to_lower(error: BaseException, trained: MicroBatches | None, on_gpu: bo
         lower = f"lower {setting}, which changes no result; {trained.length} is one row"
         return f"{told}: {lower}. Or {room}. The same command then continues."
     least = f"{setting} cannot make it less than one row, so lower {trained.stage}.length in the recipe"
-    return f"{told}: {least} (now {trained.length}), {smaller}, or {room}."
+    return f"{told}: {again}{least} (now {trained.length}), {smaller}, or {room}."
 
 
 def _readable(number: str, unit: str) -> str:

@@ -38,6 +38,14 @@ def read_options() -> argparse.Namespace:
         help="slots computed at once on a rank, as memory allows; does not change the batch (default: 8192)",
     )
     parser.add_argument(
+        "--activation-checkpointing",
+        type=int,
+        choices=(0, 1),
+        default=0,
+        help="1: compute each layer again for its gradients: less memory, a third more time, the same result "
+        "(default: 0)",
+    )
+    parser.add_argument(
         "--checkpoint-seconds", type=float, default=900.0, help="seconds between checkpoints (default: 900)"
     )
     arguments = parser.parse_args()

@@ -25,14 +25,16 @@ def accumulate(model: ModernBert, engine: Engine, batch: RankBatch, tally: Tally
         tally: of the same batch; its sums are this rank's until they are shared.
         device: of the model.
     """
-    masked = torch.tensor(batch.masked, dtype=torch.int64, device=device)
+    masked = torch.tensor(batch.masked, dtype=torch.float64, device=device)
     dist.all_reduce(masked)
-    # DeepSpeed divides gradients by the world size; the loss is a mean over all masked positions of the batch.
-    scale = engine.world_size / max(1, int(masked))
-    for micro_batch in batch.micro_batches:
+    # DeepSpeed divides gradients by the world size; the loss is a mean over all masked positions of the batch. Nothing
+    # here waits for the device: the processor runs ahead of it until the tally is shared.
+    scale = (engine.world_size / masked.clamp(min=1.0)).float()
+    last = len(batch.micro_batches) - 1
+    for number, micro_batch in enumerate(batch.micro_batches):
         here = micro_batch.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits = model(here.rows.tokens, here.rows.cu_seqlens, here.rows.positions)
         losses = F.cross_entropy(logits.float(), here.rows.labels, reduction="none")
-        engine.backward(losses.sum() * scale)
+        engine.backward(losses.sum() * scale, last=number == last)
         tally.add(here, losses, logits)

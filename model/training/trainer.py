@@ -61,6 +61,7 @@ from model.training.guard import Guard, in_vain, skipped_sentence
 from model.training.memory import OUT_OF_MEMORY, MicroBatches, too_little_memory, what_to_lower
 from model.training.metrics import Log, Progress, Tally, memory_bytes
 from model.training.options import read_options
+from model.training.recomputation import recompute_layers
 from model.training.saving import Saving
 from model.training.step import accumulate
 from model.training.validation import Validation
@@ -84,6 +85,7 @@ class Phase:
         self.rows: dict[tuple[str, str], Path] = read_list(arguments.rows)
         self.checkpoint_seconds: float = arguments.checkpoint_seconds
         self.micro_slots: int = arguments.micro_batch_slots
+        self.recomputed = bool(arguments.activation_checkpointing)
         self.stop_asked = False
         for number in STOP_SIGNALS:
             signal.signal(number, self._ask_to_stop)
@@ -173,6 +175,8 @@ class Phase:
         if beginning.start:
             put_start(model, beginning.start)
         self.model = model.to(self.device)
+        if self.recomputed:
+            recompute_layers(self.model)
         engine = Engine(self.model, self.slice.optimizer)
         engine.load(load_tensors(start) if start else fresh_tensors(model), beginning.state.get("updates", 0))
         count = sum(parameter.numel() for parameter in model.parameters())
@@ -221,7 +225,7 @@ class Phase:
         """Return what this rank computes at once in the present stage."""
         number = self.position.stage
         key = f"phases.{self.slice.phase}.stages[{number}]"
-        return MicroBatches(self.micro_slots, self.slice.stages[number].length, key)
+        return MicroBatches(self.micro_slots, self.slice.stages[number].length, key, self.recomputed)
 
     def _train_stage(self, number: int, stream: Stream, points: Iterator[Point]) -> None:
         stage, position = self.slice.stages[number], self.position

@@ -60,6 +60,7 @@ rule train:
         memory_gib=0,
         runtime=60,
         micro_batch_slots=8192,
+        activation_checkpointing=0,
         checkpoint_seconds=900,
         start_seconds=0,
         step_seconds=0,
@@ -81,6 +82,7 @@ rule train:
         " --rows {input.rows:q} --folder {params.folder:q} {params.previous} --runs results/runs"
         " --keeping {input.keeping:q} --validation {input.validation:q} --validation-rows {input.held_out:q}"
         " --micro-batch-slots {resources.micro_batch_slots}"
+        " --activation-checkpointing {resources.activation_checkpointing}"
         " --checkpoint-seconds {resources.checkpoint_seconds} 2>&1 >&3"
         " | tee -ai {log:q} >&2; }} 3>&1"
 

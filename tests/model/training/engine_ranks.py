@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import nn
 
 from model.history.store import staged_name
+from model.training import engine as engine_module
 from model.training.checkpoint import complete, load_tensors, write_shard
 from model.training.engine import Engine, fresh_tensors, start_process_group
 from recipe.schema import Optimizer
@@ -38,10 +39,10 @@ def train(engine: Engine, rank: int, steps: range, judge=lambda norm: None) -> l
     norms = []
     for step in steps:
         inputs, targets = batch(step)
-        rows = range(rank, ROWS, engine.world_size)
+        rows = list(range(rank, ROWS, engine.world_size))
         for row in rows or [0]:
             weight = engine.world_size / ROWS if rows else 0.0
-            engine.backward(row_loss(engine.model, inputs, targets, row) * weight)
+            engine.backward(row_loss(engine.model, inputs, targets, row) * weight, last=row == (rows or [0])[-1])
         norms.append(engine.step(1e-2, judge).norm)
     return norms
 
@@ -103,6 +104,7 @@ def addresses() -> int:
 
 def main() -> None:
     torch.set_num_threads(1)
+    engine_module._BUCKET = 60  # the first layer's weight is larger, and the others fill a bucket
     start_process_group()
     before = addresses()
     rank = int(os.environ["RANK"])

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from common.errors import UserError
+from model.training import engine
 from model.training.engine import device_number, share_of_weights, start_process_group
 
 ROOT = Path(__file__).parents[3]
@@ -119,6 +120,25 @@ def test_a_rank_that_sees_no_gpu_refuses_where_the_job_asked_for_some(monkeypatc
 )
 def test_a_rank_takes_its_own_gpu(local_rank, shown, environment, number):
     assert device_number(local_rank, shown, environment) == number
+
+
+def test_deepspeed_is_told_the_number_of_the_device_where_a_rank_is_shown_its_own_alone(monkeypatch):
+    """It takes LOCAL_RANK for that number, and there is no device 3 among the one that this rank sees."""
+    told = []
+
+    class DeepSpeed:
+        @staticmethod
+        def init_distributed(**options):
+            told.append((options["dist_backend"], os.environ["LOCAL_RANK"]))
+
+    for name, value in {"LOCAL_RANK": "3", "ROCR_VISIBLE_DEVICES": "3"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: told.append(device))
+    monkeypatch.setattr(engine, "_deepspeed", lambda: DeepSpeed)
+    assert start_process_group() == torch.device("cuda", 0)
+    assert told == [torch.device("cuda", 0), ("nccl", "0")]
 
 
 @pytest.mark.parametrize(("local_rank", "shown", "environment"), [(1, 1, {}), (2, 2, {"CUDA_VISIBLE_DEVICES": "0,1"})])

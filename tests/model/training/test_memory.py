@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,6 +85,8 @@ def test_where_one_row_is_too_much_the_recipe_s_length_is_named():
     assert "this GPU has too little memory (2.50 GiB more were asked for) to train 1 row of 1024 slots" in told
     assert "micro_batch_slots in the profile (now 512) cannot make it less than one row" in told
     assert "lower phases.stable.stages[1].length in the recipe (now 1024)" in told
+    assert "set activation_checkpointing to 1 in the profile" in told
+    assert "activation_checkpointing" not in what_to_lower(OF_GPU, replace(ONE_ROW, recomputed=True), on_gpu=True)
 
 
 def test_before_the_first_step_no_micro_batch_is_blamed_but_the_model():
