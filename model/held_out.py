@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from corpus.rows.keys import derive_key
@@ -23,7 +22,7 @@ from model.masking import MaskedRow, mask_row
 from model.modernbert import ModernBert
 
 TOKENS_PER_FORWARD = 8192
-"""Rows are computed together up to about this many tokens; bounds the memory that logits take."""
+"""Rows are computed together up to about this many tokens; bounds the memory that is taken."""
 
 
 class HeldOutRow(NamedTuple):
@@ -105,11 +104,11 @@ def row_order(rows: int, limit: int, seed: int, source: str, length: int) -> lis
 def guess(encoder: ModernBert, rows: Sequence[HeldOutRow], device: torch.device) -> Iterator[Guesses]:
     """Yield what an encoder, already on `device`, makes of rows; some at a time, in their order."""
     for own in _batches(rows):
-        flat = flatten([row.masked for row in own], [row.lengths for row in own])
+        flat = flatten([row.masked for row in own], [row.lengths for row in own], encoder.lay_out)
         here = flat.to(device)
-        logits = encoder(here.tokens, here.cu_seqlens, here.positions)
-        loss = F.cross_entropy(logits.float(), here.labels, reduction="none").double().cpu().numpy()
-        yield Guesses(own, flat, loss, (logits.argmax(-1) == here.labels).cpu().numpy())
+        one = torch.ones((), device=device)
+        losses = encoder.losses(here.tokens, here.layout, here.positions, here.labels, one)
+        yield Guesses(own, flat, losses.each.double().cpu().numpy(), losses.correct.cpu().numpy())
 
 
 def _batches(rows: Sequence[HeldOutRow]) -> Iterator[list[HeldOutRow]]:

@@ -6,20 +6,27 @@ prediction head, only at the positions asked for -> logits over the padded vocab
 
 Layer i attends to the whole piece where `i % global_every == 0`, else to a window, with a RoPE theta for each kind.
 Parameters are named as in the state dict of `transformers.ModernBertForMaskedLM`, so weights go to and fro unchanged.
-States of the module: its parameters, and `shape`, whose global RoPE theta may be changed between stages of training.
+States of the module: its parameters; `shape`, whose global RoPE theta may be changed between stages of training; and
+`attention`, the backend that attends, which may be exchanged before a batch is laid out.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from model.attention.slabs import Plan, attend, plan_attention
+from model.attention.interface import AnyBackend, Plan
+from model.attention.layout import Layout, lay_out
+from model.attention.slabs import Slabs
+from model.loss import Losses, masked_loss
 from recipe.schema import ModelShape
 
 INITIALIZER_STD = 0.02
@@ -49,6 +56,7 @@ class Shape(ModelShape):
 class Surroundings(NamedTuple):
     """What the layers of one kind need besides the residual stream."""
 
+    attention: AnyBackend
     plan: Plan
     cos: Tensor
     """float32[N, 1, D / 2] of each token's angles, D the head dimension."""
@@ -68,6 +76,7 @@ class ModernBert(nn.Module):
         """
         super().__init__()
         self.shape = shape
+        self.attention: AnyBackend = Slabs()
         with torch.device("meta"):  # torch's own initialization would cost time and draw from the global generator
             self.model = Encoder(shape)
             self.head = PredictionHead(shape)
@@ -80,43 +89,65 @@ class ModernBert(nn.Module):
         """Change the RoPE theta of the global layers; no parameter changes."""
         self.shape = self.shape.model_copy(update={"global_rope_theta": theta})
 
-    def forward(self, tokens: Tensor, cu_seqlens: Tensor, masked: Tensor | None = None) -> Tensor:
+    def lay_out(self, cu_seqlens: Sequence[int] | NDArray[np.integer] | Tensor) -> Layout:
+        """Return, on the CPU, what the encoder must know of a batch's pieces; `layout.moved` brings it to a device.
+
+        Args:
+            cu_seqlens: P + 1 boundaries of the pieces on the host, the first 0.
+
+        Raises:
+            ValueError: if they do not rise from 0.
+        """
+        return lay_out(cu_seqlens, self.shape.local_attention, self.attention)
+
+    def forward(self, tokens: Tensor, layout: Layout, masked: Tensor | None = None) -> Tensor:
         """Return the logits of a packed batch.
 
         Args:
-            tokens: int64[N], all pieces one after another, without padding, on the module's device.
-            cu_seqlens: int32[P + 1] on the CPU whatever the module's device: where each piece begins, and N.
+            tokens: int64[N], all pieces one after another, on the module's device.
+            layout: of the pieces, made by `lay_out` and moved to the module's device.
             masked: int64[M], positions in `tokens` to predict, on the module's device; None predicts all.
 
         Returns:
             float[M, padded_vocabulary].
 
         Raises:
-            ValueError: if `cu_seqlens` does not rise from 0 to N.
+            ValueError: if the layout is not one of N tokens.
         """
-        if int(cu_seqlens[-1]) != len(tokens):
-            raise ValueError(f"cu_seqlens ends at {int(cu_seqlens[-1])}, but there are {len(tokens)} tokens")
-        hidden = self.model(tokens, self._surroundings(cu_seqlens, tokens.device))
-        if masked is not None:
-            hidden = hidden.index_select(0, masked)
-        logits: Tensor = self.decoder(self.head(hidden), self.model.embeddings.tok_embeddings.weight)
+        hidden = self._represent(tokens, layout, masked)
+        logits: Tensor = self.decoder(hidden, self.model.embeddings.tok_embeddings.weight)
         return logits
 
-    def _surroundings(self, cu_seqlens: Tensor, device: torch.device) -> dict[bool, Surroundings]:
-        """Attention plans and rotations of this batch, by whether the layer is global."""
-        shape, boundaries = self.shape, cu_seqlens.tolist()
-        lengths = cu_seqlens.diff()
-        positions = torch.arange(boundaries[-1]) - torch.repeat_interleave(cu_seqlens[:-1], lengths)
-        positions = positions.to(device, non_blocking=True)
-        head_dimension = shape.hidden // shape.heads
+    def losses(self, tokens: Tensor, layout: Layout, masked: Tensor, labels: Tensor, factor: Tensor) -> Losses:
+        """Return what the masked positions of a packed batch cost, without their logits.
+
+        Args:
+            tokens: as in `forward`.
+            layout: as in `forward`.
+            masked: int64[M].
+            labels: int64[M], what stands at the masked positions.
+            factor: float32[], of the sum of the losses.
+        """
+        hidden = self._represent(tokens, layout, masked)
+        return masked_loss(hidden, self.model.embeddings.tok_embeddings.weight, self.decoder.bias, labels, factor)
+
+    def _represent(self, tokens: Tensor, layout: Layout, masked: Tensor | None) -> Tensor:
+        """Return what the decoder turns into logits, float[M, hidden]."""
+        if len(layout.positions) != len(tokens):
+            raise ValueError(f"cu_seqlens ends at {len(layout.positions)}, but there are {len(tokens)} tokens")
+        hidden = self.model(tokens, self._surroundings(layout))
+        if masked is not None:
+            hidden = hidden.index_select(0, masked)
+        represented: Tensor = self.head(hidden)
+        return represented
+
+    def _surroundings(self, layout: Layout) -> dict[bool, Surroundings]:
+        """Attention plans and rotations of a batch, by whether the layer is global."""
+        shape, dimension = self.shape, self.shape.hidden // self.shape.heads
+        kinds = {True: (layout.whole, shape.global_rope_theta), False: (layout.windowed, shape.local_rope_theta)}
         return {
-            True: Surroundings(
-                plan_attention(boundaries, None, device), *rotations(positions, head_dimension, shape.global_rope_theta)
-            ),
-            False: Surroundings(
-                plan_attention(boundaries, shape.local_attention, device),
-                *rotations(positions, head_dimension, shape.local_rope_theta),
-            ),
+            is_global: Surroundings(self.attention, plan, *rotations(layout.positions, dimension, theta))
+            for is_global, (plan, theta) in kinds.items()
         }
 
     @torch.no_grad()
@@ -203,9 +234,9 @@ class Attention(nn.Module):
 
     def forward(self, hidden: Tensor, surroundings: Surroundings) -> Tensor:
         """float[N, hidden] to the same shape."""
-        plan, cos, sin = surroundings
+        attention, plan, cos, sin = surroundings
         q, k, v = self.Wqkv(hidden).view(len(hidden), 3, self.heads, -1).unbind(1)
-        attended = attend(rotate(q, cos, sin), rotate(k, cos, sin), v, plan)
+        attended = attention.attend(rotate(q, cos, sin), rotate(k, cos, sin), v, plan)
         projected: Tensor = self.Wo(attended.flatten(1))
         return projected
 

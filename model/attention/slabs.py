@@ -12,14 +12,13 @@ piece, and in a windowed layer none further away than half the window. Both are 
 All groups' queries are gathered at once, and so are keys and values: the gradient of each gather is as large as the
 batch, so that one for each group would cost more than the attention itself. benchmarks/attention.py compares.
 
-The only state is the `Plan`: index tensors that depend on `cu_seqlens` alone, made once per batch for all layers of
-a kind.
+The only state is the `SlabPlan`: index tensors that depend on `cu_seqlens` alone, made once per batch for all layers
+of a kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -27,13 +26,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.attention.interface import Backend, Integers, Move
+
 QUERIES_PER_SLAB = 128
 """Queries of a windowed slab of a long piece."""
 SPARE_TOKENS = 4
 """A slab joins a group whose queries and keys are more by at most this and a sixteenth of its keys. No padding at all
 and twice as much are both a few percent slower on a CPU (docs/performance.md)."""
 
-Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
 
@@ -51,7 +51,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SlabPlan:
     """How a packed batch is attended to by the layers of one kind."""
 
     groups: list[Group]
@@ -62,63 +62,52 @@ class Plan:
     order: Tensor
     """int64[N], where in the groups' concatenated outputs each token's is."""
 
-
-def plan_attention(cu_seqlens: Sequence[int], window: int | None, device: torch.device | str = "cpu") -> Plan:
-    """Plan attention for pieces `cu_seqlens[i]:cu_seqlens[i + 1]`.
-
-    Args:
-        cu_seqlens: P + 1 boundaries on the host, the first 0, the last N.
-        window: a query sees keys at most `window // 2` positions away (inclusive, as in transformers); None sees the
-            whole piece.
-        device: where the queries, keys and values will be.
-
-    Raises:
-        ValueError: if the boundaries do not begin at 0 or do not rise.
-    """
-    boundaries = np.asarray(cu_seqlens, dtype=np.int64)
-    if len(boundaries) < 2 or boundaries[0] != 0 or (np.diff(boundaries) < 1).any():
-        raise ValueError("cu_seqlens must begin at 0 and rise: every piece has at least one token")
-    reach = None if window is None else window // 2
-    slabs = _slabs(boundaries, reach)
-    groups, queries, keys, real = [], [], [], []
-    for members in _groups(slabs):
-        group_queries, real_queries = _padded_ranges(slabs[members, 0], slabs[members, 1])
-        group_keys, real_keys = _padded_ranges(slabs[members, 2], slabs[members, 3])
-        mask = _mask(group_queries, group_keys, real_keys, reach)
-        placed = None if mask is None else torch.from_numpy(mask).to(device, non_blocking=True)
-        groups.append(Group(len(members), group_queries.size, group_keys.size, placed))
-        queries.append(group_queries.ravel())
-        keys.append(group_keys.ravel())
-        real.append(real_queries.ravel())
-    places = np.flatnonzero(np.concatenate(real))
-    order = np.empty(boundaries[-1], dtype=np.int64)
-    order[np.concatenate(queries)[places]] = places
-    indices = (np.concatenate(queries), np.concatenate(keys), order)
-    return Plan(groups, *(torch.from_numpy(index).to(device, non_blocking=True) for index in indices))
+    def moved(self, move: Move) -> SlabPlan:
+        """Return the same with each tensor replaced by what `move` makes of it."""
+        groups = [group if group.mask is None else replace(group, mask=move(group.mask)) for group in self.groups]
+        return SlabPlan(groups, move(self.queries), move(self.keys), move(self.order))
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, plan: Plan) -> Tensor:
-    """Scaled dot-product attention of a packed batch.
+class Slabs(Backend[SlabPlan]):
+    """A few dense calls of torch's own attention: for CPUs, and where a GPU has nothing better."""
 
-    Args:
-        q: queries, float[N, H, D] (tokens, heads, head dimension), RoPE applied.
-        k: keys, float[N, H, D], RoPE applied.
-        v: values, float[N, H, D].
-        plan: made for this batch's cu_seqlens on the same device.
+    name = "slabs"
 
-    Returns:
-        float[N, H, D] in the dtype of `q`.
-    """
-    heads, dimension = q.shape[1:]
-    key_counts = [group.keys for group in plan.groups]
-    queries = torch.split(q.flatten(1).index_select(0, plan.queries), [group.queries for group in plan.groups])
-    keys, values = (torch.split(x.flatten(1).index_select(0, plan.keys), key_counts) for x in (k, v))
-    outputs = []
-    for group, *parts in zip(plan.groups, queries, keys, values, strict=True):
-        dense_q, dense_k, dense_v = (part.view(group.slabs, -1, heads, dimension).transpose(1, 2) for part in parts)
-        attended = F.scaled_dot_product_attention(dense_q, dense_k, dense_v, attn_mask=group.mask)
-        outputs.append(attended.transpose(1, 2).reshape(-1, heads * dimension))
-    return torch.cat(outputs).index_select(0, plan.order).view_as(q)
+    def why_not(self, device: torch.device, head_dimension: int) -> None:
+        """Return None: it runs on every device."""
+
+    def plan(self, boundaries: Integers, window: int | None) -> SlabPlan:
+        """Plan as every backend does."""
+        reach = None if window is None else window // 2
+        slabs = _slabs(boundaries, reach)
+        groups, queries, keys, real = [], [], [], []
+        for members in _groups(slabs):
+            group_queries, real_queries = _padded_ranges(slabs[members, 0], slabs[members, 1])
+            group_keys, real_keys = _padded_ranges(slabs[members, 2], slabs[members, 3])
+            mask = _mask(group_queries, group_keys, real_keys, reach)
+            seen = None if mask is None else torch.from_numpy(mask)
+            groups.append(Group(len(members), group_queries.size, group_keys.size, seen))
+            queries.append(group_queries.ravel())
+            keys.append(group_keys.ravel())
+            real.append(real_queries.ravel())
+        places = np.flatnonzero(np.concatenate(real))
+        order = np.empty(boundaries[-1], dtype=np.int64)
+        order[np.concatenate(queries)[places]] = places
+        indices = (np.concatenate(queries), np.concatenate(keys), order)
+        return SlabPlan(groups, *(torch.from_numpy(index) for index in indices))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, plan: SlabPlan) -> Tensor:
+        """Attend as every backend does."""
+        heads, dimension = q.shape[1:]
+        key_counts = [group.keys for group in plan.groups]
+        queries = torch.split(q.flatten(1).index_select(0, plan.queries), [group.queries for group in plan.groups])
+        keys, values = (torch.split(x.flatten(1).index_select(0, plan.keys), key_counts) for x in (k, v))
+        outputs = []
+        for group, *parts in zip(plan.groups, queries, keys, values, strict=True):
+            dense_q, dense_k, dense_v = (part.view(group.slabs, -1, heads, dimension).transpose(1, 2) for part in parts)
+            attended = F.scaled_dot_product_attention(dense_q, dense_k, dense_v, attn_mask=group.mask)
+            outputs.append(attended.transpose(1, 2).reshape(-1, heads * dimension))
+        return torch.cat(outputs).index_select(0, plan.order).view_as(q)
 
 
 def _slabs(boundaries: Integers, reach: int | None) -> Integers:

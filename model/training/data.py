@@ -6,7 +6,9 @@ computes of a batch is chosen here and nowhere else: rank r takes every W-th of 
 micro-batches of as many as fit its memory. Rows, their order and their masks depend on recipe, seed, global row, and
 how far the sources had been read when the stream began.
 
-The stream reads ahead: while a batch is computed, a thread prepares the next.
+The stream reads ahead: while a batch is computed, a thread prepares the next, with all that depends on where its pieces
+lie. For a GPU micro-batches lie in page-locked memory, from which they are copied beside the computation, and those of
+a batch have one size: what a kernel has been compiled and memory has been taken for is then the same from step to step.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from corpus.rows.keys import derive_key
 from corpus.rows.mixture import Mixture
 from corpus.rows.order import SourceOrder, block_count
 from corpus.rows.store import RowReader
-from model.batch import FlatBatch, flatten
+from model.attention.interface import Move
+from model.batch import FlatBatch, LayOut, flatten
 from model.history.plan import Batch
 from model.history.position import DataPosition
 from model.masking import MaskedRow, mask_row
@@ -44,9 +47,13 @@ class MicroBatch:
     languages: torch.Tensor
     """int64[M], language number of each masked position."""
 
+    def moved(self, move: Move) -> MicroBatch:
+        """Return the same with each tensor replaced by what `move` makes of it, as `FlatBatch.moved` does."""
+        return MicroBatch(self.rows.moved(move), move(self.languages))
+
     def to(self, device: torch.device) -> MicroBatch:
         """Return the same on `device`, as `FlatBatch.to` does."""
-        return MicroBatch(self.rows.to(device), self.languages.to(device, non_blocking=True))
+        return self.moved(lambda tensor: tensor.to(device, non_blocking=True))
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class Stream:
         seed: int,
         vocabulary: int,
         languages: Sequence[str],
+        lay_out: LayOut,
+        on_gpu: bool = False,
     ) -> None:
         """Open the stage's rows.
 
@@ -83,6 +92,8 @@ class Stream:
             seed: Of the recipe; it chooses order and masks.
             vocabulary: Entries of the tokenizer.
             languages: All languages; a row's language number is its place here.
+            lay_out: Of the encoder that is trained.
+            on_gpu: Whether micro-batches are to have one size and to lie in page-locked memory.
 
         Raises:
             UserError: if an index is damaged.
@@ -103,6 +114,7 @@ class Stream:
         )
         self._mask_key = derive_key(key.hex(), "mask")
         self._stage, self._vocabulary = stage, vocabulary
+        self._lay_out, self._on_gpu = lay_out, on_gpu
         self._languages = [languages.index(part.component.language) for part in mixed.parts]
 
     def heads(self, rows: int) -> Heads:
@@ -130,17 +142,19 @@ class Stream:
                 yield pending.result()
 
     def rank_batch(self, batch: Batch, rank: int, world_size: int, micro_rows: int) -> RankBatch:
-        """Return rank `rank`'s part of a batch, in micro-batches of at most `micro_rows` rows."""
+        """Return rank `rank`'s part of a batch, in micro-batches of at most `micro_rows` rows, as even as can be."""
         rows = np.concatenate([np.arange(*range_, dtype=np.int64) for range_ in batch.ranges])[rank::world_size]
         drawn = np.zeros(len(self.parts), dtype=np.int64)
         if not len(rows):  # all ranks must take part in the backward pass
-            idle = self._micro_batch(np.array([batch.ranges[0][0]]), np.zeros_like(drawn))
+            idle = self._micro_batch(np.array([batch.ranges[0][0]]), 1, np.zeros_like(drawn))
             empty = idle.languages[:0]
             return RankBatch(batch, [MicroBatch(replace(idle.rows, positions=empty, labels=empty), empty)], 0, drawn)
-        micro_batches = [self._micro_batch(rows[i : i + micro_rows], drawn) for i in range(0, len(rows), micro_rows)]
+        parts = np.array_split(rows, -(-len(rows) // micro_rows))
+        micro_batches = [self._micro_batch(part, len(parts[0]), drawn) for part in parts]
         return RankBatch(batch, micro_batches, sum(len(one.languages) for one in micro_batches), drawn)
 
-    def _micro_batch(self, rows: np.ndarray, drawn: np.ndarray) -> MicroBatch:
+    def _micro_batch(self, rows: np.ndarray, most: int, drawn: np.ndarray) -> MicroBatch:
+        """Return `rows` as one micro-batch, of the size of `most` rows on a GPU, and count their tokens in `drawn`."""
         masked: list[MaskedRow] = []
         lengths: list[np.ndarray] = []
         languages: list[np.ndarray] = []
@@ -150,4 +164,7 @@ class Stream:
             lengths.append(pieces)
             languages.append(np.full(len(masked[-1].labels), self._languages[component], dtype=np.int64))
             drawn[component] += len(tokens)
-        return MicroBatch(flatten(masked, lengths), torch.from_numpy(np.concatenate(languages)))
+        length = self._stage.length
+        flat = flatten(masked, lengths, self._lay_out, most * length if self._on_gpu else 0, length)
+        made = MicroBatch(flat, torch.from_numpy(np.concatenate(languages)))
+        return made.moved(torch.Tensor.pin_memory) if self._on_gpu else made

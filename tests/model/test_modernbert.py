@@ -120,7 +120,7 @@ def test_logits_and_gradients_equal_those_of_transformers(name: str) -> None:
     ours, theirs = twins(shape)
     tokens, cu_seqlens = packed(shape.padded_vocabulary, LENGTHS)
     labels = packed(shape.padded_vocabulary, LENGTHS, seed=2)[0]
-    logits = ours(tokens, cu_seqlens)
+    logits = ours(tokens, ours.lay_out(cu_seqlens))
     gradients = loss_and_gradients(ours, logits, labels)
     for their_logits in (padded_logits, packed_logits):
         reference = their_logits(theirs, tokens, LENGTHS)
@@ -135,7 +135,9 @@ def test_only_the_positions_asked_for_reach_the_head() -> None:
     model = ModernBert(SMALL, seed=0)
     tokens, cu_seqlens = packed(SMALL.padded_vocabulary, LENGTHS)
     masked = torch.tensor([0, 41, 100, 198])
-    torch.testing.assert_close(model(tokens, cu_seqlens, masked), model(tokens, cu_seqlens)[masked])
+    torch.testing.assert_close(
+        model(tokens, model.lay_out(cu_seqlens), masked), model(tokens, model.lay_out(cu_seqlens))[masked]
+    )
 
 
 def test_a_piece_does_not_see_its_neighbours_in_the_row() -> None:
@@ -145,7 +147,10 @@ def test_a_piece_does_not_see_its_neighbours_in_the_row() -> None:
     changed[42:192] = torch.randint(5, SMALL.padded_vocabulary, (150,), generator=torch.Generator().manual_seed(9))
     outside = torch.cat((torch.arange(42), torch.arange(192, 199)))
     torch.testing.assert_close(
-        model(tokens, cu_seqlens)[outside], model(changed, cu_seqlens)[outside], atol=1e-6, rtol=0
+        model(tokens, model.lay_out(cu_seqlens))[outside],
+        model(changed, model.lay_out(cu_seqlens))[outside],
+        atol=1e-6,
+        rtol=0,
     )
 
 
@@ -153,12 +158,12 @@ def test_the_global_theta_changes_logits_but_no_parameter() -> None:
     model = ModernBert(SMALL, seed=0)
     randomize(model, seed=0)
     tokens, cu_seqlens = packed(SMALL.padded_vocabulary, LENGTHS)
-    before, weights = model(tokens, cu_seqlens), {k: v.clone() for k, v in model.state_dict().items()}
+    before, weights = model(tokens, model.lay_out(cu_seqlens)), {k: v.clone() for k, v in model.state_dict().items()}
     model.set_global_rope_theta(10_000.0)
-    assert (model(tokens, cu_seqlens) - before).abs().max() > 1e-4
+    assert (model(tokens, model.lay_out(cu_seqlens)) - before).abs().max() > 1e-4
     torch.testing.assert_close(model.state_dict(), weights, atol=0, rtol=0)
     model.set_global_rope_theta(SMALL.global_rope_theta)
-    torch.testing.assert_close(model(tokens, cu_seqlens), before, atol=0, rtol=0)
+    torch.testing.assert_close(model(tokens, model.lay_out(cu_seqlens)), before, atol=0, rtol=0)
 
 
 def test_initial_weights_depend_on_the_seed_alone() -> None:
@@ -192,16 +197,16 @@ def test_autocast_to_bfloat16_stays_close_and_keeps_rotations_in_float32() -> No
     model = ModernBert(SMALL, seed=0)
     tokens, cu_seqlens = packed(SMALL.padded_vocabulary, LENGTHS)
     with torch.autocast("cpu", torch.bfloat16):
-        logits = model(tokens, cu_seqlens)
+        logits = model(tokens, model.lay_out(cu_seqlens))
         cos, sin = rotations(torch.tensor([8191]), 8, 1_000_000.0)
     assert cos.dtype == sin.dtype == torch.float32
-    torch.testing.assert_close(logits.float(), model(tokens, cu_seqlens), atol=5e-2, rtol=0)
+    torch.testing.assert_close(logits.float(), model(tokens, model.lay_out(cu_seqlens)), atol=5e-2, rtol=0)
 
 
 def test_cu_seqlens_that_do_not_fit_the_tokens_are_refused() -> None:
     model = ModernBert(SMALL, seed=0)
     with pytest.raises(ValueError, match="cu_seqlens ends at 9, but there are 10 tokens"):
-        model(torch.full((10,), 7), torch.tensor([0, 9], dtype=torch.int32))
+        model(torch.full((10,), 7), model.lay_out([0, 9]))
 
 
 def test_heads_that_do_not_divide_hidden_are_refused() -> None:

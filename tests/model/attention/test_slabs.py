@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from model.attention.slabs import QUERIES_PER_SLAB, attend, plan_attention
+from model.attention.interface import checked
+from model.attention.slabs import QUERIES_PER_SLAB, SlabPlan, Slabs
 
 
-def boundaries(lengths: list[int]) -> list[int]:
-    return list(accumulate(lengths, initial=0))
+def planned(lengths: list[int], window: int | None) -> SlabPlan:
+    return Slabs().plan(checked(list(accumulate(lengths, initial=0))), window)
 
 
 def dense(q: Tensor, k: Tensor, v: Tensor, lengths: list[int], window: int | None) -> Tensor:
@@ -34,7 +35,7 @@ def check(lengths: list[int], window: int | None) -> None:
     shape = (sum(lengths), 2, 4)
     inputs = [torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True) for _ in range(3)]
     upstream = torch.randn(shape, generator=generator, dtype=torch.float64)
-    ours = with_gradients(attend(*inputs, plan_attention(boundaries(lengths), window)), inputs, upstream)
+    ours = with_gradients(Slabs().attend(*inputs, planned(lengths, window)), inputs, upstream)
     reference = with_gradients(dense(*inputs, lengths, window), inputs, upstream)
     for mine, theirs in zip(ours, reference, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-10, rtol=1e-10)
@@ -60,7 +61,7 @@ def test_a_token_at_half_the_window_is_seen_and_one_further_is_not() -> None:
     length, window, query = 300, 16, 140
     q = torch.randn(length, 1, 4, dtype=torch.float64)
     v = torch.randn(length, 1, 4, dtype=torch.float64, requires_grad=True)
-    attend(q, q, v, plan_attention([0, length], window))[query].sum().backward()
+    Slabs().attend(q, q, v, planned([length], window))[query].sum().backward()
     assert v.grad is not None
     assert v.grad[:, 0, 0].nonzero().flatten().tolist() == list(range(query - 8, query + 9))
 
@@ -68,18 +69,12 @@ def test_a_token_at_half_the_window_is_seen_and_one_further_is_not() -> None:
 def test_a_piece_alone_gives_what_it_gives_in_a_pack() -> None:
     lengths = [40, 1, 260, 33, 5]
     q, k, v = torch.randn(3, sum(lengths), 2, 8).unbind()
-    packed = attend(q, k, v, plan_attention(boundaries(lengths), 128))
-    for start, length in zip(boundaries(lengths), lengths, strict=False):
-        alone = attend(*(x[start : start + length] for x in (q, k, v)), plan_attention([0, length], 128))
+    packed = Slabs().attend(q, k, v, planned(lengths, 128))
+    for start, length in zip(accumulate(lengths, initial=0), lengths, strict=False):
+        alone = Slabs().attend(*(x[start : start + length] for x in (q, k, v)), planned([length], 128))
         torch.testing.assert_close(packed[start : start + length], alone, atol=1e-6, rtol=1e-5)
 
 
 def test_similar_pieces_share_a_group_and_a_long_one_has_no_mask() -> None:
-    plan = plan_attention(boundaries([20, 4000, 21, 22]), None)
+    plan = planned([20, 4000, 21, 22], None)
     assert [(group.slabs, group.mask is None) for group in plan.groups] == [(1, True), (3, False)]
-
-
-@pytest.mark.parametrize("wrong", [[], [0], [1, 5], [0, 3, 3], [0, 5, 2]])
-def test_boundaries_that_do_not_rise_from_zero_are_refused(wrong: list[int]) -> None:
-    with pytest.raises(ValueError, match="cu_seqlens must begin at 0 and rise"):
-        plan_attention(wrong, None)

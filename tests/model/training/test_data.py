@@ -1,4 +1,5 @@
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from corpus.rows.blend import blend
 from corpus.rows.weights import component_weights
+from model.attention.layout import lay_out
+from model.attention.slabs import Slabs
 from model.history.plan import Batch as Drawn
 from model.history.position import DataPosition
 from model.training.data import Stream
@@ -72,7 +75,8 @@ def stage(*parts):
 
 
 def stream(rows, *parts, seed=1, place=None):
-    return Stream(stage(*parts), blend(parts, rows), place or DataPosition(), seed, 1000, ["en", "fi"])
+    mixed, place = blend(parts, rows), place or DataPosition()
+    return Stream(stage(*parts), mixed, place, seed, 1000, ["en", "fi"], partial(lay_out, window=8, backend=Slabs()))
 
 
 def drawn(first, count):
