@@ -34,7 +34,8 @@ from benchmarks.measure import (
     train_encoder,
 )
 from common.errors import run_command
-from model.attention.slabs import QUERIES_PER_SLAB, attend, plan_attention
+from model.attention.interface import checked
+from model.attention.slabs import QUERIES_PER_SLAB, Slabs
 
 WINDOW = 128
 VOCABULARY = 8192
@@ -73,8 +74,8 @@ def contestants(case: Case, rows: list[list[int]], window: int | None) -> dict[s
     """Return the ways to attend to rows of these lengths of pieces."""
     lengths = [length for row in rows for length in row]
     boundaries = list(accumulate(lengths, initial=0))
-    plan = plan_attention(boundaries, window)
-    ways: dict[str, Attention] = {"plan": lambda q, k, v: attend(q, k, v, plan)}
+    plan = Slabs().plan(checked(boundaries), window)
+    ways: dict[str, Attention] = {"plan": lambda q, k, v: Slabs().attend(q, k, v, plan)}
     ways["one by one"] = _each([(start, end, start, end) for start, end in pairwise(boundaries)], lengths, window)
     if window is not None:
         ways["slab by slab"] = _each(_slabs(boundaries, window // 2), lengths, window)

@@ -104,8 +104,8 @@ def draw_batches(rows: list[PackedRow], size: int, vocabulary: int) -> list[Batc
 
 def packed_flat(model: ModernBert, batch: Batch) -> Loss:
     """Return the loss of our encoder."""
-    flat = flatten(batch.masked, [np.array(row.lengths) for row in batch.rows])
-    return lambda: F.cross_entropy(model(flat.tokens, flat.cu_seqlens, flat.positions), flat.labels)
+    flat = flatten(batch.masked, [np.array(row.lengths) for row in batch.rows], model.lay_out)
+    return lambda: F.cross_entropy(model(flat.tokens, flat.layout, flat.positions), flat.labels)
 
 
 def packed_with_masks(model: nn.Module, batch: Batch, length: int, reach: int) -> Loss:

@@ -44,7 +44,8 @@ def masked_loss(hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, fa
     device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
     with torch.autocast(device, enabled=False):
-        return Losses(*_MaskedLoss.apply(hidden.to(dtype), weight, bias, labels, factor))
+        found = _MaskedLoss.apply(hidden.to(dtype), weight, bias, labels, factor)  # type: ignore[no-untyped-call]
+    return Losses(*found)
 
 
 class _MaskedLoss(torch.autograd.Function):
@@ -56,7 +57,10 @@ class _MaskedLoss(torch.autograd.Function):
         cast_weight, cast_bias = weight.to(hidden.dtype), bias.to(hidden.dtype)
         d_hidden = torch.empty_like(hidden)
         d_weight, d_bias = torch.zeros_like(weight), torch.zeros_like(bias)
-        each, correct = hidden.new_empty(len(hidden), dtype=torch.float32), labels.new_empty(len(labels), dtype=bool)
+        each, correct = (
+            hidden.new_empty(len(hidden), dtype=torch.float32),
+            labels.new_empty(len(labels), dtype=torch.bool),
+        )
         size = max(1, CHUNK_ELEMENTS // len(weight))
         for first in range(0, len(hidden), size):
             part = slice(first, first + size)

@@ -39,8 +39,10 @@ class Choice:
     """A backend, and what was said of those before it."""
 
     backend: AnyBackend
+    absent: tuple[str, ...]
+    """A sentence for each before it that this machine cannot use."""
     refused: tuple[str, ...]
-    """A sentence for each that may have been expected and was not taken."""
+    """A sentence for each before it that was tried and is wrong here."""
     seconds: float
     """All tries together."""
 
@@ -67,16 +69,16 @@ def choose(
         RuntimeError: none passes; the message says what each did.
     """
     began = time.monotonic()
+    absent: list[str] = []
     refused: list[str] = []
     for backend in among():
-        unfit = backend.why_not(device, head_dimension)
-        if unfit and device.type == "cpu":
-            continue  # nobody expects a GPU's kernels there
-        problem = unfit or _trial(backend, device, dtype, min(heads, 2), head_dimension, window)
-        if not problem:
-            return Choice(backend, tuple(refused), time.monotonic() - began)
-        refused.append(f"{backend.name} is not used: {problem}.")
-    raise RuntimeError(f"no attention backend works on {device}: {' '.join(refused)}")
+        if unfit := backend.why_not(device, head_dimension):
+            absent.append(f"{backend.name} is not used: {unfit}.")
+        elif problem := _trial(backend, device, dtype, min(heads, 2), head_dimension, window):
+            refused.append(f"{backend.name} is not used: {problem}.")
+        else:
+            return Choice(backend, tuple(absent), tuple(refused), time.monotonic() - began)
+    raise RuntimeError(f"no attention backend works on {device}: {' '.join([*refused, *absent])}")
 
 
 def _trial(

@@ -69,6 +69,20 @@ class RankBatch:
     """int64[components], real tokens of this rank's rows."""
 
 
+@dataclass(frozen=True)
+class Share:
+    """Which part of each batch a process computes, and how it lies in memory."""
+
+    rank: int
+    world_size: int
+    micro_rows: int
+    """Most rows of a micro-batch."""
+    lay_out: LayOut
+    """Of the encoder that is trained."""
+    on_gpu: bool = False
+    """Whether micro-batches are to have one size, and to lie in page-locked memory."""
+
+
 class Stream:
     """The rows of consecutive stages that read the same mixture, as this rank sees those of one stage."""
 
@@ -80,8 +94,6 @@ class Stream:
         seed: int,
         vocabulary: int,
         languages: Sequence[str],
-        lay_out: LayOut,
-        on_gpu: bool = False,
     ) -> None:
         """Open the stage's rows.
 
@@ -92,8 +104,6 @@ class Stream:
             seed: Of the recipe; it chooses order and masks.
             vocabulary: Entries of the tokenizer.
             languages: All languages; a row's language number is its place here.
-            lay_out: Of the encoder that is trained.
-            on_gpu: Whether micro-batches are to have one size and to lie in page-locked memory.
 
         Raises:
             UserError: if an index is damaged.
@@ -114,7 +124,6 @@ class Stream:
         )
         self._mask_key = derive_key(key.hex(), "mask")
         self._stage, self._vocabulary = stage, vocabulary
-        self._lay_out, self._on_gpu = lay_out, on_gpu
         self._languages = [languages.index(part.component.language) for part in mixed.parts]
 
     def heads(self, rows: int) -> Heads:
@@ -129,31 +138,33 @@ class Stream:
         """Return where the data stands when the first `rows` global rows of the stream are done."""
         return replace(self.place, rows=rows, heads=self.heads(rows))
 
-    def batches(self, batches: Iterator[Batch], rank: int, world_size: int, micro_rows: int) -> Iterator[RankBatch]:
+    def batches(self, batches: Iterator[Batch], share: Share) -> Iterator[RankBatch]:
         """Yield this rank's part of each batch, preparing the next one meanwhile."""
         with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
             pending = None
             for batch in batches:
-                following = reader.submit(self.rank_batch, batch, rank, world_size, micro_rows)
+                following = reader.submit(self.rank_batch, batch, share)
                 if pending:
                     yield pending.result()
                 pending = following
             if pending:
                 yield pending.result()
 
-    def rank_batch(self, batch: Batch, rank: int, world_size: int, micro_rows: int) -> RankBatch:
-        """Return rank `rank`'s part of a batch, in micro-batches of at most `micro_rows` rows, as even as can be."""
-        rows = np.concatenate([np.arange(*range_, dtype=np.int64) for range_ in batch.ranges])[rank::world_size]
+    def rank_batch(self, batch: Batch, share: Share) -> RankBatch:
+        """Return a rank's part of a batch, in micro-batches that are as even as can be."""
+        rows = np.concatenate([np.arange(*range_, dtype=np.int64) for range_ in batch.ranges])[
+            share.rank :: share.world_size
+        ]
         drawn = np.zeros(len(self.parts), dtype=np.int64)
         if not len(rows):  # all ranks must take part in the backward pass
-            idle = self._micro_batch(np.array([batch.ranges[0][0]]), 1, np.zeros_like(drawn))
+            idle = self._micro_batch(np.array([batch.ranges[0][0]]), 1, np.zeros_like(drawn), share)
             empty = idle.languages[:0]
             return RankBatch(batch, [MicroBatch(replace(idle.rows, positions=empty, labels=empty), empty)], 0, drawn)
-        parts = np.array_split(rows, -(-len(rows) // micro_rows))
-        micro_batches = [self._micro_batch(part, len(parts[0]), drawn) for part in parts]
+        parts = np.array_split(rows, -(-len(rows) // share.micro_rows))
+        micro_batches = [self._micro_batch(part, len(parts[0]), drawn, share) for part in parts]
         return RankBatch(batch, micro_batches, sum(len(one.languages) for one in micro_batches), drawn)
 
-    def _micro_batch(self, rows: np.ndarray, most: int, drawn: np.ndarray) -> MicroBatch:
+    def _micro_batch(self, rows: np.ndarray, most: int, drawn: np.ndarray, share: Share) -> MicroBatch:
         """Return `rows` as one micro-batch, of the size of `most` rows on a GPU, and count their tokens in `drawn`."""
         masked: list[MaskedRow] = []
         lengths: list[np.ndarray] = []
@@ -165,6 +176,6 @@ class Stream:
             languages.append(np.full(len(masked[-1].labels), self._languages[component], dtype=np.int64))
             drawn[component] += len(tokens)
         length = self._stage.length
-        flat = flatten(masked, lengths, self._lay_out, most * length if self._on_gpu else 0, length)
+        flat = flatten(masked, lengths, share.lay_out, most * length if share.on_gpu else 0, length)
         made = MicroBatch(flat, torch.from_numpy(np.concatenate(languages)))
-        return made.moved(torch.Tensor.pin_memory) if self._on_gpu else made
+        return made.moved(torch.Tensor.pin_memory) if share.on_gpu else made

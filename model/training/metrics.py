@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 
 from common.quantities import amount, clock
+from model.loss import Losses
 from model.training.data import MicroBatch
 
 _BLOCK_BYTES = 1 << 16
@@ -33,13 +34,12 @@ class Tally:
         self._vector = torch.zeros(3 * languages + components + 2, dtype=torch.float64, device=device)
         self._values: list[float] = []
 
-    def add(self, batch: MicroBatch, losses: torch.Tensor, logits: torch.Tensor) -> None:
-        """Count a micro-batch: float[M] losses and float[M, padded_vocabulary] logits of its masked positions."""
+    def add(self, batch: MicroBatch, losses: Losses) -> None:
+        """Count the masked positions of a micro-batch."""
         n = self._languages
-        hits = (logits.argmax(dim=-1) == batch.rows.labels).double()
-        ones = torch.ones_like(hits)
-        for i, values in enumerate((losses.detach().double(), hits, ones)):
-            self._vector[i * n : (i + 1) * n].index_add_(0, batch.languages, values)
+        ones = torch.ones_like(losses.each)
+        for i, values in enumerate((losses.each.detach(), losses.correct, ones)):
+            self._vector[i * n : (i + 1) * n].index_add_(0, batch.languages, values.double())
 
     def share(self, drawn: np.ndarray, stop: bool, checkpoint_due: bool) -> None:
         """Add up over all ranks: int64[components] tokens drawn here, and whether this rank wants a stop or a save."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 
 from model.modernbert import ModernBert
 from model.training.data import RankBatch
@@ -33,8 +32,8 @@ def accumulate(model: ModernBert, engine: Engine, batch: RankBatch, tally: Tally
     last = len(batch.micro_batches) - 1
     for number, micro_batch in enumerate(batch.micro_batches):
         here = micro_batch.to(device)
+        rows = here.rows
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            logits = model(here.rows.tokens, here.rows.cu_seqlens, here.rows.positions)
-        losses = F.cross_entropy(logits.float(), here.rows.labels, reduction="none")
-        engine.backward(losses.sum() * scale, last=number == last)
-        tally.add(here, losses, logits)
+            losses = model.losses(rows.tokens, rows.layout, rows.positions, rows.labels, scale)
+        engine.backward(losses.total, last=number == last)
+        tally.add(here, losses)

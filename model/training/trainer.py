@@ -45,6 +45,7 @@ from common.errors import UserError, run_command
 from common.files import digest_of, read_json
 from common.quantities import amount
 from corpus.rows.listing import read_index, read_list
+from model.attention.choice import choose
 from model.history.beginning import Places
 from model.history.keeping import check_room, kept_steps
 from model.history.options import before, decisive, started
@@ -55,7 +56,7 @@ from model.modernbert import ModernBert, Shape
 from model.starts.manifest import put_start
 from model.training.beginning import Beginning, agree_on_beginning
 from model.training.checkpoint import load_tensors
-from model.training.data import RankBatch, Stream
+from model.training.data import RankBatch, Share, Stream
 from model.training.engine import Engine, Update, describe_place, fresh_tensors, leave, start_process_group
 from model.training.guard import Guard, in_vain, skipped_sentence
 from model.training.memory import OUT_OF_MEMORY, MicroBatches, too_little_memory, what_to_lower
@@ -175,6 +176,7 @@ class Phase:
         if beginning.start:
             put_start(model, beginning.start)
         self.model = model.to(self.device)
+        self._choose_attention()
         if self.recomputed:
             recompute_layers(self.model)
         engine = Engine(self.model, self.slice.optimizer)
@@ -186,6 +188,18 @@ class Phase:
             f"{count / 1e6:.3g}M parameters, {self.world_size} ranks, {self.device.type}, torch {torch.__version__}"
         )
         return engine
+
+    def _choose_attention(self) -> None:
+        shape = self.model.shape
+        dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        heads, dimension = shape.heads, shape.hidden // shape.heads
+        choice = choose(self.device, dtype, heads, dimension, shape.local_attention)
+        self.model.attention = choice.backend
+        for sentence in choice.absent if self.device.type == "cuda" else ():
+            self.say(sentence)
+        for sentence in choice.refused:  # by any rank: its GPU or its node may be at fault
+            print(f"rank {self.rank}: {sentence}", flush=True)
+        self.say(f"attention: {choice.backend.name}, compared with float64 in {choice.seconds:.1f} s")
 
     def _shape(self) -> Shape:
         fields = self.slice.model.model_dump()
@@ -239,7 +253,8 @@ class Phase:
         micro_rows = max(1, self.micro_slots // stage.length)
         now, ahead = tee(points)
         waiting = time.monotonic()
-        batches = stream.batches((point.batch for point in ahead), self.rank, self.world_size, micro_rows)
+        share = Share(self.rank, self.world_size, micro_rows, self.model.lay_out, self.device.type == "cuda")
+        batches = stream.batches((point.batch for point in ahead), share)
         for point, batch in zip(now, batches, strict=True):
             began = time.monotonic()
             self.verification.wait(0)

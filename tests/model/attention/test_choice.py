@@ -68,9 +68,10 @@ def test_where_none_is_right_all_are_named() -> None:
         chosen(Broken(), Wrong("nan", factor=float("nan")))
 
 
-def test_on_a_cpu_slabs_are_taken_without_a_word_of_the_kernels_of_gpus() -> None:
+def test_on_a_cpu_slabs_are_taken_and_the_kernels_of_gpus_are_absent_not_refused() -> None:
     choice = choose(CPU, torch.float32, 4, 32, 128)
     assert (choice.backend.name, choice.refused) == ("slabs", ())
+    assert choice.absent[0] == "flash-attn is not used: its kernels are for GPUs."
     assert candidates()[-1].name == "slabs"
 
 

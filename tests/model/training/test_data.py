@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -13,7 +14,7 @@ from model.attention.layout import lay_out
 from model.attention.slabs import Slabs
 from model.history.plan import Batch as Drawn
 from model.history.position import DataPosition
-from model.training.data import Stream
+from model.training.data import Share, Stream
 from recipe.schedule import steps
 from recipe.schema import Batch, LearningRate
 from recipe.slices.types import Component, StageSlice
@@ -76,7 +77,11 @@ def stage(*parts):
 
 def stream(rows, *parts, seed=1, place=None):
     mixed, place = blend(parts, rows), place or DataPosition()
-    return Stream(stage(*parts), mixed, place, seed, 1000, ["en", "fi"], partial(lay_out, window=8, backend=Slabs()))
+    return Stream(stage(*parts), mixed, place, seed, 1000, ["en", "fi"])
+
+
+def share(rank, world_size, micro_rows):
+    return Share(rank, world_size, micro_rows, partial(lay_out, window=8, backend=Slabs()))
 
 
 def drawn(first, count):
@@ -105,8 +110,8 @@ def rows_of(batch):
 @given(st.integers(1, 12), st.integers(1, 7), st.integers(0, 10**6))
 def test_ranks_and_micro_batches_only_choose_which_rows_of_the_batch_a_process_computes(rows, world, micro, first):
     data, step = stream(rows, *PARTS), drawn(first, 9)
-    whole = rows_of(data.rank_batch(step, 0, 1, 9))
-    parts = [data.rank_batch(step, rank, world, micro) for rank in range(world)]
+    whole = rows_of(data.rank_batch(step, share(0, 1, 9)))
+    parts = [data.rank_batch(step, share(rank, world, micro)) for rank in range(world)]
     computed = {
         first + rank + i * world: row
         for rank, part in enumerate(parts)
@@ -118,7 +123,7 @@ def test_ranks_and_micro_batches_only_choose_which_rows_of_the_batch_a_process_c
 
 
 def test_a_rank_without_rows_takes_part_and_counts_nothing(rows):
-    idle = stream(rows, *PARTS).rank_batch(drawn(0, 2), 3, 4, 8)
+    idle = stream(rows, *PARTS).rank_batch(drawn(0, 2), share(3, 4, 8))
     assert len(idle.micro_batches) == 1
     assert (idle.masked, len(idle.micro_batches[0].rows.labels), idle.drawn.sum()) == (0, 0, 0)
 
@@ -126,20 +131,20 @@ def test_a_rank_without_rows_takes_part_and_counts_nothing(rows):
 def test_batches_read_ahead_are_the_batches_in_order(rows):
     data = stream(rows, *PARTS)
     plan = [drawn(step.first_row, step.rows) for step in steps(stage(*PARTS))]
-    found = list(data.batches(iter(plan), 1, 2, 3))
+    found = list(data.batches(iter(plan), share(1, 2, 3)))
     assert [batch.batch for batch in found] == plan
-    assert [rows_of(batch) for batch in found] == [rows_of(data.rank_batch(step, 1, 2, 3)) for step in plan]
+    assert [rows_of(batch) for batch in found] == [rows_of(data.rank_batch(step, share(1, 2, 3))) for step in plan]
 
 
 def test_masked_positions_know_their_language(rows):
-    batch = stream(rows, *PARTS).rank_batch(drawn(0, 64), 0, 1, 64).micro_batches[0]
+    batch = stream(rows, *PARTS).rank_batch(drawn(0, 64), share(0, 1, 64)).micro_batches[0]
     assert set(batch.languages.tolist()) == {0, 1}
     assert len(batch.languages) == len(batch.rows.labels) == len(batch.rows.positions)
     assert torch.equal(batch.rows.cu_seqlens[-1:], torch.tensor([64 * 32], dtype=torch.int32))
 
 
 def test_another_seed_gives_other_rows_and_other_masks(rows):
-    one, other = (stream(rows, *PARTS, seed=seed).rank_batch(drawn(0, 20), 0, 1, 20) for seed in (1, 2))
+    one, other = (stream(rows, *PARTS, seed=seed).rank_batch(drawn(0, 20), share(0, 1, 20)) for seed in (1, 2))
     assert rows_of(one) != rows_of(other)
 
 
@@ -149,7 +154,7 @@ def test_a_stage_that_reads_the_same_mixture_goes_on_with_its_rows_and_masks(row
     following = stream(rows, *PARTS, place=whole.at(before))
     assert (following.place.stream, following.place.rows) == (0, before)
     step = drawn(before + later, 9)
-    assert rows_of(following.rank_batch(step, 0, 1, 9)) == rows_of(whole.rank_batch(step, 0, 1, 9))
+    assert rows_of(following.rank_batch(step, share(0, 1, 9))) == rows_of(whole.rank_batch(step, share(0, 1, 9)))
 
 
 @given(st.integers(0, 400))
@@ -174,15 +179,15 @@ def test_a_resumed_stage_reads_what_it_would_have_read(rows):
     begun = stream(rows, *PARTS, place=first.at(33))
     resumed = stream(rows, *PARTS, place=begun.at(50))
     step = drawn(70, 9)
-    assert rows_of(resumed.rank_batch(step, 0, 1, 9)) == rows_of(begun.rank_batch(step, 0, 1, 9))
+    assert rows_of(resumed.rank_batch(step, share(0, 1, 9))) == rows_of(begun.rank_batch(step, share(0, 1, 9)))
     assert resumed.heads(120) == begun.heads(120)
 
 
 def test_a_batch_that_jumps_over_rows_is_what_is_left_of_the_longer_one(rows):
     data = stream(rows, *PARTS)
-    whole = rows_of(data.rank_batch(drawn(10, 20), 0, 1, 20))
+    whole = rows_of(data.rank_batch(drawn(10, 20), share(0, 1, 20)))
     jumping = Drawn(((10, 13), (18, 30)), 1e-3)
-    assert rows_of(data.rank_batch(jumping, 0, 1, 20)) == whole[:3] + whole[8:]
+    assert rows_of(data.rank_batch(jumping, share(0, 1, 20))) == whole[:3] + whole[8:]
 
 
 def test_a_source_with_half_empty_rows_still_gives_its_share_of_the_tokens(tmp_path):
@@ -191,5 +196,17 @@ def test_a_source_with_half_empty_rows_still_gives_its_share_of_the_tokens(tmp_p
     sets = index_rows(tmp_path, [("fi-full", "train", "64"), ("en-half", "train", "64")])
     rows = {(one.rows.source, one.rows.rowset): one.index for one in sets}
     data = stream(rows, component("fi-full", 1, rowset="64"), component("en-half", 2, rowset="64"))
-    given = data.rank_batch(drawn(0, data.mixture.block), 0, 1, data.mixture.block).drawn
+    given = data.rank_batch(drawn(0, data.mixture.block), share(0, 1, data.mixture.block)).drawn
     assert given[0] / given.sum() == pytest.approx(64 / (64 + 2 * 35), abs=0.01)
+
+
+def test_on_a_gpu_micro_batches_of_a_batch_have_one_size_and_the_rows_of_the_others(rows, monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)  # there is no page-locked memory without a GPU
+    data, step = stream(rows, *PARTS), drawn(0, 7)
+    uneven, even = (data.rank_batch(step, replace(share(0, 1, 3), on_gpu=on_gpu)) for on_gpu in (False, True))
+    assert [len(one.rows.tokens) // 32 for one in uneven.micro_batches] == [3, 2, 2]
+    assert [len(one.rows.tokens) // 32 for one in even.micro_batches] == [3, 3, 3]
+    assert even.masked == uneven.masked
+    for one, filled in zip(uneven.micro_batches, even.micro_batches, strict=True):
+        assert torch.equal(one.rows.labels, filled.rows.labels)
+        assert torch.equal(one.rows.tokens, filled.rows.tokens[: len(one.rows.tokens)])
