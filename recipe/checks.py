@@ -32,6 +32,7 @@ def problems(recipe: Recipe) -> list[Problem]:
         *_mixtures(recipe),
         *_phases(recipe),
         *_runs(recipe),
+        *_optimizers(recipe),
         *_evaluation(recipe),
         *_compared(recipe),
         *_retrieval(recipe),
@@ -236,6 +237,18 @@ def _runs(recipe: Recipe) -> Iterator[Problem]:
         for index, phase in enumerate(run.phases):
             yield from _absent(f"{key}.phases[{index}]", "phase", phase, recipe.phases)
         yield from _way(recipe, name, cycles)
+
+
+def _optimizers(recipe: Recipe) -> Iterator[Problem]:
+    given = {f"runs.{name}.optimizer": run.optimizer for name, run in recipe.runs.items() if run.optimizer}
+    for key, optimizer in {**given, "optimizer": recipe.optimizer}.items():
+        set_here = optimizer.model_dump(exclude_defaults=True) if optimizer.name != "muon" else {}
+        for unused in [name for name in ("momentum", "rest_rate_factor") if name in set_here]:
+            yield f"{key}.{unused}", f"{optimizer.name} has none; remove it."
+    for name, run in recipe.runs.items():
+        if run.optimizer and run.from_run is not None:
+            told = f"the run goes on with the moments of {run.from_run}, so with its optimizer; remove optimizer."
+            yield f"runs.{name}.optimizer", told
 
 
 def _way(recipe: Recipe, name: str, cycles: set[frozenset[str]]) -> Iterator[Problem]:

@@ -237,6 +237,27 @@ class BranchPoint(Strict):
     """Slots of that phase after which; its end if not given."""
 
 
+class Optimizer(Strict):
+    """How gradients become updates."""
+
+    name: Literal["adamw", "stable_adamw", "muon"] = "adamw"
+    """AdamW; AdamW with shorter steps where a gradient exceeds its average; or momentum made orthogonal."""
+    beta1: Beta = 0.9
+    """Decay of the average of the gradient."""
+    beta2: Beta = 0.98
+    """Decay of the average of its square."""
+    eps: Positive = 1e-6
+    """Added to the root of the latter."""
+    weight_decay: NotNegative = 1e-6
+    """Not applied to one-dimensional parameters."""
+    gradient_clip: Positive | None = 1.0
+    """Largest norm of the gradient over all parameters; None: it is not clipped."""
+    momentum: Beta = 0.95
+    """Of Muon, decay of the average of the gradient of a hidden matrix."""
+    rest_rate_factor: Positive = 1.0
+    """Of Muon, the rate at which AdamW trains embeddings, norms and biases, as a share of the stage's."""
+
+
 class Run(Strict):
     """A way through phases that ends in a model."""
 
@@ -248,21 +269,8 @@ class Run(Strict):
     """Run whose training this one continues."""
     after: Annotated[BranchPoint, BeforeValidator(_point, json_schema_input_type=Text | BranchPoint)] | None = None
     """Phase of that run after which this one branches off, or a point in it; its last phase if not given."""
-
-
-class Optimizer(Strict):
-    """AdamW."""
-
-    beta1: Beta = 0.9
-    """Decay of the average of the gradient."""
-    beta2: Beta = 0.98
-    """Decay of the average of its square."""
-    eps: Positive = 1e-6
-    """Added to the root of the latter."""
-    weight_decay: NotNegative = 1e-6
-    """Not applied to one-dimensional parameters."""
-    gradient_clip: Positive = 1.0
-    """Largest norm of the gradient over all parameters."""
+    optimizer: Optimizer | None = None
+    """The recipe's if not given; a run that continues another has that run's."""
 
 
 class Checkpoints(Strict):
@@ -292,7 +300,7 @@ class Recipe(Strict):
     runs: Annotated[dict[Name, Run], Field(min_length=1)]
     """Name -> a way through phases that ends in one model."""
     optimizer: Optimizer = Optimizer()
-    """AdamW, the same for all runs."""
+    """Of all runs that do not say their own."""
     checkpoints: Checkpoints = Checkpoints()
     """Which are kept. It decides nothing of what is trained."""
     evaluation: Evaluation

@@ -6,6 +6,7 @@ JSON header; the header, name -> dtype, shape, place; the tensors. All are fp32.
     weights/{parameter}                     whole
     exp_avg/{parameter}/{first}             a run of the flattened moment, from element `first` on
     exp_avg_sq/{parameter}/{first}
+    momentum/{parameter}/{first}            where Muon trains a parameter, instead of the other two
 
 Ranks tell each other what they have written by files alone, so that all of this may run beside training, which talks
 over the network: a rank leaves an entry beside its shard, and rank 0 looks for each by its name, since the listing of
@@ -18,7 +19,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from model.history.store import FORMAT, MANIFEST, STATE, put_in_place, shard_nam
 
 Tensors = dict[str, torch.Tensor]
 MOMENTS = ("exp_avg", "exp_avg_sq")
-"""Adam's two, under DeepSpeed's names."""
+"""Adam's two, under torch's names."""
 _PIECE = 1 << 24
 """Bytes that are hashed and written at a time; Python's other threads run meanwhile."""
 _LOOK_SECONDS = 0.02
@@ -144,23 +145,30 @@ def load_weights(directory: Path) -> Tensors:
     return weights
 
 
-def load_tensors(directory: Path) -> dict[str, Tensors]:
-    """Return the fp32 tensors of a checkpoint on the CPU: `weights` and each of `MOMENTS`, by parameter name.
+def load_tensors(directory: Path, moments: Mapping[str, Sequence[str]] | None = None) -> dict[str, Tensors]:
+    """Return the fp32 tensors of a checkpoint on the CPU: `weights` and each kind of moment, by parameter name.
+
+    Args:
+        directory: of the checkpoint.
+        moments: parameter -> kinds of moments that it has; those of Adam where nothing is said.
 
     Raises:
         UserError: the shards do not hold every element of every moment.
     """
     weights = load_weights(directory)
-    moments = {moment: {name: torch.empty_like(weight) for name, weight in weights.items()} for moment in MOMENTS}
-    missing = {(moment, name): weight.numel() for moment in MOMENTS for name, weight in weights.items()}
+    wanted = {(kind, name) for name in weights for kind in (MOMENTS if moments is None else moments[name])}
+    tensors: dict[str, Tensors] = {kind: {} for kind in sorted({kind for kind, _ in wanted})}
+    for kind, name in wanted:
+        tensors[kind][name] = torch.empty_like(weights[name])
+    missing = {(kind, name): weights[name].numel() for kind, name in sorted(wanted)}
     for shard in shards_of(directory):
-        with safe_open(shard, "pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 (no mapping)
+        with safe_open(shard, "pt") as stored:
+            for name in stored.keys():  # noqa: SIM118 (no mapping)
                 kind, parameter, *first = name.split("/")
-                if kind in MOMENTS:
-                    run = tensors.get_tensor(name)
-                    moments[kind][parameter].view(-1).narrow(0, int(first[0]), run.numel()).copy_(run)
+                if (kind, parameter) in wanted:
+                    run = stored.get_tensor(name)
+                    tensors[kind][parameter].view(-1).narrow(0, int(first[0]), run.numel()).copy_(run)
                     missing[kind, parameter] -= run.numel()
     if wrong := [f"{moment} of {name}" for (moment, name), left in missing.items() if left]:
         raise UserError(f"{directory} does not hold all of {wrong[0]}; move it away and run again.")
-    return {"weights": weights, **moments}
+    return {"weights": weights, **tensors}

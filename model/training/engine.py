@@ -16,7 +16,7 @@ import os
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple, NoReturn
@@ -26,8 +26,9 @@ import torch.distributed as dist
 from torch import nn
 
 from common.errors import UserError
-from model.training.checkpoint import MOMENTS, Tensors
-from model.training.optimizers.guarded import AdamW
+from model.training.checkpoint import Tensors
+from model.training.optimizers.layout import Run, runs
+from model.training.optimizers.making import make_optimizer
 from recipe.schema import Optimizer
 
 PATIENCE = timedelta(days=1)
@@ -141,18 +142,12 @@ class Update(NamedTuple):
 
 
 class Engine:
-    """A model under DeepSpeed with AdamW; every rank holds the whole weights and its part of the moments."""
+    """A model under DeepSpeed with its optimizer; every rank holds the whole weights and its part of the moments."""
 
     def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
         """Wrap `model`, whose weights are fp32; all ranks call this together."""
-        decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-        plain = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": optimizer.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        self._optimizer = AdamW(groups, lr=0.0, betas=(optimizer.beta1, optimizer.beta2), eps=optimizer.eps, fused=True)
+        self._optimizer = make_optimizer(model.named_parameters(), optimizer)
         self.world_size = dist.get_world_size()
         self._engine = _deepspeed().initialize(
             model=model,
@@ -169,7 +164,7 @@ class Engine:
                     # Else DeepSpeed copies each bucket to reduce it, by an all-reduce as well.
                     "reduce_scatter": False,
                 },
-                "gradient_clipping": optimizer.gradient_clip,
+                "gradient_clipping": optimizer.gradient_clip or 0.0,
                 "zero_allow_untested_optimizer": True,
                 "steps_per_print": 2**31,
             },
@@ -194,7 +189,7 @@ class Engine:
             judge: is told the norm of the gradient, once, and returns an objection or None, the same on all ranks.
         """
         for group in self._zero.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["rate_factor"]
         # DeepSpeed's norm is the same on all ranks. Where it is not finite, DeepSpeed drops the gradients by itself and
         # asks no optimizer, and says infinite.
         judged = cache(lambda: Update(norm := float(self._zero._global_grad_norm), judge(norm)))
@@ -208,44 +203,51 @@ class Engine:
     def _zero(self) -> Any:
         return self._engine.optimizer
 
-    def load(self, tensors: dict[str, Tensors], updates: int) -> None:
+    @property
+    def moments(self) -> dict[str, tuple[str, ...]]:
+        """The names of each parameter's moments."""
+        return {name: group["moments"] for group in self._optimizer.param_groups for name in group["names"]}
+
+    def _runs(self) -> Iterator[tuple[str, torch.Tensor, Run]]:
+        """Yield of each parameter that this rank updates some of: name, the partition it lies in, and where."""
+        for group in self._optimizer.param_groups:
+            [flat] = group["params"]
+            for run in runs(group["sizes"], flat.numel(), dist.get_rank()):
+                yield group["names"][run.tensor], flat, run
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Mapping[str, torch.Tensor]], updates: int) -> None:
         """Set weights and moments, by parameter name, as after `updates` steps. All ranks call this together.
+
+        Moments of which `tensors` has none are zero.
 
         Raises:
             KeyError: if a tensor of the model is not in `tensors`.
         """
-        from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
-
-        for flat in self._zero.single_partition_of_fp32_groups:
-            self._optimizer.state[flat] = {
-                "step": torch.tensor(float(updates), device=flat.device),
-                "exp_avg": torch.zeros_like(flat),
-                "exp_avg_sq": torch.zeros_like(flat),
-            }
-        # All groups' moments must be there before DeepSpeed links them: it links once, and only what it finds.
-        self._zero._hp_optimizer_states_linked = False
-        self._zero._lazy_init_hp_params_optimizer_state()
-        for name, parameter in self.model.named_parameters():
-            device = parameter.device
-            safe_set_full_fp32_param(parameter, tensors["weights"][name].to(device))
-            for moment in MOMENTS:
-                safe_set_full_optimizer_state(parameter, tensors[moment][name].to(device), moment)
+        for group in self._optimizer.param_groups:
+            [flat] = group["params"]
+            zeros = {moment: torch.zeros_like(flat) for moment in group["moments"]}
+            step = torch.tensor(float(updates), device=flat.device)
+            self._optimizer.state[flat] = {"step": step, **zeros}
+        for name, flat, run in self._runs():
+            targets = {"weights": flat, **self._optimizer.state[flat]}
+            for kind, given in tensors.items():
+                if kind == "weights" or kind in self.moments[name]:
+                    run.of(targets[kind]).copy_(given[name].reshape(-1).narrow(0, run.first, run.length))
         self._zero.update_lp_params()
         self.updates = updates
 
     def owned(self) -> Tensors:
         """Return what this rank adds to a checkpoint, as views of what is trained: the next step changes them.
 
-        Weights are fp32 and equal on all ranks; of the moments DeepSpeed tells where in a parameter its part begins.
+        Weights are fp32 and equal on all ranks.
         """
         parameters = dict(self.model.named_parameters())
         names = share_of_weights(parameters, dist.get_rank(), self.world_size)
         owned = {f"weights/{name}": parameters[name].detach() for name in names}
-        for name, parameter in parameters.items():
-            part: Any = parameter._hp_mapping  # type: ignore[attr-defined]
-            if part:  # None where this rank has nothing of the parameter
-                first = part.lp_fragment_address.start
-                owned |= {f"{moment}/{name}/{first}": part.get_optim_state_fragment(moment) for moment in MOMENTS}
+        for name, flat, run in self._runs():
+            state = self._optimizer.state[flat]
+            owned |= {f"{moment}/{name}/{run.first}": run.of(state[moment]) for moment in self.moments[name]}
         return owned
 
 

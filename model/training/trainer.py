@@ -180,7 +180,8 @@ class Phase:
         if self.recomputed:
             recompute_layers(self.model)
         engine = Engine(self.model, self.slice.optimizer)
-        engine.load(load_tensors(start) if start else fresh_tensors(model), beginning.state.get("updates", 0))
+        tensors = load_tensors(start, engine.moments) if start else fresh_tensors(model)
+        engine.load(tensors, beginning.state.get("updates", 0))
         count = sum(parameter.numel() for parameter in model.parameters())
         if self.rank == 0:
             check_room(self.folder, sum(step > self.position.step for step in self.kept_steps), count)

@@ -93,7 +93,7 @@ def phase_slice(recipe: Recipe, run: str, phase: str) -> PhaseSlice:
         seed=recipe.seed,
         model=shape,
         tokenizer=tokenizer,
-        optimizer=recipe.optimizer,
+        optimizer=recipe.runs[ancestry(recipe, run)[0]].optimizer or recipe.optimizer,
         stages=[_stage_slice(recipe, stage) for stage in stages_of(recipe, way[phases.index(phase)][0], phase)],
     )
 

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from recipe.reading import load_recipe
+from recipe.slices.making import phase_slice
 from tests.recipe.test_reading import changed, mistakes
 
 
@@ -35,6 +36,34 @@ from tests.recipe.test_reading import changed, mistakes
 def test_a_batch_warmup_that_cannot_be_is_told(batch: dict[str, int], told: str):
     key = "phases.stable.stages[0].batch"
     assert mistakes(changed(key, batch)) == [f"config/mine.yaml: {key}.{told}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "optimizer", "told"),
+    [
+        ("optimizer", {"momentum": 0.9}, "optimizer.momentum: adamw has none; remove it."),
+        (
+            "optimizer",
+            {"name": "stable_adamw", "rest_rate_factor": 0.5},
+            "optimizer.rest_rate_factor: stable_adamw has none; remove it.",
+        ),
+        (
+            "runs.second.optimizer",
+            {"name": "muon"},
+            "runs.second.optimizer: the run goes on with the moments of first, so with its optimizer; remove "
+            "optimizer.",
+        ),
+    ],
+)
+def test_an_optimizer_that_cannot_be_is_told(key: str, optimizer: dict[str, object], told: str):
+    assert mistakes(changed(key, optimizer)) == [f"config/mine.yaml: {told}"]
+
+
+def test_a_run_may_have_an_optimizer_of_its_own_which_those_that_continue_it_have_too():
+    recipe = load_recipe(changed("runs.first.optimizer", {"name": "muon", "gradient_clip": None}), "here")
+    found = phase_slice(recipe, "second", "other").optimizer
+    assert (found.name, found.momentum, found.gradient_clip) == ("muon", 0.95, None)
+    assert recipe.optimizer.name == "adamw"
 
 
 def test_changes_of_the_peak_are_read_in_any_form_and_may_begin_with_the_last_step():

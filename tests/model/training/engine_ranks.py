@@ -17,7 +17,11 @@ from model.training.checkpoint import complete, load_tensors, write_shard
 from model.training.engine import Engine, fresh_tensors, start_process_group
 from recipe.schema import Optimizer
 
-OPTIMIZER = Optimizer(weight_decay=0.1)
+OPTIMIZERS = {
+    "adamw": Optimizer(weight_decay=0.1),
+    "stable_adamw": Optimizer(name="stable_adamw", weight_decay=0.1, gradient_clip=None),
+    "muon": Optimizer(name="muon", weight_decay=0.1, rest_rate_factor=0.5),
+}
 ROWS = 8
 
 
@@ -54,7 +58,7 @@ def saved(engine: Engine, rank: int, directory: Path):
     if rank == 0:
         complete(staged, directory, engine.world_size, {})
     dist.barrier()
-    return load_tensors(directory)
+    return load_tensors(directory, engine.moments)
 
 
 def poisoned(engine: Engine, rank: int, steps: range) -> list[float]:
@@ -81,11 +85,11 @@ def equal(one, other) -> bool:
     return all(torch.equal(one[kind][name], other[kind][name]) for kind in one for name in one[kind])
 
 
-def skipping(halfway, rank: int, folder: Path, final) -> dict[str, bool]:
+def skipping(settings: Optimizer, halfway, rank: int, folder: Path, final) -> dict[str, bool]:
     """Train the second half again with steps between that are skipped; tell what they left."""
     found = {}
     for name, act in {"poisoned": poisoned, "declined": declined}.items():
-        engine = Engine(network(), OPTIMIZER)
+        engine = Engine(network(), settings)
         engine.load(halfway, 5)
         norms = act(engine, rank, range(20, 22))
         found[f"{name} changes nothing"] = equal(saved(engine, rank, folder / f"{name}-at-once"), halfway)
@@ -102,32 +106,47 @@ def addresses() -> int:
     return int(line.split()[1]) * 1024
 
 
+def trained(name: str, rank: int, folder: Path):
+    """Train with an optimizer, halfway saved and resumed; return what is to be told of it."""
+    settings = OPTIMIZERS[name]
+    first = Engine(network(), settings)
+    first.load(fresh_tensors(first.model), 0)
+    norms = train(first, rank, range(5))
+    halfway = saved(first, rank, folder / "halfway")
+    norms += train(first, rank, range(5, 10))
+    final = saved(first, rank, folder / "final")
+    second = Engine(network(), settings)
+    second.load(halfway, 5)
+    train(second, rank, range(5, 10))
+    exact = equal(final, saved(second, rank, folder / "resumed"))
+    skipped = skipping(settings, halfway, rank, folder, final)
+    weights = {name: value.tolist() for name, value in final["weights"].items()}
+    return {"norms": norms, "exact": exact, "weights": weights, "skipped": skipped}
+
+
+def copied(name: str, rank: int, source: Path, target: Path) -> bool:
+    """Load a checkpoint, of whatever number of ranks, and save it again; tell whether the two are equal."""
+    engine = Engine(network(), OPTIMIZERS[name])
+    before = load_tensors(source, engine.moments)
+    engine.load(before, 5)
+    return equal(saved(engine, rank, target), before)
+
+
 def main() -> None:
     torch.set_num_threads(1)
     engine_module._BUCKET = 60  # the first layer's weight is larger, and the others fill a bucket
     start_process_group()
     before = addresses()
-    rank = int(os.environ["RANK"])
-    first = Engine(network(), OPTIMIZER)
-    first.load(fresh_tensors(first.model), 0)
-    norms = train(first, rank, range(5))
-    folder = Path(sys.argv[1]).parent
-    halfway = saved(first, rank, folder / "halfway")
-    norms += train(first, rank, range(5, 10))
-    final = saved(first, rank, folder / "final")
-    second = Engine(network(), OPTIMIZER)
-    second.load(halfway, 5)
-    train(second, rank, range(5, 10))
-    resumed = saved(second, rank, folder / "resumed")
-    taken = addresses() - before
-    skipped = skipping(halfway, rank, folder, final)
-    warnings.warn("something else will change", FutureWarning, stacklevel=1)
+    rank, output = int(os.environ["RANK"]), Path(sys.argv[1])
+    if len(sys.argv) > 2:
+        places = [[folder / name / "halfway" for folder in (Path(sys.argv[2]), output.parent)] for name in OPTIMIZERS]
+        told = {name: copied(name, rank, *place) for name, place in zip(OPTIMIZERS, places, strict=True)}
+    else:
+        told = {name: trained(name, rank, output.parent / name) for name in OPTIMIZERS}
+        told["taken"] = addresses() - before
+        warnings.warn("something else will change", FutureWarning, stacklevel=1)
     if rank == 0:
-        exact = equal(final, resumed)
-        weights = {name: value.tolist() for name, value in final["weights"].items()}
-        with open(sys.argv[1], "w") as stream:
-            told = {"norms": norms, "exact": exact, "weights": weights, "taken": taken, "skipped": skipped}
-            json.dump(told, stream)
+        output.write_text(json.dumps(told))
     # A rank that ends while its connections are open may be aborted by their threads.
     dist.barrier()
     dist.destroy_process_group()

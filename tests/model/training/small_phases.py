@@ -38,6 +38,8 @@ RECIPE = {
         "halves": {"stages": [PLAIN, PLAIN]},
         "half": {"stages": [PLAIN]},
         "other-half": {"stages": [PLAIN]},
+        "muon": {"stages": [PLAIN]},
+        "stable-adamw": {"stages": [PLAIN]},
         "two": {"stages": [SECOND | {"rope_theta": 1_000_000, "mixture": "m"}]},
     },
     "runs": {
@@ -46,6 +48,8 @@ RECIPE = {
         "edited": {"model": "m", "phases": ["longer", "slower", "skipping"]},
         "halves": {"model": "m", "phases": ["halves"]},
         "split": {"model": "m", "phases": ["half", "other-half"]},
+        "muon": {"model": "m", "phases": ["muon"], "optimizer": {"name": "muon"}},
+        "stable-adamw": {"model": "m", "phases": ["stable-adamw"], "optimizer": {"name": "stable_adamw"}},
     },
     "evaluation": {"lengths": [32]},
 }

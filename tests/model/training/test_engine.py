@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import math
 import os
 import socket
 import subprocess
@@ -20,17 +21,17 @@ ranks = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(ranks)
 
 
-@pytest.fixture(scope="module", params=[1, 2, 3])
-def trained(request, tmp_path_factory):
-    output = tmp_path_factory.mktemp("engine") / "result.json"
-    logs = [output.with_name(f"rank-{rank}.log") for rank in range(request.param)]
+def launch(ranks, output, *arguments):
+    """Run the script on so many ranks; return what it told, and the logs of their errors."""
+    output.parent.mkdir(exist_ok=True)
+    logs = [output.with_name(f"rank-{rank}.log") for rank in range(ranks)]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    place = {"WORLD_SIZE": str(request.param), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    place = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     processes = [
         subprocess.Popen(
-            [sys.executable, SCRIPT, output],
+            [sys.executable, SCRIPT, output, *arguments],
             env=os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank), "PYTHONPATH": str(ROOT)},
             stderr=log.open("wb"),
         )
@@ -39,47 +40,116 @@ def trained(request, tmp_path_factory):
     for process, log in zip(processes, logs, strict=True):
         process.wait(timeout=240)
         assert process.returncode == 0, f"{process.returncode}: {log.read_text()[-2000:]}"
-    return json.loads(output.read_text()) | {"errors": [log.read_text() for log in logs]}
+    return json.loads(output.read_text()), [log.read_text() for log in logs]
 
 
 @pytest.fixture(scope="module")
-def reference():
-    """The same training by torch alone: whole batches, one process."""
-    model, optimizer = ranks.network(), ranks.OPTIMIZER
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("engine")
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def trained(request, folder):
+    return launch(request.param, folder / f"ranks-{request.param}" / "result.json")
+
+
+def plain_adamw(parameters, settings):
     groups = [
-        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": optimizer.weight_decay},
-        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    betas = (optimizer.beta1, optimizer.beta2)
-    adam = torch.optim.AdamW(groups, lr=1e-2, betas=betas, eps=optimizer.eps)
+    return [torch.optim.AdamW(groups, lr=1e-2, betas=(settings.beta1, settings.beta2), eps=settings.eps)]
+
+
+class PlainStableAdamW(torch.optim.Optimizer):
+    """Algorithm 2 of arXiv 2304.13013 as it stands there, one tensor after another."""
+
+    def __init__(self, parameters, settings):
+        super().__init__(parameters, {})
+        self.settings, self.step_number = settings, 0
+
+    @torch.no_grad()
+    def step(self):
+        self.step_number += 1
+        for p in self.param_groups[0]["params"]:
+            state, rest = self.state[p], self.settings
+            beta1, beta2 = (
+                beta * (1 - beta ** (self.step_number - 1)) / (1 - beta**self.step_number)
+                for beta in (rest.beta1, rest.beta2)
+            )
+            v = state["v"] = beta1 * state.get("v", 0) + (1 - beta1) * p.grad
+            u = state["u"] = beta2 * state.get("u", 0) + (1 - beta2) * p.grad**2
+            rms = float((p.grad**2 / u.clamp(min=rest.eps**2)).mean()) ** 0.5
+            rate = 1e-2 / max(1.0, rms)
+            decay = rest.weight_decay if p.ndim > 1 else 0.0
+            p.copy_(p - rate * decay * p - rate * v / (u.sqrt() + rest.eps))
+
+
+def torch_s_muon(parameters, settings):
+    matrices = [p for p in parameters if p.ndim > 1]
+    rest = [p for p in parameters if p.ndim <= 1]
+    options = {"momentum": settings.momentum, "weight_decay": settings.weight_decay}
+    muon = torch.optim.Muon(matrices, lr=1e-2, adjust_lr_fn="match_rms_adamw", **options)
+    betas = (settings.beta1, settings.beta2)
+    rate = 1e-2 * settings.rest_rate_factor
+    return [muon, torch.optim.AdamW(rest, lr=rate, betas=betas, eps=settings.eps, weight_decay=0.0)]
+
+
+REFERENCES = {
+    "adamw": plain_adamw,
+    "stable_adamw": lambda parameters, settings: [PlainStableAdamW(parameters, settings)],
+    "muon": torch_s_muon,
+}
+
+
+@pytest.fixture(scope="module", params=REFERENCES)
+def reference(request):
+    """The same training by torch alone: whole batches, one process. Name of the optimizer, norms, weights."""
+    model, settings = ranks.network(), ranks.OPTIMIZERS[request.param]
+    optimizers = REFERENCES[request.param](list(model.parameters()), settings)
     norms = []
-    for step in range(10):
-        inputs, targets = ranks.batch(step)
-        adam.zero_grad()
-        (sum(ranks.row_loss(model, inputs, targets, row) for row in range(ranks.ROWS)) / ranks.ROWS).backward()
-        norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), optimizer.gradient_clip)))
-        adam.step()
-    return norms, dict(model.named_parameters())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)  # in which torch makes matrices orthogonal
+        for step in range(10):
+            inputs, targets = ranks.batch(step)
+            model.zero_grad()
+            (sum(ranks.row_loss(model, inputs, targets, row) for row in range(ranks.ROWS)) / ranks.ROWS).backward()
+            largest = settings.gradient_clip or math.inf
+            norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), largest)))
+            for optimizer in optimizers:
+                optimizer.step()
+    return request.param, norms, dict(model.named_parameters())
 
 
-def test_training_equals_plain_adamw_on_the_whole_batch_however_many_ranks(trained, reference):
-    norms, weights = reference
-    assert trained["norms"] == pytest.approx(norms, rel=1e-4)
-    for name, value in trained["weights"].items():
-        assert torch.allclose(torch.tensor(value), weights[name], atol=1e-6), name
+def test_training_equals_the_plain_optimizer_on_the_whole_batch_however_many_ranks(trained, reference):
+    name, norms, weights = reference
+    found = trained[0][name]
+    assert found["norms"] == pytest.approx(norms, rel=1e-4)
+    for parameter, value in found["weights"].items():
+        assert torch.allclose(torch.tensor(value), weights[parameter], atol=2e-6), parameter
 
 
-def test_state_taken_out_and_put_into_a_new_engine_continues_to_the_same_bits(trained):
-    assert trained["exact"]
+@pytest.mark.parametrize("name", REFERENCES)
+def test_state_taken_out_and_put_into_a_new_engine_continues_to_the_same_bits(trained, name):
+    assert trained[0][name]["exact"]
 
 
-def test_a_gradient_of_one_rank_that_is_no_number_and_an_objection_leave_no_trace_on_any_rank(trained):
-    assert len(trained["skipped"]) == 8
-    assert [what for what, right in trained["skipped"].items() if not right] == []
+def test_a_checkpoint_of_two_ranks_is_the_same_after_one_and_after_two_ranks_have_held_it(folder):
+    launch(2, folder / "two" / "result.json")
+    for ranks_there, there, source in ((1, "one", "two"), (2, "two again", "one")):
+        same = launch(ranks_there, folder / there / "result.json", folder / source)[0]
+        assert same == dict.fromkeys(REFERENCES, True)
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_gradient_of_one_rank_that_is_no_number_and_an_objection_leave_no_trace_on_any_rank(trained, name):
+    skipped = trained[0][name]["skipped"]
+    assert len(skipped) == 8
+    assert [what for what, right in skipped.items() if not right] == []
 
 
 def test_a_rank_s_log_of_errors_has_no_warnings_of_libraries_about_each_other_but_all_others(trained):
-    for errors in trained["errors"]:
+    for errors in trained[1]:
         lines = errors.splitlines()
         assert len(lines) == 2
         assert lines[0].endswith("FutureWarning: something else will change")
@@ -88,7 +158,7 @@ def test_a_rank_s_log_of_errors_has_no_warnings_of_libraries_about_each_other_bu
 
 def test_a_small_model_is_trained_in_little_memory(trained):
     """DeepSpeed alone takes 2 GB for gradients, whatever the model, and each engine here of its own."""
-    assert trained["taken"] < 1 << 30
+    assert trained[0]["taken"] < 1 << 30
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 7, 64])

@@ -131,6 +131,16 @@ def test_killed_while_it_starts_steps_saves_and_ends_it_makes_the_same_bits(data
     assert not [path for path in folder.rglob("*") if path.name.startswith(".step-")]
 
 
+@pytest.mark.parametrize("phase", ["muon", "stable-adamw"])
+def test_killed_and_resumed_with_another_optimizer_it_makes_the_same_bits(data, phase):
+    once, often = (data / "runs" / f"{phase} {how}" / "run" for how in ("once", "often"))
+    finish(data, once, phase=phase, every=900.0)
+    trainer = command(data, often, phase=phase)
+    live("model.training.trainer", 2, often, ["step 3"], *trainer[trainer.index("model.training.trainer") + 1 :])
+    assert same(weights(often), weights(once))
+    assert [line["loss"] for line in metrics(often)] == [line["loss"] for line in metrics(once)]
+
+
 def test_an_export_killed_at_any_of_its_writes_is_made_again_whole(data, whole):
     arguments = ["--checkpoint", whole / "checkpoint.json", "--slice", data / "one.json"]
     arguments += ["--tokenizer", data / "tokenizers" / "t" / "manifest.json", "--output"]
