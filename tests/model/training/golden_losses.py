@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.batch import flatten
+from model.batch import LayOut, flatten
 from model.masking import mask_row
 from model.modernbert import ModernBert, Shape
 from model.training.data import MicroBatch, RankBatch
@@ -35,7 +35,7 @@ RATES = {"adamw": 1e-2, "stable_adamw": 1e-2, "muon": 1e-2}
 STEPS, ROWS, LENGTH, PIECES = 40, 8, 64, 4
 
 
-def micro_batch(step: int, number: int) -> MicroBatch:
+def micro_batch(step: int, number: int, lay_out: LayOut) -> MicroBatch:
     """Rows in which each token follows from the one before it, most of the time."""
     random = np.random.default_rng([step, number])
     rows, lengths = [], []
@@ -46,7 +46,7 @@ def micro_batch(step: int, number: int) -> MicroBatch:
                 tokens[place] = 5 + (tokens[place - 1] * 7 + 3) % (VOCABULARY - 5)
         rows.append(mask_row(tokens.astype(np.uint16), step * ROWS + number * ROWS // 2 + row, b"key", 0.3, VOCABULARY))
         lengths.append(np.full(PIECES, LENGTH // PIECES))
-    flat = flatten(rows, lengths)
+    flat = flatten(rows, lengths, lay_out)
     return MicroBatch(flat, torch.zeros(len(flat.labels), dtype=torch.int64))
 
 
@@ -56,7 +56,7 @@ def losses(settings: Optimizer, device: torch.device) -> list[float]:
     engine.load(fresh_tensors(model), 0)
     found = []
     for step in range(STEPS):
-        parts = [micro_batch(step, number) for number in range(2)]
+        parts = [micro_batch(step, number, model.lay_out) for number in range(2)]
         tally = Tally(1, 1, device)
         batch = RankBatch(None, parts, sum(len(part.languages) for part in parts), np.zeros(1, dtype=np.int64))
         accumulate(model, engine, batch, tally, device)

@@ -40,7 +40,7 @@ def micro_batch(seed, rows=2, length=40, pieces=3, masked=6):
         positions = np.sort(random.permutation(length)[:masked])
         parts.append(MaskedRow(tokens, positions, tokens[positions]))
     cut = np.diff([0, *np.sort(random.permutation(length - 1)[: pieces - 1] + 1), length])
-    flat = flatten(parts, [cut] * rows)
+    flat = flatten(parts, [cut] * rows, ModernBert(SHAPE, None).lay_out)
     return MicroBatch(flat, torch.zeros(len(flat.labels), dtype=torch.int64))
 
 
