@@ -1,9 +1,10 @@
 # `make demo` trains the demonstration; `make test` and `make check` are what continuous integration runs.
 # `make test-slurm` runs the tests that `make test` skips: it starts a Slurm on this machine, as root on Debian or Ubuntu.
-# A machine with GPUs: make REQUIREMENTS=envs/cuda.txt ….
+# A machine with GPUs: make REQUIREMENTS=envs/cuda.txt …. Tests run in WORKERS processes.
 
 PYTHON ?= python3
 REQUIREMENTS ?= envs/cpu.txt
+WORKERS ?= 2
 ROOMS := common recipe corpus slurm model evaluation workflow benchmarks
 CLUSTER := tests/slurm/real/cluster
 
@@ -13,7 +14,7 @@ demo: environment
 	@.venv/bin/python -m workflow.cli run config/demo.yaml --directory demo
 
 test: environment
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n $(WORKERS)
 
 # ALASIN_TEST_SLURM_KEEP=1 leaves the cluster up, for the next time. Tests lock /etc/hosts while they use the cluster.
 test-slurm: environment

@@ -1,8 +1,13 @@
 """Settings of all tests, and a small tokenizer and model with random weights for tests of whatever reads one."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+# Workers of pytest-xdist share the cores; torch reads this when it is imported, here and in processes of tests.
+if WORKERS := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // int(WORKERS))))
 
 import pytest
 import torch
@@ -12,10 +17,20 @@ from common.files import sha256_of, write_json
 from corpus.tokens.bpe import train, write_tokenizer
 from model.export import export
 from model.modernbert import ModernBert, Shape
+from tests import side_by_side
+from tests.slurm import both_outcomes
 
 # Machines are shared and slow at times, and a failure must come back when the test is run again.
 settings.register_profile("alasin", deadline=None, derandomize=True)
 settings.load_profile("alasin")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have workers share the tests by file, and both outcomes told of what is run once more."""
+    for plugin in (side_by_side, both_outcomes):
+        if not config.pluginmanager.is_registered(plugin):
+            config.pluginmanager.register(plugin)
+
 
 TEXTS = [
     "The anvil is old, and the hammer is new.",

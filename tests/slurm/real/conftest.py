@@ -9,15 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm import both_outcomes
 from tests.slurm.real.real_cluster import SCRIPTS, RealCluster, run
 from tests.slurm.real.small_phase import SmallPhase, make_data
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Have both outcomes told of what is run once more."""
-    if not config.pluginmanager.is_registered(both_outcomes):
-        config.pluginmanager.register(both_outcomes)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,7 +35,8 @@ def slurm_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             terminal = request.config.pluginmanager.getplugin("terminalreporter")
-            terminal.write_line("waiting for other tests that use Slurm on this machine")
+            if terminal:  # Workers of pytest-xdist have none.
+                terminal.write_line("waiting for other tests that use Slurm on this machine")
             fcntl.flock(lock, fcntl.LOCK_EX)
         cluster = RealCluster()
         cluster.heal()
