@@ -217,13 +217,26 @@ class Layer(nn.Module):
 
     def forward(self, hidden: Tensor, surroundings: Surroundings) -> Tensor:
         """float[N, hidden] to the same shape."""
-        hidden = hidden + self.attn(self.attn_norm(hidden), surroundings)
+        attention, plan, cos, sin = surroundings
+        q, k, v = self.project(hidden, cos, sin)
+        return self.finish(hidden, attention.attend(q, k, v, plan))
+
+    def project(self, hidden: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """float[N, hidden] to rotated queries and keys, and values, float[N, heads, D] each.
+
+        This and `finish` are what may be compiled: all of a layer but attention, in shapes that depend on N alone.
+        """
+        return self.attn.project(self.attn_norm(hidden), cos, sin)
+
+    def finish(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        """Add to the residual stream, float[N, hidden], what was attended, float[N, heads, D], and the MLP."""
+        hidden = hidden + self.attn.Wo(attended.flatten(1))
         added: Tensor = hidden + self.mlp(self.mlp_norm(hidden))
         return added
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with rotary position embeddings."""
+    """What lies before and behind multi-head self-attention with rotary position embeddings."""
 
     def __init__(self, shape: Shape) -> None:
         """Declare the parameters."""
@@ -232,13 +245,10 @@ class Attention(nn.Module):
         self.Wqkv = nn.Linear(shape.hidden, 3 * shape.hidden, bias=False)
         self.Wo = nn.Linear(shape.hidden, shape.hidden, bias=False)
 
-    def forward(self, hidden: Tensor, surroundings: Surroundings) -> Tensor:
-        """float[N, hidden] to the same shape."""
-        attention, plan, cos, sin = surroundings
+    def project(self, hidden: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """float[N, hidden] to rotated queries and keys, and values, float[N, heads, D] each."""
         q, k, v = self.Wqkv(hidden).view(len(hidden), 3, self.heads, -1).unbind(1)
-        attended = attention.attend(rotate(q, cos, sin), rotate(k, cos, sin), v, plan)
-        projected: Tensor = self.Wo(attended.flatten(1))
-        return projected
+        return rotate(q, cos, sin), rotate(k, cos, sin), v
 
 
 class GatedMLP(nn.Module):
