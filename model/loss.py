@@ -9,6 +9,7 @@ pass has nothing left to compute. (The idea is Liger's, arXiv 2410.10989, sectio
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -29,7 +30,12 @@ class Losses(NamedTuple):
     """bool[M], whether the likeliest token is the label."""
 
 
-def masked_loss(hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, factor: Tensor) -> Losses:
+Entropy = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+
+
+def masked_loss(
+    hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, factor: Tensor, entropy: Entropy
+) -> Losses:
     """Return the cross-entropy of logits `hidden @ weight.T + bias`, in nats.
 
     Args:
@@ -38,20 +44,23 @@ def masked_loss(hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, fa
         bias: float32[V].
         labels: int64[M].
         factor: float32[], of the sum.
+        entropy: `cross_entropy`, or what it is compiled to.
 
     Matrix products are in autocast's dtype where that is on, else in that of `hidden`; softmax and sums in float32.
     """
     device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
     with torch.autocast(device, enabled=False):
-        found = _MaskedLoss.apply(hidden.to(dtype), weight, bias, labels, factor)  # type: ignore[no-untyped-call]
+        found = _MaskedLoss.apply(  # type: ignore[no-untyped-call]
+            hidden.to(dtype), weight, bias, labels, factor, entropy
+        )
     return Losses(*found)
 
 
 class _MaskedLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, factor: Tensor
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, factor: Tensor, entropy: Entropy
     ) -> tuple[Tensor, Tensor, Tensor]:
         wanted = any(ctx.needs_input_grad)
         cast_weight, cast_bias = weight.to(hidden.dtype), bias.to(hidden.dtype)
@@ -65,7 +74,7 @@ class _MaskedLoss(torch.autograd.Function):
         for first in range(0, len(hidden), size):
             part = slice(first, first + size)
             logits = torch.addmm(cast_bias, hidden[part], cast_weight.T)
-            each[part], correct[part], d_logits = cross_entropy(logits, labels[part], factor)
+            each[part], correct[part], d_logits = entropy(logits, labels[part], factor)
             if wanted:
                 torch.mm(d_logits, cast_weight, out=d_hidden[part])
                 _add_product(d_weight, d_logits.T, hidden[part])
@@ -79,7 +88,7 @@ class _MaskedLoss(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         above = gradients[0]  # one, unless the total is used otherwise than as the loss
         d_hidden, d_weight, d_bias = (saved * above.to(saved.dtype) for saved in ctx.saved_tensors)
-        return d_hidden, d_weight, d_bias, None, None
+        return d_hidden, d_weight, d_bias, None, None, None
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, factor: Tensor) -> tuple[Tensor, Tensor, Tensor]:

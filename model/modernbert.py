@@ -7,7 +7,8 @@ prediction head, only at the positions asked for -> logits over the padded vocab
 Layer i attends to the whole piece where `i % global_every == 0`, else to a window, with a RoPE theta for each kind.
 Parameters are named as in the state dict of `transformers.ModernBertForMaskedLM`, so weights go to and fro unchanged.
 States of the module: its parameters; `shape`, whose global RoPE theta may be changed between stages of training; and
-`attention`, the backend that attends, which may be exchanged before a batch is laid out.
+`attention`, the backend that attends, which may be exchanged before a batch is laid out. The methods `project` and
+`finish` of its layers, and `cross_entropy`, may be exchanged for what they are compiled to.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 from model.attention.interface import AnyBackend, Plan
 from model.attention.layout import Layout, lay_out
 from model.attention.slabs import Slabs
-from model.loss import Losses, masked_loss
+from model.loss import Entropy, Losses, cross_entropy, masked_loss
 from recipe.schema import ModelShape
 
 INITIALIZER_STD = 0.02
@@ -77,6 +78,7 @@ class ModernBert(nn.Module):
         super().__init__()
         self.shape = shape
         self.attention: AnyBackend = Slabs()
+        self.cross_entropy: Entropy = cross_entropy
         with torch.device("meta"):  # torch's own initialization would cost time and draw from the global generator
             self.model = Encoder(shape)
             self.head = PredictionHead(shape)
@@ -129,7 +131,8 @@ class ModernBert(nn.Module):
             factor: float32[], of the sum of the losses.
         """
         hidden = self._represent(tokens, layout, masked)
-        return masked_loss(hidden, self.model.embeddings.tok_embeddings.weight, self.decoder.bias, labels, factor)
+        weight, bias = self.model.embeddings.tok_embeddings.weight, self.decoder.bias
+        return masked_loss(hidden, weight, bias, labels, factor, self.cross_entropy)
 
     def _represent(self, tokens: Tensor, layout: Layout, masked: Tensor | None) -> Tensor:
         """Return what the decoder turns into logits, float[M, hidden]."""

@@ -56,6 +56,7 @@ from model.modernbert import ModernBert, Shape
 from model.starts.manifest import put_start
 from model.training.beginning import Beginning, agree_on_beginning
 from model.training.checkpoint import load_tensors
+from model.training.compilation import compile_layers
 from model.training.data import RankBatch, Share, Stream
 from model.training.engine import Engine, Update, describe_place, fresh_tensors, leave, start_process_group
 from model.training.guard import Guard, in_vain, skipped_sentence
@@ -177,6 +178,8 @@ class Phase:
             put_start(model, beginning.start)
         self.model = model.to(self.device)
         self._choose_attention()
+        if self.device.type == "cuda":
+            self.say(compile_layers(self.model, self.slice.stages[0].length, torch.bfloat16))
         if self.recomputed:
             recompute_layers(self.model)
         engine = Engine(self.model, self.slice.optimizer)

@@ -5,7 +5,11 @@ import torch
 import torch.nn.functional as F
 
 from model import loss
-from model.loss import masked_loss
+from model.loss import cross_entropy
+
+
+def masked_loss(*given: torch.Tensor) -> loss.Losses:
+    return loss.masked_loss(*given, cross_entropy)
 
 
 def drawn(positions: int, vocabulary: int = 70, width: int = 12) -> list[torch.Tensor]:
