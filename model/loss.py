@@ -104,8 +104,10 @@ def cross_entropy(logits: Tensor, labels: Tensor, factor: Tensor) -> tuple[Tenso
     largest, likeliest = scores.max(1, keepdim=True)
     exponentials = scores.sub_(largest).exp_()
     total = exponentials.sum(1, keepdim=True)
-    gradients = exponentials.mul_(factor / total)
-    gradients.scatter_add_(1, labels[:, None], -factor.expand(len(labels), 1))
+    scale = factor / total
+    gradients = exponentials.mul_(scale)
+    # Each row has one label, so that this needs no atomic addition, whose order a GPU would choose.
+    gradients.scatter_(1, labels[:, None], (target - largest).exp() * scale - factor)
     losses = (total.log() + largest - target).squeeze(1)
     return losses, likeliest.squeeze(1) == labels, gradients.to(logits.dtype)
 

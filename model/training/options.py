@@ -46,6 +46,13 @@ def read_options() -> argparse.Namespace:
         "(default: 0)",
     )
     parser.add_argument(
+        "--deterministic",
+        type=int,
+        choices=(0, 1),
+        default=0,
+        help="1: on a GPU, take slower kernels that always give the same bits, as a CPU does (default: 0)",
+    )
+    parser.add_argument(
         "--checkpoint-seconds", type=float, default=900.0, help="seconds between checkpoints (default: 900)"
     )
     arguments = parser.parse_args()

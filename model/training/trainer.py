@@ -58,6 +58,7 @@ from model.training.beginning import Beginning, agree_on_beginning
 from model.training.checkpoint import load_tensors
 from model.training.compilation import compile_layers
 from model.training.data import RankBatch, Share, Stream
+from model.training.determinism import add_in_one_order
 from model.training.engine import Engine, Update, describe_place, fresh_tensors, leave, start_process_group
 from model.training.guard import Guard, in_vain, skipped_sentence
 from model.training.memory import OUT_OF_MEMORY, MicroBatches, too_little_memory, what_to_lower
@@ -91,6 +92,8 @@ class Phase:
         self.stop_asked = False
         for number in STOP_SIGNALS:
             signal.signal(number, self._ask_to_stop)
+        if arguments.deterministic:
+            add_in_one_order()
         self.device = start_process_group()
         print(describe_place(self.device), flush=True)
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()

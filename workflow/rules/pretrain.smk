@@ -61,6 +61,7 @@ rule train:
         runtime=60,
         micro_batch_slots=8192,
         activation_checkpointing=0,
+        deterministic=0,
         checkpoint_seconds=900,
         start_seconds=0,
         step_seconds=0,
@@ -83,6 +84,7 @@ rule train:
         " --keeping {input.keeping:q} --validation {input.validation:q} --validation-rows {input.held_out:q}"
         " --micro-batch-slots {resources.micro_batch_slots}"
         " --activation-checkpointing {resources.activation_checkpointing}"
+        " --deterministic {resources.deterministic}"
         " --checkpoint-seconds {resources.checkpoint_seconds} 2>&1 >&3"
         " | tee -ai {log:q} >&2; }} 3>&1"
 

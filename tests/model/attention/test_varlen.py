@@ -73,7 +73,15 @@ def test_flash_attn_of_the_gpus_kind_is_taken(
     q = torch.randn(500, 2, 8)
     found = backend.attend(q, q, q, backend.plan(checked(BOUNDARIES), 128))
     torch.testing.assert_close(found, reference.attend(q, q, q, q, BOUNDARIES, 128).output.float())
-    assert calls == [{"window_size": (64, 64), "deterministic": False}]
+    torch.use_deterministic_algorithms(True)
+    try:
+        backend.attend(q, q, q, backend.plan(checked(BOUNDARIES), None))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert calls == [
+        {"window_size": (64, 64), "deterministic": False},
+        {"window_size": (-1, -1), "deterministic": True},
+    ]
 
 
 def test_a_flash_attn_that_was_built_for_another_torch_is_refused_with_its_words(
