@@ -27,13 +27,15 @@ class MicroBatches:
     """What a rank computes at once."""
 
     slots: int
-    """The profile's micro_batch_slots."""
+    """The profile's micro_batch_slots, or what stands for its `auto`."""
     length: int
     """Of the stage's rows."""
     stage: str
     """The stage's key in the recipe."""
     recomputed: bool = False
     """Whether the profile's activation_checkpointing is on."""
+    automatic: bool = False
+    """Whether the profile says `auto`."""
 
 
 def too_little_memory(error: BaseException) -> bool:
@@ -68,7 +70,8 @@ def what_to_lower(error: BaseException, trained: MicroBatches | None, on_gpu: bo
         return f"{short}; {room}. The same command then continues."
     rows = max(1, trained.slots // trained.length)
     told = f"{short} to train {rows} row{'s' if rows > 1 else ''} of {trained.length} slots at once"
-    setting = f"micro_batch_slots in the profile (now {trained.slots})"
+    now = f"auto, which is {trained.slots}" if trained.automatic else f"{trained.slots}"
+    setting = f"micro_batch_slots in the profile (now {now})"
     if rows > 1:
         lower = f"lower {setting}, which changes no result; {trained.length} is one row"
         return f"{told}: {lower}. Or {room}. The same command then continues."

@@ -33,9 +33,10 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--keeping", type=Path, help="JSON slice: which checkpoints are kept (default: few)")
     parser.add_argument(
         "--micro-batch-slots",
-        type=int,
+        type=_slots,
         default=8192,
-        help="slots computed at once on a rank, as memory allows; does not change the batch (default: 8192)",
+        help="slots computed at once on a rank, as memory allows, or auto: as many as fit, found by trying; does not "
+        "change the batch (default: 8192)",
     )
     parser.add_argument(
         "--activation-checkpointing",
@@ -56,11 +57,20 @@ def read_options() -> argparse.Namespace:
         "--checkpoint-seconds", type=float, default=900.0, help="seconds between checkpoints (default: 900)"
     )
     arguments = parser.parse_args()
-    if arguments.micro_batch_slots < 1:
-        raise UserError(f"--micro-batch-slots is {arguments.micro_batch_slots}; give at least 1.")
+    if arguments.micro_batch_slots is not None and arguments.micro_batch_slots < 1:
+        raise UserError(f"--micro-batch-slots is {arguments.micro_batch_slots}; give at least 1, or auto.")
     if absent := [name for name in PLACE if name not in os.environ]:
         raise UserError(
             f"the environment has no {', '.join(absent)}, which say which rank this is; put `python -m slurm.launch "
             f"--folder {arguments.folder} --done {arguments.folder / 'checkpoint.json'} --` before this command."
         )
     return arguments
+
+
+def _slots(text: str) -> int | None:
+    """Return the slots that an option says, None for `auto`."""
+    if text == "auto":
+        return None
+    if not text.lstrip("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"needs a number of slots or auto, but is {text}")
+    return int(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 import torch.distributed as dist
 
+from model.batch import FlatBatch
+from model.loss import Losses
 from model.modernbert import ModernBert
 from model.training.data import RankBatch
 from model.training.engine import Engine
@@ -32,8 +34,19 @@ def accumulate(model: ModernBert, engine: Engine, batch: RankBatch, tally: Tally
     last = len(batch.micro_batches) - 1
     for number, micro_batch in enumerate(batch.micro_batches):
         here = micro_batch.to(device)
-        rows = here.rows
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            losses = model.losses(rows.tokens, rows.layout, rows.positions, rows.labels, scale)
+        losses = losses_of(model, here.rows, scale)
         engine.backward(losses.total, last=number == last)
         tally.add(here, losses)
+
+
+def losses_of(model: ModernBert, rows: FlatBatch, factor: torch.Tensor) -> Losses:
+    """Return the losses of a micro-batch, as training computes them: on a GPU in bf16.
+
+    Args:
+        model: in fp32.
+        rows: on its device.
+        factor: float32[], of the sum of the losses.
+    """
+    device = rows.tokens.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        return model.losses(rows.tokens, rows.layout, rows.positions, rows.labels, factor)

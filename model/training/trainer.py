@@ -60,6 +60,7 @@ from model.training.compilation import compile_layers
 from model.training.data import RankBatch, Share, Stream
 from model.training.determinism import add_in_one_order
 from model.training.engine import Engine, Update, describe_place, fresh_tensors, leave, start_process_group
+from model.training.fitting import Fitting
 from model.training.guard import Guard, in_vain, skipped_sentence
 from model.training.memory import OUT_OF_MEMORY, MicroBatches, too_little_memory, what_to_lower
 from model.training.metrics import Log, Progress, Tally, memory_bytes
@@ -87,8 +88,6 @@ class Phase:
         self.folder: Path = arguments.folder
         self.rows: dict[tuple[str, str], Path] = read_list(arguments.rows)
         self.checkpoint_seconds: float = arguments.checkpoint_seconds
-        self.micro_slots: int = arguments.micro_batch_slots
-        self.recomputed = bool(arguments.activation_checkpointing)
         self.stop_asked = False
         for number in STOP_SIGNALS:
             signal.signal(number, self._ask_to_stop)
@@ -97,6 +96,8 @@ class Phase:
         self.device = start_process_group()
         print(describe_place(self.device), flush=True)
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
+        slots, recomputed = arguments.micro_batch_slots, bool(arguments.activation_checkpointing)
+        self.fitting = Fitting(self.slice, slots, recomputed, self.device, self.say)
         self.languages = sorted({part.language for stage in self.slice.stages for part in stage.components})
         self.tokenizer = read_json(arguments.tokenizer)
         self._decisive = decisive(arguments)
@@ -183,7 +184,7 @@ class Phase:
         self._choose_attention()
         if self.device.type == "cuda":
             self.say(compile_layers(self.model, self.slice.stages[0].length, torch.bfloat16))
-        if self.recomputed:
+        if self.fitting.recomputed:
             recompute_layers(self.model)
         engine = Engine(self.model, self.slice.optimizer)
         tensors = load_tensors(start, engine.moments) if start else fresh_tensors(model)
@@ -244,9 +245,7 @@ class Phase:
 
     def at_once(self) -> MicroBatches:
         """Return what this rank computes at once in the present stage."""
-        number = self.position.stage
-        key = f"phases.{self.slice.phase}.stages[{number}]"
-        return MicroBatches(self.micro_slots, self.slice.stages[number].length, key, self.recomputed)
+        return self.fitting.at_once(self.position.stage)
 
     def _train_stage(self, number: int, stream: Stream, points: Iterator[Point]) -> None:
         stage, position = self.slice.stages[number], self.position
@@ -257,7 +256,7 @@ class Phase:
         self.model.set_global_rope_theta(stage.rope_theta)
         kept = {name: getattr(stage, name) for name in ("length", "masking_rate", "rope_theta")}
         self.guard.enter({"mixture": stream.place.mixture, **kept})
-        micro_rows = max(1, self.micro_slots // stage.length)
+        micro_rows = self.fitting.rows(self.model, number)
         now, ahead = tee(points)
         waiting = time.monotonic()
         share = Share(self.rank, self.world_size, micro_rows, self.model.lay_out, self.device.type == "cuda")

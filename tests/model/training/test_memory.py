@@ -74,6 +74,11 @@ def test_where_several_rows_are_trained_at_once_fewer_are_advised_with_the_prese
     assert "lower micro_batch_slots in the profile (now 4096), which changes no result" in told
 
 
+def test_rows_that_were_found_to_fit_and_do_not_are_told_as_found():
+    told = what_to_lower(OF_TORCH, replace(ROWS, automatic=True), on_gpu=False)
+    assert "lower micro_batch_slots in the profile (now auto, which is 4096), which changes no result" in told
+
+
 @pytest.mark.parametrize(("asked", "told"), [(33_554_432, "(32 MiB more"), (1 << 30, "(1 GiB more")])
 def test_what_was_asked_for_is_told_in_a_unit_that_suits(asked, told):
     error = RuntimeError(f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {asked} bytes.")
