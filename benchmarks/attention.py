@@ -25,7 +25,7 @@ from torch import Tensor
 from benchmarks.measure import (
     Text,
     conditions,
-    packed_rows,
+    pack_text,
     parser,
     print_table,
     ratio,
@@ -188,7 +188,7 @@ def main(arguments: argparse.Namespace) -> None:
     encoder = train_encoder(text, VOCABULARY)
     table = []
     for case in CASES:
-        rows = [row.lengths for row in packed_rows(texts[case.pieces], encoder, case.length, case.rows)]
+        rows = [row.lengths for row in pack_text(texts[case.pieces], encoder, case.length).rows(case.rows)]
         table += [measure(case, rows, window, arguments.rounds) for window in (None, WINDOW)]
     header = ["rows x length, heads x dimension, kind", "pieces", "plan, ms", "one by one", "slab by slab"]
     print_table([*header, "row masks", "one mask"], table)

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from statistics import median
 
@@ -23,7 +22,7 @@ from tokenizers import Tokenizer
 
 from common.errors import UserError
 from corpus.demo.package_text import COLLECTIONS
-from corpus.rows.packing import pack
+from corpus.rows.packing import Packed, pack
 from corpus.rows.store import put_together
 from corpus.sources.readers import Document, read_documents, source_files
 from corpus.tokens import bpe
@@ -97,18 +96,48 @@ def as_encoder(tokenizer: Tokenizer) -> TextEncoder:
     return TextEncoder(open_engine(tokenizer.to_str(), "tokie"), entries, -(-entries // 64) * 64, "")
 
 
-def packed_rows(text: Text, encoder: TextEncoder, length: int, rows: int) -> list[PackedRow]:
-    """Tokenize the text, pack it into rows of `length` slots, and return `rows` of them, drawn with a fixed seed."""
+@dataclass(frozen=True)
+class PackedText:
+    """A text, tokenized and packed."""
+
+    ids: NDArray[np.int64]
+    """int64[n], of all documents."""
+    packed: Packed
+    length: int
+    """Slots of a row."""
+
+    def rows(self, many: int) -> list[PackedRow]:
+        """Return so many rows, drawn with a fixed seed."""
+        begins = np.concatenate([[0], self.packed.ends[:-1]])
+        if many > len(begins):
+            raise UserError(
+                f"the text fills {len(begins)} rows of {self.length:,} and {many} are needed; give --data more text."
+            )
+        drawn = np.random.default_rng(0).permutation(len(begins))[:many]
+        return [self._row(slice(begins[row], self.packed.ends[row])) for row in drawn]
+
+    def pieces(self, many: int) -> list[PackedRow]:
+        """Return so many pieces, a document each or what a row holds of a longer one, drawn with a fixed seed."""
+        drawn = np.random.default_rng(0).choice(len(self.packed.pieces.start), many)
+        return [self._row(slice(piece, piece + 1)) for piece in drawn.tolist()]
+
+    @property
+    def tokens_per_piece(self) -> float:
+        """Mean over all pieces of the text."""
+        return float(self.packed.pieces.sizes.mean())
+
+    def _row(self, places: slice) -> PackedRow:
+        pieces = self.packed.pieces[places]
+        return PackedRow(put_together(self.ids, pieces), pieces.sizes.tolist())
+
+
+def pack_text(text: Text, encoder: TextEncoder, length: int) -> PackedText:
+    """Tokenize a text and pack it into rows of `length` slots."""
     encoded = [ids for _, ids in encoder.encode(text.documents)]
     counts = np.array([len(ids) for ids in encoded])
-    packed = pack(np.cumsum(counts) - counts, counts, length)
-    ids = np.concatenate(encoded).astype(np.int64)
-    drawn = np.random.default_rng(0).permutation(len(packed.ends))
-    if rows > len(drawn):
-        raise UserError(f"the text fills {len(drawn)} rows of {length:,} and {rows} are needed; give --data more text.")
-    begins = np.concatenate([[0], packed.ends[:-1]])
-    chosen = [packed.pieces[slice(begins[row], packed.ends[row])] for row in islice(drawn, rows)]
-    return [PackedRow(put_together(ids, pieces), pieces.sizes.tolist()) for pieces in chosen]
+    return PackedText(
+        np.concatenate(encoded).astype(np.int64), pack(np.cumsum(counts) - counts, counts, length), length
+    )
 
 
 def take_turns(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
@@ -129,11 +158,11 @@ def ratio(seconds: Sequence[float], reference: Sequence[float]) -> float:
     return median(one / other for one, other in zip(seconds, reference, strict=True))
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a markdown table whose first column is text and whose others are numbers."""
-    print(f"| {' | '.join(header)} |\n|---{'|---:' * (len(header) - 1)}|")
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a markdown table whose first column is text and whose others are numbers, each row when it is known."""
+    print(f"| {' | '.join(header)} |\n|---{'|---:' * (len(header) - 1)}|", flush=True)
     for row in rows:
-        print(f"| {' | '.join(row)} |")
+        print(f"| {' | '.join(row)} |", flush=True)
 
 
 def conditions(text: Text, rounds: int) -> str:

@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +28,7 @@ import torch.distributed as dist
 from safetensors.torch import save_file
 
 from benchmarks.measure import print_table
+from benchmarks.ranks import run_ranks
 from common.errors import UserError, run_command
 from common.files import write_json
 from common.listed import describe
@@ -147,26 +146,6 @@ def show(parameters: int, costs: Mapping[str, list[Cost]]) -> None:
     print_table(["parameters, ranks, way", "stall, s", "longest, s", "processor, s", "of the time", "written, s"], rows)
 
 
-def run_ranks(arguments: argparse.Namespace, ranks: int, folder: Path) -> None:
-    """Measure with some ranks, each a process of its own with its share of the cores."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    place = {"WORLD_SIZE": ranks, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    place["OMP_NUM_THREADS"] = max(1, len(os.sched_getaffinity(0)) // ranks)
-    command = [sys.executable, "-m", "benchmarks.saving", *sys.argv[1:], "--folder", str(folder), "--as-rank"]
-    processes = [
-        subprocess.Popen(
-            command,
-            env=os.environ | {name: str(value) for name, value in (place | {"RANK": rank, "LOCAL_RANK": rank}).items()},
-        )
-        for rank in range(ranks)
-    ]
-    statuses = [process.wait() for process in processes]
-    if any(statuses):
-        raise UserError(f"a rank of {ranks} failed; what it said stands above.")
-
-
 def refuse_without_memory(arguments: argparse.Namespace, ranks: int) -> None:
     """Raise `UserError` where this would not fit: it would end by the system's killing something."""
     layer = 4 * arguments.hidden**2 + 3 * arguments.hidden * arguments.intermediate
@@ -199,7 +178,7 @@ def main() -> None:
     for ranks in arguments.ranks:
         refuse_without_memory(arguments, ranks)
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-            run_ranks(arguments, ranks, Path(folder))
+            run_ranks("benchmarks.saving", [*sys.argv[1:], "--folder", folder, "--as-rank"], ranks)
 
 
 if __name__ == "__main__":

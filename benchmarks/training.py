@@ -1,33 +1,35 @@
-"""Time whole training steps in fp32 on the CPU, ours against transformers' ModernBertForMaskedLM.
+"""Time training steps of ModernBERT, ours against transformers' ModernBertForMaskedLM, packed and padded.
 
-    ours            rows packed, flat, attention inside each piece
-    packed          transformers, rows packed: a boolean mask for each kind of layer, and position_ids
-    longest         transformers, a piece a row, padded to the longest of the batch
-    full            transformers, a piece a row, padded to the row length
+    ours            rows packed, flat: what `model.training.step` does of a batch, forward and backward
+    optimizer       its AdamW step, through DeepSpeed
+    packed          transformers, the same rows: a boolean mask for each kind of layer, and position_ids
+    padded          transformers, as the paper trains: a document a row, or a piece of it, padded to the row length
 
-All have the same weights, text and masked positions in every step, and logits at masked positions only
-(`sparse_prediction` in transformers); the first losses are compared. A step is forward, backward and AdamW; tensors and
-masks of a batch are made beforehand, our attention plan within the step. Tokens are real ones, padding does not count.
+On the CPU, in fp32 on one thread, at every row length in turn: an encoder as wide and deep as the Finnish recipe's
+`tiny`, some 8,192 slots a step. All have the same weights, and the losses of ours and of packed are compared. Packed
+rows are drawn from the whole text, packed by the product. Padded rows are drawn from the same pieces; how much of such
+rows is padding is taken from all of them. *of the limit* is what our step computes in a second, by
+`benchmarks/flops.py`, as a share of what a product of two 2048 x 2048 matrices does in the same round.
+
+With --device cuda (or cpu, to try it): the recipe's shapes on that device, by `benchmarks/training_on_device.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, islice
+from pathlib import Path
 from statistics import median
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from transformers import ModernBertConfig, ModernBertForMaskedLM
 
+from benchmarks.batches import Batch, OurStep, alone, masked_batches
+from benchmarks.flops import step_flops
 from benchmarks.measure import (
-    PackedRow,
+    PackedText,
     conditions,
-    packed_rows,
+    pack_text,
     parser,
     print_table,
     ratio,
@@ -35,191 +37,142 @@ from benchmarks.measure import (
     take_turns,
     train_encoder,
 )
+from benchmarks.training_on_device import measure_device
+from benchmarks.transformers_steps import Loss, packed, padded, with_weights_of
 from common.errors import run_command
-from corpus.tokens.special import PAD
-from model.batch import flatten
-from model.export import transformers_config
-from model.masking import MaskedRow, mask_row
-from model.modernbert import ModernBert, Shape
+from corpus.tokens.encoding import TextEncoder
+from model.modernbert import Shape
+from recipe.reading import read_recipe
+from recipe.schema import ModelShape
 
+RECIPE = Path(__file__).parents[1] / "config" / "finnish.yaml"
 VOCABULARY = 8192
-MASKING_RATE = 0.3
-IGNORED = -100
+"""Entries of the tokenizer: so many, and no more, are learnt from a small text."""
+LENGTHS = (128, 512, 1024, 4096, 8192)
+DEVICE_LENGTHS = (1024, 8192)
+SLOTS = 8192
+"""Of a step."""
 BATCHES = 3
 """Different batches, used in turn."""
-Loss = Callable[[], Tensor]
+MATRIX = 2048
+PRODUCTS = 4
+"""Of matrices, one after another."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """An encoder, and the rows of a step."""
-
-    layers: int
-    hidden: int
-    heads: int
-    rows: int
-    length: int
-
-    def __str__(self) -> str:
-        """Layers x hidden, rows x length."""
-        return f"{self.layers} x {self.hidden}, {self.rows} x {self.length:,}"
+def recipe_shape(name: str, padded_vocabulary: int | None = None) -> Shape:
+    """Return the shape of a model of the Finnish recipe, with its own vocabulary if no other is given."""
+    recipe = read_recipe(RECIPE)
+    model = recipe.models[name]
+    own = -(-recipe.tokenizers[model.tokenizer].vocabulary // 64) * 64
+    fields = {field: getattr(model, field) for field in ModelShape.model_fields}
+    return Shape(padded_vocabulary=padded_vocabulary or own, global_rope_theta=10_000.0, **fields)
 
 
-CASES = (Case(4, 128, 4, 64, 128), Case(4, 128, 4, 4, 1024), Case(6, 256, 4, 2, 1024))
+class Measurement:
+    """All contestants at one row length."""
 
+    def __init__(self, shape: Shape, text: PackedText, encoder: TextEncoder, slots: int) -> None:
+        """Make batches and encoders."""
+        self.text, self.shape = text, shape
+        rows, length = max(1, slots // text.length), text.length
+        self.batches = masked_batches(text.rows(BATCHES * rows), rows, encoder.vocabulary)
+        self.ours = OurStep(shape, torch.device("cpu"), rows)
+        self.theirs = with_weights_of(self.ours.model, torch.device("cpu"))
+        device, reach = torch.device("cpu"), shape.local_attention // 2
+        self.packed = [packed(self.theirs, batch, length, reach, device) for batch in self.batches]
+        documents = masked_batches(text.pieces(BATCHES * rows), rows, encoder.vocabulary)
+        self.padded = [padded(self.theirs, batch, length, device) for batch in documents]
+        self.rows = rows
+        self.losses: dict[str, list[float]] = {"ours": [], "packed": []}
 
-@dataclass(frozen=True)
-class Batch:
-    """Packed rows with the tokens that are masked."""
+    def contestants(self) -> dict[str, Callable[[], object]]:
+        """Return what takes turns; each call takes the next batch."""
+        factors = torch.randn(2, MATRIX, MATRIX).unbind()
+        product = torch.empty(MATRIX, MATRIX)
+        batches: Iterator[Batch] = cycle(self.batches)
+        packed_losses, padded_losses = cycle(self.packed), cycle(self.padded)
 
-    rows: list[PackedRow]
-    """As drawn."""
-    masked: list[MaskedRow]
+        def multiply() -> None:
+            for _ in range(PRODUCTS):
+                torch.mm(*factors, out=product)
 
-    @property
-    def tokens(self) -> int:
-        """Tokens that are not padding."""
-        return sum(len(row.inputs) for row in self.masked)
+        return {
+            "product": multiply,
+            "ours": lambda: self.losses["ours"].append(
+                self.ours.accumulate(self.ours.of(next(batches), self.text.length))
+            ),
+            "optimizer": self.ours.update,
+            "packed": lambda: self.losses["packed"].append(self._backward(next(packed_losses))),
+            "padded": lambda: self._backward(next(padded_losses)),
+        }
 
-    def inputs(self) -> list[Tensor]:
-        """Return int64[n] for each row."""
-        return [torch.from_numpy(row.inputs) for row in self.masked]
+    def _ours(self, batch: Batch) -> float:
+        return self.ours.accumulate(self.ours.of(batch, self.text.length))
 
-    def labels(self) -> list[Tensor]:
-        """Return int64[n] for each row, `IGNORED` where nothing is to predict."""
-        labels = [torch.full((len(row.inputs),), IGNORED) for row in self.masked]
-        for label, row in zip(labels, self.masked, strict=True):
-            label[torch.from_numpy(row.positions)] = torch.from_numpy(row.labels)
-        return labels
+    def _backward(self, loss: Loss) -> float:
+        found = loss()
+        found.backward()  # type: ignore[no-untyped-call]
+        self.theirs.zero_grad()
+        return found.item()
 
+    def row(self, rounds: int) -> list[str]:
+        """Measure; return a row of the table.
 
-def draw_batches(rows: list[PackedRow], size: int, vocabulary: int) -> list[Batch]:
-    """Mask rows and put `size` together to a batch."""
-    masked = [
-        mask_row(row.tokens.astype(np.uint32), number, bytes(16), MASKING_RATE, vocabulary)
-        for number, row in enumerate(rows)
-    ]
-    return [Batch(rows[first : first + size], masked[first : first + size]) for first in range(0, len(rows), size)]
-
-
-def packed_flat(model: ModernBert, batch: Batch) -> Loss:
-    """Return the loss of our encoder."""
-    flat = flatten(batch.masked, [np.array(row.lengths) for row in batch.rows], model.lay_out)
-    return lambda: F.cross_entropy(model(flat.tokens, flat.layout, flat.positions), flat.labels)
-
-
-def packed_with_masks(model: nn.Module, batch: Batch, length: int, reach: int) -> Loss:
-    """Return the loss of transformers' encoder on packed rows; padding is a piece of its own."""
-    pieces, positions = [], []
-    for row in batch.rows:
-        lengths = torch.tensor([*row.lengths, length - sum(row.lengths)])
-        pieces.append(torch.repeat_interleave(torch.arange(len(lengths)), lengths))
-        positions.append(torch.cat([torch.arange(int(size)) for size in lengths]))
-    piece, position = torch.stack(pieces), torch.stack(positions)
-    full = (piece[:, :, None] == piece[:, None, :])[:, None]
-    sliding = full & ((position[:, :, None] - position[:, None, :]).abs() <= reach)[:, None]
-    inputs = {
-        "input_ids": _padded(batch.inputs(), length, PAD),
-        "attention_mask": {"full_attention": full, "sliding_attention": sliding},
-        "position_ids": position,
-        "labels": _padded(batch.labels(), length, IGNORED),
-    }
-    return lambda: model(**inputs).loss
-
-
-def padded(model: nn.Module, batch: Batch, length: int | None) -> Loss:
-    """Return the loss of transformers' encoder with a piece in each row, padded to `length` or to the longest."""
-    ids, labels = (
-        [piece for row, part in zip(batch.rows, parts, strict=True) for piece in torch.split(part, row.lengths)]
-        for parts in (batch.inputs(), batch.labels())
-    )
-    width = length or max(map(len, ids))
-    inputs = {
-        "input_ids": _padded(ids, width, PAD),
-        "attention_mask": _padded([torch.ones_like(piece) for piece in ids], width, 0),
-        "labels": _padded(labels, width, IGNORED),
-    }
-    return lambda: model(**inputs).loss
-
-
-def _padded(parts: list[Tensor], length: int, value: int) -> Tensor:
-    return torch.stack([F.pad(part, (0, length - len(part)), value=value) for part in parts])
-
-
-def theirs(model: ModernBert) -> nn.Module:
-    """Return transformers' encoder with the weights of ours."""
-    # A config is one for rows of some length; nothing here depends on it.
-    content = {**transformers_config(model.shape, length=8192), "sparse_prediction": True}
-    encoder: nn.Module = ModernBertForMaskedLM(ModernBertConfig.from_dict(content))
-    encoder.load_state_dict(model.state_dict(), strict=False)  # the tied decoder.weight is not in ours
-    return encoder.train()
-
-
-def stepper(model: nn.Module, losses: list[Loss]) -> Callable[[], float]:
-    """Return a training step that takes the next batch each time and returns the loss."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    batches: Iterator[Loss] = cycle(losses)
-
-    def step() -> float:
-        loss = next(batches)()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        optimizer.zero_grad()
-        return loss.item()
-
-    return step
-
-
-def measure(case: Case, batches: list[Batch], padded_vocabulary: int, rounds: int) -> list[str]:
-    """Time a case; return its row of the table.
-
-    Raises:
-        AssertionError: if the first losses differ.
-    """
-    shape = Shape(
-        padded_vocabulary=padded_vocabulary,
-        layers=case.layers,
-        hidden=case.hidden,
-        heads=case.heads,
-        intermediate=3 * case.hidden // 2,
-        global_rope_theta=160e3,
-    )
-    ours = ModernBert(shape, seed=0)
-    packed, longest, full = (theirs(ours) for _ in range(3))
-    ways: dict[str, tuple[nn.Module, list[Loss]]] = {
-        "ours": (ours, [packed_flat(ours, batch) for batch in batches]),
-        "packed": (packed, [packed_with_masks(packed, batch, case.length, 64) for batch in batches]),
-        "longest": (longest, [padded(longest, batch, None) for batch in batches]),
-        "full": (full, [padded(full, batch, case.length) for batch in batches]),
-    }
-    expected = ways["ours"][1][0]()
-    for _, losses in ways.values():
-        torch.testing.assert_close(losses[0](), expected, atol=1e-4, rtol=1e-4)
-    seconds = take_turns({name: stepper(*way) for name, way in ways.items()}, rounds)
-    # The unmeasured round takes batch 0, so round i takes batch i + 1.
-    tokens = [batches[(number + 1) % len(batches)].tokens for number in range(rounds)]
-    speeds = {
-        name: median(many / time for many, time in zip(tokens, times, strict=True)) for name, times in seconds.items()
-    }
-    pieces = sum(len(row.lengths) for batch in batches for row in batch.rows) / len(batches)
-    cells = [f"{speeds[name]:,.0f} ({ratio(seconds[name], seconds['ours']):.2f})" for name in ways if name != "ours"]
-    return [str(case), f"{pieces:.0f}", f"{speeds['ours']:,.0f}", *cells]
+        Raises:
+            AssertionError: if losses differ.
+        """
+        seconds = take_turns(self.contestants(), rounds)
+        torch.testing.assert_close(self.losses["ours"], self.losses["packed"], atol=1e-4, rtol=1e-4)
+        # The unmeasured round takes batch 0, so round i takes batch i + 1.
+        measured = list(islice(cycle(self.batches), 1, rounds + 1))
+        ours = [time / batch.tokens for time, batch in zip(seconds["ours"], measured, strict=True)]
+        packed = [time / batch.tokens for time, batch in zip(seconds["packed"], measured, strict=True)]
+        padded = [time / (self.rows * self.text.tokens_per_piece) for time in seconds["padded"]]
+        limit = [PRODUCTS * 2 * MATRIX**3 / time for time in seconds["product"]]
+        computed = [step_flops(self.shape, batch.lengths, batch.predicted) / batch.tokens for batch in measured]
+        shares = [flops / each / most for flops, each, most in zip(computed, ours, limit, strict=True)]
+        return [
+            f"{self.text.length:,}",
+            f"{median(len(batch.lengths) for batch in measured):.0f}",
+            f"{median(1 / each for each in ours):,.0f}",
+            f"{100 * median(shares):.0f} %",
+            f"{median(seconds['optimizer']):.2f}",
+            f"{ratio(packed, ours):.2f}",
+            f"{ratio(padded, ours):.1f}",
+            f"{100 * self.text.tokens_per_piece / self.text.length:.1f} %",
+            f"{median(limit) / 1e9:.0f}",
+        ]
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Measure all cases and print the table."""
+    """Measure at all row lengths and print the table."""
+    if arguments.device:
+        lengths = arguments.lengths or DEVICE_LENGTHS
+        measure_device(arguments, {name: recipe_shape(name) for name in arguments.shapes}, lengths, VOCABULARY)
+        return
+    alone()
     text = read_text(arguments.data)
     encoder = train_encoder(text, VOCABULARY)
-    table = []
-    for case in CASES:
-        rows = packed_rows(text, encoder, case.length, BATCHES * case.rows)
-        batches = draw_batches(rows, case.rows, encoder.vocabulary)
-        table.append(measure(case, batches, encoder.padded_vocabulary, arguments.rounds))
-    print_table(["layers x hidden, rows x length", "pieces", "ours", "packed", "longest", "full"], table)
-    print("\nReal tokens per processor second; in brackets how many times as long as ours.")
+    shape = recipe_shape("tiny", encoder.padded_vocabulary)
+    header = ["row length", "pieces", "tokens/s", "of the limit", "optimizer, s", "packed", "padded"]
+    rows = (
+        Measurement(shape, pack_text(text, encoder, length), encoder, arguments.slots).row(arguments.rounds)
+        for length in arguments.lengths or LENGTHS
+    )
+    print_table([*header, "padded rows hold tokens in", "limit, GFLOP/s"], rows)
+    print(f"\n{shape.layers} layers x {shape.hidden}, vocabulary {shape.padded_vocabulary:,}.")
+    print(f"A step has {arguments.slots:,} slots.")
+    print("Real tokens per processor second; packed, padded: how many times as long as ours for a token.")
     print(conditions(text, arguments.rounds))
 
 
 if __name__ == "__main__":
-    made = parser(__doc__, rounds=6)
+    made = parser(__doc__, rounds=3)
+    lengths = f"row lengths (default: {LENGTHS} on the CPU, {DEVICE_LENGTHS} on a device)"
+    made.add_argument("--lengths", type=int, nargs="+", help=lengths)
+    made.add_argument("--device", help="measure the recipe's shapes on this device instead, such as cuda")
+    shapes = ["tiny", "base", "large"]
+    made.add_argument("--shapes", nargs="+", default=shapes, help="models of the recipe (default: all three; --device)")
+    at_once = "slots of a step, or on a device of a micro-batch (default: %(default)s)"
+    made.add_argument("--slots", type=int, default=SLOTS, help=at_once)
     run_command(lambda: main(made.parse_args()))
