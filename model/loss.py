@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-CHUNK_ELEMENTS = 1 << 24
-"""Logits of a chunk, about: 64 MB in float32."""
+CHUNK_ELEMENTS = {"cpu": 1 << 24, "cuda": 1 << 27}
+"""Logits of a chunk, about: 64 and 512 MB in float32. For each chunk the gradient of all embeddings is read and written
+once; with 128,000 of them a GPU would do little else if a chunk were a hundred positions."""
 
 
 class Losses(NamedTuple):
@@ -70,7 +71,7 @@ class _MaskedLoss(torch.autograd.Function):
             hidden.new_empty(len(hidden), dtype=torch.float32),
             labels.new_empty(len(labels), dtype=torch.bool),
         )
-        size = max(1, CHUNK_ELEMENTS // len(weight))
+        size = max(1, CHUNK_ELEMENTS[hidden.device.type] // len(weight))
         for first in range(0, len(hidden), size):
             part = slice(first, first + size)
             logits = torch.addmm(cast_bias, hidden[part], cast_weight.T)

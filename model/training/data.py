@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -79,8 +79,18 @@ class Share:
     """Most rows of a micro-batch."""
     lay_out: LayOut
     """Of the encoder that is trained."""
-    on_gpu: bool = False
-    """Whether micro-batches are to have one size, and to lie in page-locked memory."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """For a GPU micro-batches of a batch have one size, and lie in page-locked memory."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it is a GPU."""
+        return self.device.type == "cuda"
+
+    def settle(self) -> None:
+        """Tell torch which GPU the calling thread works for; else page-locked memory takes room on the first one."""
+        if self.on_gpu:
+            torch.cuda.set_device(self.device)
 
 
 class Stream:
@@ -140,7 +150,7 @@ class Stream:
 
     def batches(self, batches: Iterator[Batch], share: Share) -> Iterator[RankBatch]:
         """Yield this rank's part of each batch, preparing the next one meanwhile."""
-        with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+        with ThreadPoolExecutor(1, thread_name_prefix="reader", initializer=share.settle) as reader:
             pending = None
             for batch in batches:
                 following = reader.submit(self.rank_batch, batch, share)

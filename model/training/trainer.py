@@ -259,7 +259,7 @@ class Phase:
         micro_rows = self.fitting.rows(self.model, number)
         now, ahead = tee(points)
         waiting = time.monotonic()
-        share = Share(self.rank, self.world_size, micro_rows, self.model.lay_out, self.device.type == "cuda")
+        share = Share(self.rank, self.world_size, micro_rows, self.model.lay_out, self.device)
         batches = stream.batches((point.batch for point in ahead), share)
         for point, batch in zip(now, batches, strict=True):
             began = time.monotonic()

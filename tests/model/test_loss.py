@@ -23,7 +23,7 @@ def drawn(positions: int, vocabulary: int = 70, width: int = 12) -> list[torch.T
 def test_loss_hits_and_gradients_are_those_of_all_logits_at_once(
     positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loss, "CHUNK_ELEMENTS", 700)  # ten positions
+    monkeypatch.setitem(loss.CHUNK_ELEMENTS, "cpu", 700)  # ten positions
     *leaves, labels = drawn(positions)
     leaves = [leaf.double().requires_grad_() for leaf in leaves]
     factor = torch.tensor(0.25)

@@ -203,7 +203,9 @@ def test_a_source_with_half_empty_rows_still_gives_its_share_of_the_tokens(tmp_p
 def test_on_a_gpu_micro_batches_of_a_batch_have_one_size_and_the_rows_of_the_others(rows, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)  # there is no page-locked memory without a GPU
     data, step = stream(rows, *PARTS), drawn(0, 7)
-    uneven, even = (data.rank_batch(step, replace(share(0, 1, 3), on_gpu=on_gpu)) for on_gpu in (False, True))
+    uneven, even = (
+        data.rank_batch(step, replace(share(0, 1, 3), device=torch.device(name))) for name in ("cpu", "cuda")
+    )
     assert [len(one.rows.tokens) // 32 for one in uneven.micro_batches] == [3, 2, 2]
     assert [len(one.rows.tokens) // 32 for one in even.micro_batches] == [3, 3, 3]
     assert even.masked == uneven.masked
