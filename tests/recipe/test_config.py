@@ -20,7 +20,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 DEMO = yaml.safe_load((CONFIG / "demo.yaml").read_text())
 
 
-@pytest.mark.parametrize("name", ["demo.yaml", "finnish.yaml"])
+@pytest.mark.parametrize("name", ["demo.yaml", "finnish.yaml", "experiments/optimizer.yaml"])
 def test_snakemake_and_the_reader_see_the_same_recipe(name: str):
     assert load_recipe(load_configfile(CONFIG / name), name) == read_recipe(CONFIG / name)
 
@@ -106,6 +106,16 @@ def test_stages_of_the_readme_that_mask_less_and_less_reach_the_slice():
     assert [stage.batch.tokens for stage in stages] == [3_000_000, 3_000_000, 2_000_000]
     factors = [{part.source: part.factor for part in stage.components} for stage in stages]
     assert factors == [{"mine": 1}, {"mine": 1, "other": 2}, {"other": 1}]
+
+
+def test_the_experiment_with_optimizers_compares_nothing_but_optimizers_and_their_rates():
+    recipe = load_recipe(yaml.safe_load((CONFIG / "experiments" / "optimizer.yaml").read_text()), "optimizer")
+    assert [phase_slice(recipe, run, run).optimizer.name for run in recipe.runs] == ["adamw", "stable_adamw", "muon"]
+    contents = [phase_slice(recipe, run, run) for run in recipe.runs]
+    alike = [content.model_dump(exclude={"run", "phase", "optimizer"}) for content in contents]
+    for content in alike:
+        content["stages"][0]["learning_rate"].pop("peak")
+    assert alike == [alike[0]] * 3
 
 
 def test_the_demo_compares_one_setting_at_a_time():
