@@ -4,14 +4,16 @@ A small encoder is trained for ten steps on the text, and stopped with a checkpo
 and again: from there, and from a checkpoint that says that ten million rows of data are done, whose history, position
 and metrics are made up as its plan has them. Each start is a process of its own that ends after its first step.
 
-    imports      Python, torch, and all that the trainer imports, from the start of the process
-    group        the ranks meet; DeepSpeed is imported
-    plan         every step of the phase, with its history
-    beginning    the newest checkpoint that agrees is looked for, and verified
-    load         the model and its engine are made; weights and moments are read
-    rows         indexes are opened, and what will be read is verified
-    first batch  metrics are cut at the step, TensorBoard is imported, rows are drawn and masked
-    first step   forward, backward, optimizer
+    imports                    Python, torch, and all that the trainer imports, from the start of the process
+    group                      the ranks meet; DeepSpeed is imported
+    plan                       every step of the phase, with its history
+    beginning                  the newest checkpoint that agrees is looked for, and verified
+    model                      the encoder is made
+    attention and compiling    a backend is chosen and compared; on a GPU layers are compiled
+    engine and weights         the engine is made; weights and moments are read
+    rows                       indexes are opened, and what will be read is verified
+    first batch                metrics are cut at the step, TensorBoard is imported, rows are drawn and masked
+    first step                 forward, backward, optimizer
 """
 
 from __future__ import annotations
@@ -22,8 +24,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
@@ -53,7 +53,6 @@ BATCH_ROWS = 256
 EARLY_STEPS = 10
 LATE_ROWS = 10_000_000
 DOCUMENTS = 2_000
-PARTS = ("imports", "group", "plan", "beginning", "load", "rows", "first batch", "first step")
 RECIPE: dict[str, Any] = {
     "title": "restart",
     "sources": {"text": {"language": "en", "files": ["text.jsonl"]}},
@@ -129,62 +128,22 @@ def go_far(options: list[str], early: Path, late: Path) -> None:
         stream.writelines(json.dumps(line | {"step": step}) + "\n" for step in range(1, point.step + 3))
 
 
-class Clock:
-    """When each part of a start ended."""
-
-    def __init__(self) -> None:
-        """Count from the start of this process."""
-        ticks = int(Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19])
-        self._last = ticks / os.sysconf("SC_CLK_TCK"), 0.0
-        self.parts: dict[str, tuple[float, float]] = {}
-
-    def ended(self, part: str) -> None:
-        """Say that a part has ended, and the next begins; only its first end counts."""
-        if part in self.parts:
-            return
-        now = time.clock_gettime(time.CLOCK_BOOTTIME), time.process_time()
-        self.parts[part] = now[0] - self._last[0], now[1] - self._last[1]
-        self._last = now
-
-    def around(
-        self, owner: Any, name: str, before: str | None, after: str | None, then: Callable[[], None] = lambda: None
-    ) -> None:
-        """Have a function of the trainer end a part before it is called, and another after it."""
-        called = getattr(owner, name)
-
-        def timed(*arguments: Any, **named: Any) -> Any:
-            if before:
-                self.ended(before)
-            found = called(*arguments, **named)
-            if after:
-                self.ended(after)
-            then()
-            return found
-
-        setattr(owner, name, timed)
-
-
 def as_rank(steps: int) -> None:
     """Be the trainer: for one step and then tell what each part took, or for so many, and stop with a checkpoint."""
-    clock = Clock()
     from model.training import trainer
 
-    clock.ended("imports")
     made: list[Any] = []
+    advance = trainer.Phase._advance
 
-    def stepped() -> None:
+    def advanced(phase: Any, *arguments: Any) -> None:
+        advance(phase, *arguments)
         made.append(None)
         if steps == 1:
-            print(json.dumps(clock.parts), flush=True)
+            print(json.dumps(phase.clock.parts), flush=True)
             os._exit(0)
         os.kill(os.getpid(), trainer.STOP_SIGNALS[0]) if len(made) == steps - 1 else None
 
-    clock.around(trainer, "start_process_group", None, "group")
-    clock.around(trainer.Phase, "_begin", "plan", "beginning")
-    clock.around(trainer.Phase, "_load", None, "load")
-    clock.around(trainer.Phase, "__init__", None, "rows")
-    clock.around(trainer.Phase, "_step", "first batch", None)
-    clock.around(trainer.Phase, "_advance", "first step", None, stepped)
+    trainer.Phase._advance = advanced  # type: ignore[method-assign, assignment]
     trainer.main()
 
 
@@ -201,7 +160,7 @@ def main(arguments: argparse.Namespace) -> None:
             for place_, starts in found.items():
                 starts.append(start(options, place_, 1))
     table = []
-    for part in PARTS:
+    for part in found[early][0]:
         cells = [f"{median(each[part][kind] for each in starts):.2f}" for starts in found.values() for kind in (0, 1)]
         table.append([part, *cells])
     sums = [sum(float(row[column]) for row in table) for column in range(1, 5)]

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-CHUNK_ELEMENTS = {"cpu": 1 << 24, "cuda": 1 << 27}
-"""Logits of a chunk, about: 64 and 512 MB in float32. For each chunk the gradient of all embeddings is read and written
+CHUNK_ELEMENTS = {"cpu": 1 << 26, "cuda": 1 << 27}
+"""Logits of a chunk, about: 256 and 512 MB in float32. For each chunk the gradient of all embeddings is read and written
 once; with 128,000 of them a GPU would do little else if a chunk were a hundred positions."""
 
 

@@ -45,7 +45,6 @@ from common.errors import UserError, run_command
 from common.files import digest_of, read_json
 from common.quantities import amount
 from corpus.rows.listing import read_index, read_list
-from model.attention.choice import choose
 from model.history.beginning import Places
 from model.history.keeping import check_room, kept_steps
 from model.history.options import before, decisive, started
@@ -54,9 +53,9 @@ from model.history.store import FORMAT, directory_of, pointer_facts, write_point
 from model.history.stretches import described, extended
 from model.modernbert import ModernBert, Shape
 from model.starts.manifest import put_start
+from model.training.acceleration import accelerate
 from model.training.beginning import Beginning, agree_on_beginning
 from model.training.checkpoint import load_tensors
-from model.training.compilation import compile_layers
 from model.training.data import RankBatch, Share, Stream
 from model.training.determinism import add_in_one_order
 from model.training.engine import Engine, Update, describe_place, fresh_tensors, leave, start_process_group
@@ -67,6 +66,7 @@ from model.training.metrics import Log, Progress, Tally, memory_bytes
 from model.training.options import read_options
 from model.training.recomputation import recompute_layers
 from model.training.saving import Saving
+from model.training.start_clock import StartClock
 from model.training.step import accumulate
 from model.training.validation import Validation
 from model.training.verification import FOREGROUND_SECONDS, Verification, files_read, share
@@ -84,6 +84,8 @@ class Phase:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         """Join the other ranks and load whatever training continues from."""
+        self.clock = StartClock()
+        self.clock.ended("imports")
         self.slice = read_slice(arguments.slice, PhaseSlice)
         self.folder: Path = arguments.folder
         self.rows: dict[tuple[str, str], Path] = read_list(arguments.rows)
@@ -94,6 +96,7 @@ class Phase:
         if arguments.deterministic:
             add_in_one_order()
         self.device = start_process_group()
+        self.clock.ended("group")
         print(describe_place(self.device), flush=True)
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
         slots, recomputed = arguments.micro_batch_slots, bool(arguments.activation_checkpointing)
@@ -109,15 +112,19 @@ class Phase:
         self.ends = {point.stage: point for point in self.plan.ends}
         keeping = read_slice(arguments.keeping, KeepingSlice) if arguments.keeping else KeepingSlice()
         self.kept_steps = kept_steps(self.plan, keeping)
+        self.clock.ended("plan")
         beginning = self._begin(arguments)
+        self.clock.ended("beginning")
         self.position = beginning.position
         self.stretches = list(beginning.state.get("stretches", []))
         self.guard = Guard(beginning.state.get("guard", {}))
         self.engine = self._load(beginning)
+        self.clock.ended("engine and weights")
         self.saving = Saving(self.folder / "checkpoints", self.kept_steps, self.engine.owned, self.device)
         self.streams = self._open_streams()
         self.verification = self._check_rows()
         self.validation = self._open_validation(arguments.validation, arguments.validation_rows)
+        self.clock.ended("rows")
 
     def _ask_to_stop(self, number: int, _: Any) -> None:
         self.stop_asked = True
@@ -181,9 +188,10 @@ class Phase:
         if beginning.start:
             put_start(model, beginning.start)
         self.model = model.to(self.device)
-        self._choose_attention()
-        if self.device.type == "cuda":
-            self.say(compile_layers(self.model, self.slice.stages[0].length, torch.bfloat16))
+        self.clock.ended("model")
+        tokens = self.fitting.at_once(self.position.stage).slots
+        accelerate(self.model, tokens, self.device, self.rank, self.say)
+        self.clock.ended("attention and compiling")
         if self.fitting.recomputed:
             recompute_layers(self.model)
         engine = Engine(self.model, self.slice.optimizer)
@@ -196,18 +204,6 @@ class Phase:
             f"{count / 1e6:.3g}M parameters, {self.world_size} ranks, {self.device.type}, torch {torch.__version__}"
         )
         return engine
-
-    def _choose_attention(self) -> None:
-        shape = self.model.shape
-        dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
-        heads, dimension = shape.heads, shape.hidden // shape.heads
-        choice = choose(self.device, dtype, heads, dimension, shape.local_attention)
-        self.model.attention = choice.backend
-        for sentence in choice.absent if self.device.type == "cuda" else ():
-            self.say(sentence)
-        for sentence in choice.refused:  # by any rank: its GPU or its node may be at fault
-            print(f"rank {self.rank}: {sentence}", flush=True)
-        self.say(f"attention: {choice.backend.name}, compared with float64 in {choice.seconds:.1f} s")
 
     def _shape(self) -> Shape:
         fields = self.slice.model.model_dump()
@@ -265,8 +261,12 @@ class Phase:
             began = time.monotonic()
             self.verification.wait(0)
             self.saving.check()
+            self.clock.ended("first batch")
             tally, update = self._step(point, batch, stream)
             ended = time.monotonic()
+            if self.clock.running:
+                self.clock.ended("first step")
+                self.say(self.clock.sentence())
             slots = position.slots
             self._advance(point, stream, tally)
             due = self.validation.due(slots, position.slots)
