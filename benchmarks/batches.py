@@ -95,7 +95,7 @@ class OurStep:
         """Add the gradients of a batch; return its mean loss."""
         tally = Tally(1, 1, self._device)
         accumulate(self.model, self.engine, batch, tally, self._device)
-        tally.share(batch.drawn, stop=False, checkpoint_due=False)
+        tally.share(batch.drawn, stop=False, checkpoint_due=False, order=self.engine.order)
         return float(tally.summary(["all"])["loss"])
 
     def update(self) -> None:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 CHUNK_ELEMENTS = {"cpu": 1 << 26, "cuda": 1 << 27}
-"""Logits of a chunk, about: 256 and 512 MB in float32. For each chunk the gradient of all embeddings is read and written
-once; with 128,000 of them a GPU would do little else if a chunk were a hundred positions."""
+"""Logits of a chunk, about: 256 and 512 MB in float32. For each chunk the gradient of all embeddings is read and
+written once; with 128,000 of them a GPU would do little else if a chunk were a hundred positions."""
 
 
 class Losses(NamedTuple):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from model.loss import cross_entropy
@@ -25,8 +26,9 @@ TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
 def compile_layers(model: ModernBert, tokens: int, dtype: torch.dtype) -> str:
     """Compile a model's layers and its loss, where that works; return a sentence that says so, or why it does not.
 
-    A step of random tokens is computed without and with. Where the second fails or differs, the model stays as it is.
-    What fails later, for other shapes, torch computes without.
+    A step of random tokens is computed without and with. Where the second fails or differs, on any rank, the model
+    stays as it is on all, since compiled layers give their gradients in another order. What fails later, for other
+    shapes, torch computes without. All ranks call this together.
 
     Args:
         model: on its device, whose gradients are unset, as they are afterwards.
@@ -45,7 +47,12 @@ def compile_layers(model: ModernBert, tokens: int, dtype: torch.dtype) -> str:
     except Exception as error:  # a compiler that is missing or wrong must not keep anybody from training
         words = str(error).strip().splitlines() or ["no message"]
         problem = f"{type(error).__name__}: {words[0]}"
-    if problem:
+    failed = torch.tensor(float(problem is not None), device=model.decoder.bias.device)
+    dist.all_reduce(failed)
+    if problem and dist.get_rank():
+        print(f"rank {dist.get_rank()}: layers are not compiled: {problem}", flush=True)
+    if float(failed):
+        problem = problem or f"{int(failed)} of {dist.get_world_size()} ranks failed"
         for module, name, function in eager:
             setattr(module, name, function)
         model.zero_grad(set_to_none=True)

@@ -16,11 +16,13 @@ import os
 import socket
 import sys
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, NoReturn
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -170,14 +172,20 @@ class Engine:
             },
         )[0]
         self.model = model
+        self._order: list[int] = []
+        for number, parameter in enumerate(model.parameters()):
+            note = partial(self._note, number)
+            parameter.register_post_accumulate_grad_hook(note)  # type: ignore[no-untyped-call]
         self.updates = 0
         """Optimizer steps behind the moments, over the whole lineage: Adam's bias correction depends on it."""
 
     def backward(self, loss: torch.Tensor, last: bool) -> None:
         """Accumulate the gradients of a scalar on this rank, and reduce them over the ranks if it is the step's last.
 
-        Each must depend on all parameters, by whatever gradient: ranks reduce them in the order in which they come.
+        Each must depend on all parameters, by whatever gradient: ranks reduce them in the order in which they come,
+        which `order` tells.
         """
+        self._order.clear()
         self._engine.set_gradient_accumulation_boundary(last)
         self._engine.backward(loss, scale_wrt_gas=False)
 
@@ -198,6 +206,14 @@ class Engine:
         update = judged()
         self.updates += update.objection is None
         return update
+
+    def _note(self, number: int, _: torch.Tensor) -> None:
+        self._order.append(number)
+
+    @property
+    def order(self) -> int:
+        """A number that stands for the order in which the gradients of the last backward pass came."""
+        return zlib.crc32(np.array(self._order, dtype=np.int32).tobytes())
 
     @property
     def _zero(self) -> Any:

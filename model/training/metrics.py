@@ -26,12 +26,12 @@ _BLOCK_BYTES = 1 << 16
 
 
 class Tally:
-    """Sums over one global batch: loss and hits by language, tokens by component, and two questions to all ranks."""
+    """Sums over one global batch: loss and hits by language, tokens by component, and three questions to all ranks."""
 
     def __init__(self, languages: int, components: int, device: torch.device) -> None:
         """Begin with zeros; all ranks use the same numbers of languages and components."""
         self._languages = languages
-        self._vector = torch.zeros(3 * languages + components + 2, dtype=torch.float64, device=device)
+        self._vector = torch.zeros(3 * languages + components + 3, dtype=torch.float64, device=device)
         self._values: list[float] = []
 
     def add(self, batch: MicroBatch, losses: Losses) -> None:
@@ -41,12 +41,31 @@ class Tally:
         for i, values in enumerate((losses.each.detach(), losses.correct, ones)):
             self._vector[i * n : (i + 1) * n].index_add_(0, batch.languages, values.double())
 
-    def share(self, drawn: np.ndarray, stop: bool, checkpoint_due: bool) -> None:
-        """Add up over all ranks: int64[components] tokens drawn here, and whether this rank wants a stop or a save."""
-        self._vector[3 * self._languages : -2] = torch.from_numpy(drawn.astype(np.float64))
-        self._vector[-2], self._vector[-1] = float(checkpoint_due), float(stop)
+    def share(self, drawn: np.ndarray, stop: bool, checkpoint_due: bool, order: int) -> None:
+        """Add up over all ranks.
+
+        Args:
+            drawn: int64[components], tokens drawn here.
+            stop: whether this rank was asked to stop.
+            checkpoint_due: whether it finds that it is time for a checkpoint.
+            order: of its gradients, as `Engine.order`.
+
+        Raises:
+            RuntimeError: on one rank at least, if gradients did not come in the same order on all. What was reduced
+                are then sums of the gradients of different weights.
+        """
+        self._vector[3 * self._languages : -3] = torch.from_numpy(drawn.astype(np.float64))
+        asked = (float(order), float(checkpoint_due), float(stop))
+        for place, value in enumerate(asked, start=-3):
+            self._vector[place] = value
         dist.all_reduce(self._vector)
         self._values = self._vector.tolist()
+        if self._values[-3] != dist.get_world_size() * float(order):
+            raise RuntimeError(
+                f"rank {dist.get_rank()} computes its gradients in another order than others, so that gradients of "
+                "different weights were added up; nothing was trained by them. The last checkpoint is whole. Run again "
+                "with TORCHDYNAMO_DISABLE=1 in the environment, which compiles nothing, and tell us."
+            )
 
     @property
     def stop(self) -> bool:
@@ -61,7 +80,7 @@ class Tally:
     @property
     def drawn(self) -> list[int]:
         """Real tokens by component."""
-        return [int(value) for value in self._values[3 * self._languages : -2]]
+        return [int(value) for value in self._values[3 * self._languages : -3]]
 
     def summary(self, languages: list[str]) -> dict[str, Any]:
         """Return loss (nats per masked token), accuracy and masked tokens, overall, and loss by language."""

@@ -281,7 +281,7 @@ class Phase:
         tally = Tally(len(self.languages), len(stream.parts), self.device)
         accumulate(self.model, self.engine, batch, tally, self.device)
         due = self.rank == 0 and time.monotonic() - self.saved >= self.checkpoint_seconds
-        tally.share(batch.drawn, self.stop_asked, due)
+        tally.share(batch.drawn, self.stop_asked, due, self.engine.order)
         loss = tally.summary(self.languages)["loss"]
         judge = partial(self.guard.judge, point.step, loss)
         return tally, self.engine.step(batch.batch.learning_rate, judge)

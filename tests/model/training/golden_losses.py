@@ -60,7 +60,7 @@ def losses(settings: Optimizer, device: torch.device) -> list[float]:
         tally = Tally(1, 1, device)
         batch = RankBatch(None, parts, sum(len(part.languages) for part in parts), np.zeros(1, dtype=np.int64))
         accumulate(model, engine, batch, tally, device)
-        tally.share(batch.drawn, stop=False, checkpoint_due=False)
+        tally.share(batch.drawn, stop=False, checkpoint_due=False, order=engine.order)
         found.append(tally.summary(["en"])["loss"])
         engine.step(RATES[settings.name], lambda norm: None)
     return found

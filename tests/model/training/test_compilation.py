@@ -5,12 +5,20 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch._dynamo.utils import counters
 
 from model.modernbert import ModernBert, Shape
 from model.training.compilation import compile_layers
 
 SHAPE = Shape(padded_vocabulary=64, layers=4, hidden=32, heads=2, intermediate=48, global_rope_theta=1e4)
+
+
+@pytest.fixture(autouse=True)
+def one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dist, "all_reduce", lambda tensor: None)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 1)
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)
 
 
 def logits(model: ModernBert) -> torch.Tensor:
@@ -61,3 +69,12 @@ def test_a_compiler_that_fails_or_is_wrong_leaves_the_model_as_it_was(
     assert compile_layers(model, 96, torch.float32).startswith(told)
     assert torch.equal(logits(model), before)
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_where_another_rank_cannot_compile_this_one_does_not_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ModernBert(SHAPE, seed=0)
+    monkeypatch.setattr(torch, "compile", lambda function, **_: lambda *given: function(*given))
+    monkeypatch.setattr(dist, "all_reduce", lambda failed: failed.add_(1))
+    monkeypatch.setattr(dist, "get_world_size", lambda: 8)
+    assert compile_layers(model, 96, torch.float32) == "layers are not compiled: 1 of 8 ranks failed"
+    assert model.model.layers[0].project == model.model.layers[0].__class__.project.__get__(model.model.layers[0])

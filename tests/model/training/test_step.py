@@ -47,10 +47,11 @@ def micro_batch(seed, rows=2, length=40, pieces=3, masked=6):
 def computed(model, micro_batches, monkeypatch):
     """Compute a batch of one rank; return its tally and the engine."""
     monkeypatch.setattr(step.dist, "all_reduce", lambda tensor: None)
+    monkeypatch.setattr(step.dist, "get_world_size", lambda: 1)
     engine, tally = Engine(), Tally(1, 1, CPU)
     masked = sum(len(one.languages) for one in micro_batches)
     step.accumulate(model, engine, RankBatch(None, micro_batches, masked, np.zeros(1)), tally, CPU)
-    tally.share(np.zeros(1, dtype=np.int64), stop=False, checkpoint_due=False)
+    tally.share(np.zeros(1, dtype=np.int64), stop=False, checkpoint_due=False, order=0)
     return tally.summary(["en"]), engine
 
 
