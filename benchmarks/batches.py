@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,11 @@ import torch
 
 from benchmarks.measure import PackedRow
 from benchmarks.ranks import free_port, place
-from model.attention.choice import choose
 from model.batch import flatten
 from model.history.plan import Batch as Planned
 from model.masking import MaskedRow, mask_row
 from model.modernbert import ModernBert, Shape
+from model.training.acceleration import accelerate
 from model.training.data import MicroBatch, RankBatch
 from model.training.engine import Engine, start_process_group
 from model.training.metrics import Tally
@@ -64,28 +64,39 @@ def alone() -> torch.device:
     return start_process_group()
 
 
+def quiet(_: str) -> None:
+    """Say nothing."""
+
+
 class OurStep:
     """A step as `model.training.trainer` makes it: forward and backward of micro-batches, then the optimizer."""
 
-    def __init__(self, shape: Shape, device: torch.device, micro_rows: int) -> None:
-        """Make an encoder and its optimizer; `micro_rows` rows are computed at once."""
-        self.model = ModernBert(shape, seed=0).to(device)
-        on_gpu = device.type == "cuda"
-        dtype = torch.bfloat16 if on_gpu else torch.float32
-        choice = choose(device, dtype, shape.heads, shape.hidden // shape.heads, shape.local_attention)
-        self.model.attention = choice.backend
-        self.attention = choice.backend.name
-        self.engine = Engine(self.model, Optimizer())
-        self._device, self._micro_rows, self._on_gpu = device, micro_rows, on_gpu
+    def __init__(
+        self, shape: Shape, device: torch.device, micro_rows: int, length: int, say: Callable[[str], None] = quiet
+    ) -> None:
+        """Make an encoder and its optimizer.
 
-    def of(self, batch: Batch, length: int) -> RankBatch:
-        """Return a batch of rows of `length` slots as the trainer's data would."""
+        Args:
+            shape: of the encoder.
+            device: of this process.
+            micro_rows: computed at once.
+            length: slots of a row.
+            say: told how the encoder was made ready for its device.
+        """
+        self.model = ModernBert(shape, seed=0).to(device)
+        accelerate(self.model, micro_rows * length, device, 0, say)
+        self.engine = Engine(self.model, Optimizer())
+        self._device, self._micro_rows, self._length = device, micro_rows, length
+        self._on_gpu = device.type == "cuda"
+
+    def of(self, batch: Batch) -> RankBatch:
+        """Return a batch as the trainer's data would."""
         micro_batches = []
         for first in range(0, len(batch.rows), self._micro_rows):
             part = slice(first, first + self._micro_rows)
             lengths = [np.array(row.lengths) for row in batch.rows[part]]
-            slots = len(lengths) * length if self._on_gpu else 0
-            flat = flatten(batch.masked[part], lengths, self.model.lay_out, slots, length)
+            slots = len(lengths) * self._length if self._on_gpu else 0
+            flat = flatten(batch.masked[part], lengths, self.model.lay_out, slots, self._length)
             made = MicroBatch(flat, torch.zeros(len(flat.labels), dtype=torch.int64))
             micro_batches.append(made.moved(torch.Tensor.pin_memory) if self._on_gpu else made)
         planned = Planned(((0, len(batch.rows)),), learning_rate=0.0)

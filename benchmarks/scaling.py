@@ -112,8 +112,8 @@ def measure(arguments: argparse.Namespace) -> None:
     generator = torch.Generator().manual_seed(dist.get_rank())
     tokens = torch.randint(5, arguments.vocabulary, (arguments.slots,), generator=generator).numpy()
     [batch] = masked_batches([PackedRow(tokens, [256] * (arguments.slots // 256))], 1, arguments.vocabulary)
-    ours = OurStep(shape, device, 1)
-    ready = ours.of(batch, arguments.slots)
+    ours = OurStep(shape, device, 1, arguments.slots)
+    ready = ours.of(batch)
     compute = optimizer = 0.0
     for number in range(UNMEASURED + arguments.rounds):
         if number == UNMEASURED:

@@ -76,7 +76,7 @@ class Measurement:
         self.text, self.shape = text, shape
         rows, length = max(1, slots // text.length), text.length
         self.batches = masked_batches(text.rows(BATCHES * rows), rows, encoder.vocabulary)
-        self.ours = OurStep(shape, torch.device("cpu"), rows)
+        self.ours = OurStep(shape, torch.device("cpu"), rows, length)
         self.theirs = with_weights_of(self.ours.model, torch.device("cpu"))
         device, reach = torch.device("cpu"), shape.local_attention // 2
         self.packed = [packed(self.theirs, batch, length, reach, device) for batch in self.batches]
@@ -98,16 +98,14 @@ class Measurement:
 
         return {
             "product": multiply,
-            "ours": lambda: self.losses["ours"].append(
-                self.ours.accumulate(self.ours.of(next(batches), self.text.length))
-            ),
+            "ours": lambda: self.losses["ours"].append(self.ours.accumulate(self.ours.of(next(batches)))),
             "optimizer": self.ours.update,
             "packed": lambda: self.losses["packed"].append(self._backward(next(packed_losses))),
             "padded": lambda: self._backward(next(padded_losses)),
         }
 
     def _ours(self, batch: Batch) -> float:
-        return self.ours.accumulate(self.ours.of(batch, self.text.length))
+        return self.ours.accumulate(self.ours.of(batch))
 
     def _backward(self, loss: Loss) -> float:
         found = loss()

@@ -108,8 +108,8 @@ def measure_ours(device: torch.device, shape: Shape, text: PackedText, rows: int
     """Measure our step, not yet beside the other."""
     drawn = anew(text.rows(MICRO_BATCHES * rows), shape.padded_vocabulary)
     [batch] = masked_batches(drawn, len(drawn), shape.padded_vocabulary)
-    ours = OurStep(shape, device, rows)
-    ready = ours.of(batch, text.length)
+    ours = OurStep(shape, device, rows, text.length, print)
+    ready = ours.of(batch)
 
     def step() -> None:
         ours.accumulate(ready)
@@ -121,7 +121,7 @@ def measure_ours(device: torch.device, shape: Shape, text: PackedText, rows: int
         flops_per_second=step_flops(shape, batch.lengths, batch.predicted) / seconds,
         padded=0.0,
         memory_bytes=memory_bytes(device),
-        attention=ours.attention,
+        attention=ours.model.attention.name,
         profile=profiled(device, step),
     )
 
