@@ -18,6 +18,7 @@ import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache, partial
 from typing import Any, NamedTuple, NoReturn
@@ -134,6 +135,21 @@ def _deepspeed() -> Any:
     return deepspeed
 
 
+@contextmanager
+def _nothing_compiled() -> Iterator[None]:
+    """Have torch.compile return what it is given.
+
+    DeepSpeed marks three functions of a Muon of its own, which is not used here, as to be compiled. To mark them is to
+    import torch's compiler: a second of each start.
+    """
+    compiler = torch.compile
+    torch.compile = lambda *_, **__: lambda function: function  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.compile = compiler
+
+
 class Update(NamedTuple):
     """What became of a step."""
 
@@ -151,26 +167,24 @@ class Engine:
         parameters = sum(parameter.numel() for parameter in model.parameters())
         self._optimizer = make_optimizer(model.named_parameters(), optimizer)
         self.world_size = dist.get_world_size()
-        self._engine = _deepspeed().initialize(
-            model=model,
-            optimizer=self._optimizer,
-            config={
-                "train_batch_size": self.world_size,
-                "train_micro_batch_size_per_gpu": 1,
-                "zero_optimization": {
-                    "stage": 1,
-                    "overlap_comm": True,
-                    # Gradients lie one after another in the bucket, so that it is reduced without a copy of all.
-                    "contiguous_gradients": True,
-                    "reduce_bucket_size": min(_BUCKET, parameters),
-                    # Else DeepSpeed copies each bucket to reduce it, by an all-reduce as well.
-                    "reduce_scatter": False,
-                },
-                "gradient_clipping": optimizer.gradient_clip or 0.0,
-                "zero_allow_untested_optimizer": True,
-                "steps_per_print": 2**31,
+        config = {
+            "train_batch_size": self.world_size,
+            "train_micro_batch_size_per_gpu": 1,
+            "zero_optimization": {
+                "stage": 1,
+                "overlap_comm": True,
+                # Gradients lie one after another in the bucket, so that it is reduced without a copy of all.
+                "contiguous_gradients": True,
+                "reduce_bucket_size": min(_BUCKET, parameters),
+                # Else DeepSpeed copies each bucket to reduce it, by an all-reduce as well.
+                "reduce_scatter": False,
             },
-        )[0]
+            "gradient_clipping": optimizer.gradient_clip or 0.0,
+            "zero_allow_untested_optimizer": True,
+            "steps_per_print": 2**31,
+        }
+        with _nothing_compiled():
+            self._engine = _deepspeed().initialize(model=model, optimizer=self._optimizer, config=config)[0]
         self.model = model
         self._order: list[int] = []
         for number, parameter in enumerate(model.parameters()):
