@@ -22,6 +22,10 @@ from model.modernbert import ModernBert
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
 """How long the difference of the gradients may be beside them: kernels round in other places."""
 
+VARIANTS = 64
+"""Times that a function may be compiled. With and without a norm before attention, for gradients and for validation, one
+size of batch and any: that is eight already, which is where torch gives up by default, without a word."""
+
 
 def compile_layers(model: ModernBert, tokens: int, dtype: torch.dtype) -> str:
     """Compile a model's layers and its loss, where that works; return a sentence that says so, or why it does not.
@@ -58,6 +62,7 @@ def compile_layers(model: ModernBert, tokens: int, dtype: torch.dtype) -> str:
         model.zero_grad(set_to_none=True)
         return f"layers are not compiled: {problem}"
     torch._dynamo.config.suppress_errors = True
+    torch._dynamo.config.recompile_limit = VARIANTS
     return f"layers are compiled, in {time.monotonic() - began:.1f} s"
 
 
