@@ -23,8 +23,8 @@ TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
 """How long the difference of the gradients may be beside them: kernels round in other places."""
 
 VARIANTS = 64
-"""Times that a function may be compiled. With and without a norm before attention, for gradients and for validation, one
-size of batch and any: that is eight already, which is where torch gives up by default, without a word."""
+"""Times that a function may be compiled. With and without a norm before attention, for gradients and for validation,
+one size of batch and any: that is eight already, which is where torch gives up by default, without a word."""
 
 
 def compile_layers(model: ModernBert, tokens: int, dtype: torch.dtype) -> str:
