@@ -33,7 +33,7 @@ def test_transformers_computes_the_same_logits_for_a_text(exported_model: Path, 
     ids = tokenizer("Alasin on vanha ja [MASK] on uusi.", return_tensors="pt").input_ids
     assert (ids[0, 0], ids[0, -1]) == (theirs.config.cls_token_id, theirs.config.sep_token_id)
     assert tokenizer.mask_token_id in ids
-    ours = small_encoder(ids[0], torch.tensor([0, ids.shape[1]]))
+    ours = small_encoder(ids[0], small_encoder.lay_out([0, ids.shape[1]]))
     torch.testing.assert_close(ours, theirs(ids).logits[0], atol=1e-4, rtol=0)
 
 

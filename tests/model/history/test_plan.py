@@ -137,6 +137,9 @@ def test_weights_that_a_lineage_begins_with_are_part_of_its_history(folder):
 def test_defaults_that_histories_leave_out_never_change():
     """Whoever changes one, or what it does, counts up `model.history.plan.FORMAT`."""
     assert Optimizer().model_dump() == {
+        "name": "adamw",
+        "momentum": 0.95,
+        "rest_rate_factor": 1.0,
         "beta1": 0.9,
         "beta2": 0.98,
         "eps": 1e-6,

@@ -53,7 +53,8 @@ def test_logits_of_shared_tokens_are_the_same_as_in_transformers(tokenizer_manif
     here, there = here[order], there[order]
     text = torch.randint(vocabulary, (40,), generator=torch.Generator().manual_seed(1))
     expected = theirs(there[text][None]).logits[0][:, there]
-    found = begun(tmp_path / "start" / "manifest.json")(text, torch.tensor([0, 40]))
+    encoder = begun(tmp_path / "start" / "manifest.json")
+    found = encoder(text, encoder.lay_out([0, 40]))
     torch.testing.assert_close(found[:, here], expected, atol=1e-4, rtol=0)
 
 
@@ -71,7 +72,8 @@ def test_with_its_own_tokenizer_every_token_keeps_its_row(tokenizer_manifest, tm
     names = ids_by_name(tmp_path / "theirs" / "tokenizer.json")
     there = torch.tensor([names[NAMES.get(name, name)] for name, _ in here] + list(range(size, 384)))
     text = torch.randint(size, (40,), generator=torch.Generator().manual_seed(1))
-    found = begun(tmp_path / "manifest.json")(text, torch.tensor([0, 40]))
+    encoder = begun(tmp_path / "manifest.json")
+    found = encoder(text, encoder.lay_out([0, 40]))
     torch.testing.assert_close(found, theirs(there[text][None]).logits[0][:, there], atol=1e-4, rtol=0)
 
 
@@ -128,7 +130,8 @@ def test_an_exported_model_is_tiled_and_one_of_the_same_shape_stays_as_it_is(
     assert same["from"]["run"] == "base"
     larger = shape.model_copy(update={"layers": 7, "hidden": 64, "heads": 4, "intermediate": 100})
     make(wanted(larger, run="base"), tokenizer_manifest, exported_model.parent, tmp_path / "larger" / "m.json")
-    logits = begun(tmp_path / "larger" / "m.json", larger)(torch.tensor([1, 70, 4]), torch.tensor([0, 3]))
+    encoder = begun(tmp_path / "larger" / "m.json", larger)
+    logits = encoder(torch.tensor([1, 70, 4]), encoder.lay_out([0, 3]))
     assert torch.isfinite(logits).all()
 
 

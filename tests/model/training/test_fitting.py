@@ -63,11 +63,11 @@ def test_the_memory_that_rows_take_is_measured():
     rows = {}
 
     def attempt(count):
-        rows[count] = torch.ones(count * 32 * MIB // 4)
+        rows[count] = torch.ones(count * 128 * MIB // 4)  # too large for what malloc has kept of others
         del rows[count]
 
     one, three = (fitting._peak_bytes(attempt, count) for count in (1, 3))
-    assert 48 * MIB < three - one < 80 * MIB
+    assert 224 * MIB < three - one < 288 * MIB
 
 
 def write(root, files):
