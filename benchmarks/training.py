@@ -169,6 +169,8 @@ if __name__ == "__main__":
     lengths = f"row lengths (default: {LENGTHS} on the CPU, {DEVICE_LENGTHS} on a device)"
     made.add_argument("--lengths", type=int, nargs="+", help=lengths)
     made.add_argument("--device", help="measure the recipe's shapes on this device instead, such as cuda")
+    same = "on a device: take kernels that give the same bits each time, as `deterministic` of a profile"
+    made.add_argument("--deterministic", action="store_true", help=same)
     shapes = ["tiny", "base", "large"]
     made.add_argument("--shapes", nargs="+", default=shapes, help="models of the recipe (default: all three; --device)")
     at_once = "slots of a step, or on a device of a micro-batch (default: %(default)s)"

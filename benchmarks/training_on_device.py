@@ -28,6 +28,7 @@ from benchmarks.transformers_steps import padded, with_weights_of
 from common.errors import UserError
 from corpus.tokens.special import CLS, FIRST_ORDINARY, SEP
 from model.modernbert import ModernBert, Shape
+from model.training.determinism import add_in_one_order
 from model.training.metrics import memory_bytes
 
 MICRO_BATCHES = 2
@@ -171,6 +172,8 @@ def measure_device(
     Raises:
         UserError: another device is there than was asked for.
     """
+    if arguments.deterministic:
+        add_in_one_order()
     device = alone()
     if device.type != torch.device(arguments.device).type:
         raise UserError(f"torch {torch.__version__} sees no {arguments.device}; --device {device.type} is there.")

@@ -52,7 +52,7 @@ from benchmarks.training_on_device import measure_device
 from model.modernbert import Shape
 
 shape = Shape(layers=3, hidden=32, heads=2, intermediate=48, padded_vocabulary=384, global_rope_theta=10_000.0)
-arguments = argparse.Namespace(device="cpu", data=Path(sys.argv[1]), slots=256, rounds=1)
+arguments = argparse.Namespace(device="cpu", data=Path(sys.argv[1]), slots=256, rounds=1, deterministic=True)
 measure_device(arguments, {"small": shape}, [64], 320)
 """
 
