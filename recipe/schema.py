@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from recipe.cleaning import Cleaning
 from recipe.evaluation import Evaluation
 from recipe.types import (
     Beta,
@@ -65,6 +66,8 @@ class Documents(Strict):
     """Share of the documents kept, by a hash of the document."""
     held_out: Annotated[float, Field(ge=0.0, lt=0.5), BeforeValidator(number)] = 0.01
     """Share of the documents kept for validation, and again the same for test, by a hash of the document."""
+    cleaning: Cleaning = Cleaning()
+    """What is done to each document before."""
     filters: Filters = Filters()
     """Which documents are dropped."""
     max_rejected: Share = 0.01

@@ -6,19 +6,45 @@ Accounts of several parts add up in the order of the input, so that the sum does
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from corpus.sampling.documents import SPLITS
 from corpus.sources.readers import Reject
 
 MAX_EXAMPLES = 20
+REMOVED_EXAMPLES = 3
+"""Texts that are shown of those removed for one reason: those with the smallest hashes, whoever comes upon them."""
+EXCERPT_CHARACTERS = 240
 POWERS_OF_TEN = 10 ** np.arange(1, 10)
-COUNTERS = ("dropped", "rejected", "documents", "bytes", "words", "histogram")
+COUNTERS = ("dropped", "dropped_bytes", "rejected", "changed", "cut_bytes", "documents", "bytes", "words", "histogram")
+UNITS = ("documents", "bytes", "words")
+Utf8 = bytes
+"""In `Account` the word `bytes` is a count."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Removed:
+    """A text that was removed, as an example."""
+
+    order: str
+    """Hash of the text, hexadecimal: which texts are shown does not depend on who came upon them first."""
+    excerpt: str
+    detail: str = ""
+    """The number that decided, where there is one."""
+
+
+def removed(text: bytes, detail: str = "") -> Removed:
+    """Return a text, in UTF-8, as an example of what was removed."""
+    excerpt = text[: 4 * EXCERPT_CHARACTERS].decode(errors="ignore")[:EXCERPT_CHARACTERS]
+    return Removed(xxhash.xxh3_64_hexdigest(text), excerpt, detail)
 
 
 @dataclass
@@ -27,6 +53,16 @@ class Account:
 
     read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    """Reason -> documents; `dropped_bytes` of UTF-8 text likewise."""
+    dropped_bytes: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    """What was mended in place, or cut out -> documents, or places where that is what it says."""
+    cut_bytes: Counter[str] = field(default_factory=Counter)
+    """Reason -> bytes of UTF-8 that were cut out of documents which are kept."""
+    removed: dict[str, list[Removed]] = field(default_factory=dict)
+    """Reason -> examples of what was dropped or cut out."""
+    steps: dict[str, Counter[str]] = field(default_factory=dict)
+    """Step, in order -> documents, bytes and words that it left."""
     rejected: Counter[str] = field(default_factory=Counter)
     examples: list[Reject] = field(default_factory=list)
     documents: Counter[str] = field(default_factory=Counter)
@@ -44,6 +80,10 @@ class Account:
         self.examples = (self.examples + examples)[:MAX_EXAMPLES]
         for name in COUNTERS:
             getattr(self, name).update(getattr(other, name))
+        for reason, texts in other.removed.items():
+            self.removed[reason] = list(islice(merge(self.removed.get(reason, []), texts), REMOVED_EXAMPLES))
+        for step, left in other.steps.items():
+            self.steps.setdefault(step, Counter()).update(left)
         for split in SPLITS:
             self.files[split] += other.files[split]
 
@@ -52,6 +92,30 @@ class Account:
         self.rejected[reject.reason] += 1
         if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(reject)
+
+    def drop(self, reason: str, texts: Sequence[Utf8], details: Sequence[str] = ()) -> None:
+        """Count documents that are dropped for a reason, given their texts, and keep a few as examples.
+
+        `details` tell of each the number that decided.
+        """
+        self.dropped[reason] += len(texts)
+        self.dropped_bytes[reason] += sum(map(len, texts))
+        self._show(reason, texts, details)
+
+    def cut(self, reason: str, documents: int, pieces: Sequence[Utf8]) -> None:
+        """Count pieces that are cut out of so many documents which are kept."""
+        self.changed[reason] += documents
+        self.cut_bytes[reason] += sum(map(len, pieces))
+        self._show(reason, pieces, ())
+
+    def _show(self, reason: str, texts: Sequence[Utf8], details: Sequence[str]) -> None:
+        shown = [removed(*each) for each in (zip(texts, details, strict=True) if details else zip(texts))]
+        self.removed[reason] = sorted({*self.removed.get(reason, []), *shown})[:REMOVED_EXAMPLES]
+
+    def left_by(self, step: str, texts: Sequence[Utf8], words: NDArray[np.uint32]) -> None:
+        """Count what a step left."""
+        left = self.steps.setdefault(step, Counter())
+        left.update(documents=len(texts), bytes=sum(map(len, texts)), words=int(words.sum()))
 
     def keep(self, split: str, words: NDArray[np.uint32], text_bytes: int) -> None:
         """Count documents of a split that are kept, given the words of each and the bytes of them all."""
@@ -71,14 +135,27 @@ class Account:
         """Return the account as plain objects for JSON, which `from_record` takes."""
         counters = {name: dict(getattr(self, name)) for name in COUNTERS}
         examples = [asdict(example) for example in self.examples]
-        return {"read": self.read, "examples": examples, "files": self.files, **counters}
+        told = {"steps": self._steps(), "removed": self._removed()}
+        return {"read": self.read, "examples": examples, "files": self.files, **told, **counters}
+
+    def _steps(self) -> list[dict[str, Any]]:
+        return [{"step": step, **{unit: left[unit] for unit in UNITS}} for step, left in self.steps.items()]
+
+    def _removed(self) -> dict[str, list[dict[str, str]]]:
+        return {reason: [asdict(text) for text in texts] for reason, texts in self.removed.items()}
 
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> Account:
         """Return the account that `record` returned. Raises `KeyError` or `TypeError` for anything else."""
-        counters = {name: Counter(record[name]) for name in COUNTERS}
         examples = [Reject(**example) for example in record["examples"]]
-        return Account(read=record["read"], examples=examples, files=record["files"], **counters)
+        account = Account(read=record["read"], examples=examples, files=record["files"])
+        for name in COUNTERS:
+            getattr(account, name).update(record[name])
+        for entry in record["steps"]:
+            account.steps[entry["step"]] = Counter({unit: entry[unit] for unit in UNITS})
+        for reason, texts in record["removed"].items():
+            account.removed[reason] = [Removed(**text) for text in texts]
+        return account
 
     def manifest(self) -> dict[str, Any]:
         """Return the account as the manifest of a source tells it: splits, what was left out, examples, lengths."""
@@ -94,7 +171,12 @@ class Account:
                 for split in SPLITS
             },
             "read": self.read,
+            "steps": self._steps(),
             "dropped": dict(self.dropped),
+            "dropped_bytes": dict(self.dropped_bytes),
+            "changed": dict(self.changed),
+            "cut_bytes": dict(self.cut_bytes),
+            "removed": self._removed(),
             "rejected": dict(self.rejected),
             "examples": [asdict(reject) for reject in self.examples],
             "word_histogram": [self.histogram[str(digits)] for digits in range(1, longest + 1)],

@@ -1,12 +1,13 @@
 """What becomes of documents: kept, in which split, or dropped for a counted reason.
 
-The order is fixed: the fraction, then the filters, then the split, which a hash of the text decides. All of it is done
-for a batch of documents at a time, which takes a fraction of the time that it would take one by one.
+The order is fixed: the fraction, by a hash of the text as it was read; the steps of cleaning; then the split, by a hash
+of the text as it is kept. All of it is done for a batch of documents at a time, which takes a fraction of the time that
+it would take one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -23,6 +24,7 @@ from corpus.sources.readers import Batch, Wanted
 from corpus.sources.zstd import json_line
 
 if TYPE_CHECKING:
+    from recipe.schema import Filters
     from recipe.slices.types import SourceSlice
 
 Item = TypeVar("Item")
@@ -37,11 +39,53 @@ def wanted_by(source: SourceSlice) -> Wanted:
     return Wanted(source.text_field, source.id_field, tuple(named))
 
 
+Step = Callable[[Batch, Account], Batch]
+"""Given documents, it returns those that it leaves, as it leaves them, and counts the others and what it changed."""
+
+
+def steps_of(source: SourceSlice) -> dict[str, Step]:
+    """Return name -> step, in their order, between the choice of a fraction and that of the split.
+
+    What a step does to a document depends on this document alone.
+    """
+    return {"filters": Filtering(source.filters)}
+
+
+class Filtering:
+    """The step that drops documents by their length and their fields."""
+
+    def __init__(self, filters: Filters) -> None:  # noqa: D107
+        self._filters = filters
+
+    def __call__(self, batch: Batch, account: Account) -> Batch:
+        """Drop what the filters refuse."""
+        reasons = drop_reasons(batch.characters, batch.fields, count_words(batch.texts), self._filters)
+        return drop(batch, reasons, account)
+
+
+def drop(batch: Batch, reasons: Sequence[str | None], account: Account, details: Sequence[str] = ()) -> Batch:
+    """Return the documents that have no reason to be dropped; count the others.
+
+    Args:
+        batch: documents.
+        reasons: of each document, or None to keep it.
+        account: where those are counted which are dropped.
+        details: of each document, if given: the number that decided.
+    """
+    if not any(reasons):
+        return batch
+    for reason in dict.fromkeys(filter(None, reasons)):
+        own = [each == reason for each in reasons]
+        account.drop(reason, list(compress(batch.texts, own)), list(compress(details, own)))
+    return batch.where([reason is None for reason in reasons])
+
+
 class Cleaner:
     """The steps of one source, which its batches take one after another."""
 
     def __init__(self, source: SourceSlice) -> None:  # noqa: D107
         self._source = source
+        self._steps = steps_of(source)
 
     def take(self, batch: Batch, start: int, account: Account) -> Iterator[tuple[str, Kept]]:
         """Count the records of a batch of a span that begins at byte `start`; yield each split with what it keeps."""
@@ -53,12 +97,7 @@ class Cleaner:
         if not inside.all():
             account.dropped[OUTSIDE_FRACTION] += int(np.count_nonzero(~inside))
             batch = batch.where(inside.tolist())
-        words = count_words(batch.texts)
-        reasons = drop_reasons(batch.characters, batch.fields, words, source.filters)
-        if any(reasons):
-            account.dropped.update(filter(None, reasons))
-            left = [reason is None for reason in reasons]
-            batch, words = batch.where(left), words[left]
+        batch, words = self._clean(batch, account)
         splits = splits_of(batch.texts, source.held_out, source.seed, source.held_out_anywhere)
         if elsewhere := int(np.count_nonzero(splits == NO_SPLIT)):
             account.dropped[HELD_OUT_ELSEWHERE] += elsewhere
@@ -71,6 +110,17 @@ class Cleaner:
             kept = Kept(_chosen(identifiers, own), _chosen(batch.texts, own), _chosen(fields, own), words[own])
             account.keep(SPLITS[number], kept.words, sum(map(len, kept.texts)))
             yield SPLITS[number], kept
+
+    def _clean(self, batch: Batch, account: Account) -> tuple[Batch, NDArray[np.uint32]]:
+        """Take a batch through all steps; return what is left, and the words of each text."""
+        words = count_words(batch.texts)
+        account.left_by("reading", batch.texts, words)
+        for name, step in self._steps.items():
+            left = step(batch, account)
+            if left is not batch:
+                batch, words = left, count_words(left.texts)
+            account.left_by(name, batch.texts, words)
+        return batch, words
 
 
 def _chosen(items: Iterable[Item], chosen: NDArray[np.bool_]) -> list[Item]:

@@ -21,7 +21,7 @@ from common.errors import UserError
 from common.files import read_json
 from common.listed import refuse_changed
 
-FORMAT = 4
+FORMAT = 5
 SPLITS = ("train", "validation", "test")
 SCHEMA = pa.schema(
     [

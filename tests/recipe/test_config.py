@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel
 from snakemake.common.configfile import load_configfile
 
+import recipe.cleaning
 import recipe.evaluation
 import recipe.schema
 from common.errors import UserError
@@ -73,7 +74,7 @@ def test_the_readme_names_no_key_that_is_not_there():
 
 
 def _keys() -> set[str]:
-    types = {**vars(recipe.schema), **vars(recipe.evaluation)}.values()
+    types = {**vars(recipe.schema), **vars(recipe.evaluation), **vars(recipe.cleaning)}.values()
     parts = [part for part in types if isinstance(part, type) and issubclass(part, BaseModel)]
     return {field.alias or name for part in parts for name, field in part.model_fields.items()}
 

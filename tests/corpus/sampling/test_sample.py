@@ -300,7 +300,7 @@ def test_reading_back_tells_an_absent_or_foreign_manifest_and_an_unknown_split(t
     with pytest.raises(UserError, match="does not exist"):
         list(split_texts(tmp_path / "manifest.json", "train"))
     (tmp_path / "manifest.json").write_text('{"format": 99}')
-    with pytest.raises(UserError, match="format 4"):
+    with pytest.raises(UserError, match="format 5"):
         list(split_texts(tmp_path / "manifest.json", "train"))
     file = write_lines(tmp_path / "in.jsonl", documents(5))
     sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
