@@ -47,7 +47,7 @@ def find_identity_numbers(text: str, language: str) -> Iterator[Place]:
         if not _is_swedish(century or "", year, month, day, serial + check):
             continue
         told = _TOLD.search(text, max(0, found.start() - BEFORE), found.start()) is not None
-        if sign or told or (language == "sv" if not century else not _is_time(century, serial + check)):
+        if sign or told or ("sv" in language.split("-") if not century else not _is_time(century, serial + check)):
             yield found.span()
 
 

@@ -9,7 +9,7 @@ their own are none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from phonenumbers import NumberParseException, is_valid_number, parse
 
@@ -72,7 +72,8 @@ _OTHER = re.compile(
 
 def find_phones(text: str, language: str) -> Iterator[Place]:
     """Yield the place of each telephone number, in order."""
-    countries, said, done = COUNTRIES.get(language, ()), "", 0
+    countries = [country for one in language.split("-") for country in COUNTRIES.get(one, ())]
+    said, done = "", 0
     for run in _RUN.finditer(text):
         if not _stands_alone(text, *run.span()):
             continue
@@ -96,7 +97,7 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     return not (goes_on or after[:1].isalnum() or after[:1] in {*"_%€$£°"})
 
 
-def _numbers_in(run: str, before: str, countries: tuple[str, ...]) -> Iterator[Place]:
+def _numbers_in(run: str, before: str, countries: Sequence[str]) -> Iterator[Place]:
     """Yield the places of the numbers in a run of digits, the longest from each group on, given what stands before."""
     groups = [group.span() for group in _GROUP.finditer(run)]
     if len(groups) > MOST_GROUPS:
@@ -118,7 +119,7 @@ def _numbers_in(run: str, before: str, countries: tuple[str, ...]) -> Iterator[P
             first += 1
 
 
-def _is_number(digits: str, countries: tuple[str, ...], told: bool) -> bool:
+def _is_number(digits: str, countries: Sequence[str], told: bool) -> bool:
     if digits.startswith(("+", "(+", "00")):
         return _valid(f"+{digits.lstrip('(+0')}", None)
     if _DATE_OR_TIMES.fullmatch(digits):

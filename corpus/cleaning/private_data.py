@@ -47,7 +47,7 @@ def replace_private_data(
     Args:
         texts: UTF-8.
         kinds: names in `KINDS`.
-        language: ISO 639 code, of which a telephone number's form depends.
+        language: ISO 639 code, or a pair of them, which tells the forms of numbers.
     """
     replaced, counts = list(texts), Counter[str]()
     for name in (name for name in KINDS if name in set(kinds)):

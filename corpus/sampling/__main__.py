@@ -21,7 +21,7 @@ def _tell(account: Account, source: SourceSlice, files: int) -> None:
     megabytes = account.bytes.total() / 1e6
     print(f"{source.name}: {account.read:,} documents read from {files} file(s), kept {splits}")
     print(f"  kept text: {megabytes:,.2f} MB, {account.words.total():,} words")
-    for what, counts in (("dropped", account.dropped), ("rejected", account.rejected)):
+    for what, counts in (("changed", account.changed), ("dropped", account.dropped), ("rejected", account.rejected)):
         for reason, count in counts.most_common():
             print(f"  {what}: {count:,} ({reason})")
     for reject in account.examples:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from corpus.sampling.account import Account
 from corpus.sampling.documents import SPLITS
 from corpus.sampling.filters import NO_SPLIT, drop_reasons, in_fraction, splits_of
+from corpus.sampling.mending import repairing, replacing
 from corpus.sampling.words import count_words
 from corpus.sampling.writing import Kept
 from corpus.sources.readers import Batch, Wanted
@@ -48,7 +49,12 @@ def steps_of(source: SourceSlice) -> dict[str, Step]:
 
     What a step does to a document depends on this document alone.
     """
-    return {"filters": Filtering(source.filters)}
+    cleaning = source.cleaning
+    steps: dict[str, Step] = {"repair": repairing()} if cleaning.repair else {}
+    steps["filters"] = Filtering(source.filters)
+    if cleaning.private_data:
+        steps["private data"] = replacing(cleaning.private_data, source.language)
+    return steps
 
 
 class Filtering:

@@ -77,6 +77,12 @@ class Batch:
         fields, lines = list(compress(self.fields, chosen)), list(compress(self.lines, chosen))
         return Batch(self.file, texts, characters, fields, lines)
 
+    def with_texts(self, texts: list[bytes]) -> Batch:
+        """Return the documents with other texts, in UTF-8, without the rejects."""
+        pairs = zip(self.texts, self.characters, texts, strict=True)
+        characters = [count if after is before else len(after.decode()) for before, count, after in pairs]
+        return Batch(self.file, texts, characters, self.fields, self.lines)
+
     def records(self) -> list[Document | Reject]:
         """Return the records one by one, in the order of their lines."""
         rows = zip(self.texts, self.fields, self.lines, strict=True)

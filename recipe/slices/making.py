@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from recipe.branches import branched_from, stages_of
+from recipe.cleaning import settled
 from recipe.schema import Documents, Mixture, Model, ModelShape, Recipe, Stage, WordBin, ancestry, lineage
 from recipe.slices.files import to_json
 from recipe.slices.rowsets import rowset
@@ -30,6 +31,7 @@ from recipe.slices.types import (
 def source_slice(recipe: Recipe, name: str) -> SourceSlice:
     """Return the slice of source `name`; raises `KeyError` if the recipe has none of this name."""
     documents = {field: getattr(recipe.sources[name], field) for field in Documents.model_fields}
+    documents["cleaning"] = settled(documents["cleaning"], documents["language"])
     largest = max(source.held_out for source in recipe.sources.values())
     return SourceSlice(name=name, seed=recipe.seed, held_out_anywhere=largest, **documents)
 
