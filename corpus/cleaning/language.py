@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import compress
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from corpus.cleaning.identifying import Identifier
+if TYPE_CHECKING:
+    from corpus.cleaning.identifying import Identifier
 
 HEAD_BYTES = 2048
 MIDDLE_BYTES = 2048
@@ -24,7 +26,7 @@ CUT = 1.0
 
 
 def looked_at(text: bytes) -> bytes:
-    """Return what of a document its language is judged by: all, or the first and a middle part."""
+    """Return what of a document or line its language is judged by: all, or the first and a middle part."""
     if len(text) <= HEAD_BYTES + MIDDLE_BYTES:
         return text
     middle = (len(text) - MIDDLE_BYTES) // 2
@@ -64,7 +66,7 @@ def without_other_lines(
     A document of which no line is in the wanted language comes out empty. Arguments as in `other_documents`.
     """
     documents = [text.split(b"\n") for text in texts]
-    lead = identifier.identify([line for lines in documents for line in lines], wanted).lead
+    lead = identifier.identify([looked_at(line) for lines in documents for line in lines], wanted).lead
     voices = np.clip(lead, -LOUDEST, LOUDEST).tolist()
     left: list[bytes] = []
     removed: list[list[bytes]] = []

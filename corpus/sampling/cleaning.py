@@ -7,7 +7,7 @@ it would take one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 
 from corpus.sampling.account import Account
 from corpus.sampling.documents import SPLITS
-from corpus.sampling.filters import NO_SPLIT, drop_reasons, in_fraction, splits_of
-from corpus.sampling.mending import repairing, replacing
+from corpus.sampling.filters import NO_SPLIT, in_fraction, splits_of
+from corpus.sampling.steps import steps_of
 from corpus.sampling.words import count_words
 from corpus.sampling.writing import Kept
 from corpus.sources.readers import Batch, Wanted
 from corpus.sources.zstd import json_line
 
 if TYPE_CHECKING:
-    from recipe.schema import Filters
     from recipe.slices.types import SourceSlice
 
 Item = TypeVar("Item")
@@ -38,52 +37,6 @@ def wanted_by(source: SourceSlice) -> Wanted:
     """Return the fields of a record that a source needs."""
     named = sorted({*source.filters.min_scores, *source.filters.allowed_values})
     return Wanted(source.text_field, source.id_field, tuple(named))
-
-
-Step = Callable[[Batch, Account], Batch]
-"""Given documents, it returns those that it leaves, as it leaves them, and counts the others and what it changed."""
-
-
-def steps_of(source: SourceSlice) -> dict[str, Step]:
-    """Return name -> step, in their order, between the choice of a fraction and that of the split.
-
-    What a step does to a document depends on this document alone.
-    """
-    cleaning = source.cleaning
-    steps: dict[str, Step] = {"repair": repairing()} if cleaning.repair else {}
-    steps["filters"] = Filtering(source.filters)
-    if cleaning.private_data:
-        steps["private data"] = replacing(cleaning.private_data, source.language)
-    return steps
-
-
-class Filtering:
-    """The step that drops documents by their length and their fields."""
-
-    def __init__(self, filters: Filters) -> None:  # noqa: D107
-        self._filters = filters
-
-    def __call__(self, batch: Batch, account: Account) -> Batch:
-        """Drop what the filters refuse."""
-        reasons = drop_reasons(batch.characters, batch.fields, count_words(batch.texts), self._filters)
-        return drop(batch, reasons, account)
-
-
-def drop(batch: Batch, reasons: Sequence[str | None], account: Account, details: Sequence[str] = ()) -> Batch:
-    """Return the documents that have no reason to be dropped; count the others.
-
-    Args:
-        batch: documents.
-        reasons: of each document, or None to keep it.
-        account: where those are counted which are dropped.
-        details: of each document, if given: the number that decided.
-    """
-    if not any(reasons):
-        return batch
-    for reason in dict.fromkeys(filter(None, reasons)):
-        own = [each == reason for each in reasons]
-        account.drop(reason, list(compress(batch.texts, own)), list(compress(details, own)))
-    return batch.where([reason is None for reason in reasons])
 
 
 class Cleaner:

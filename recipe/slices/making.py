@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from recipe.branches import branched_from, stages_of
-from recipe.cleaning import settled
+from recipe.cleaning_defaults import settled
 from recipe.schema import Documents, Mixture, Model, ModelShape, Recipe, Stage, WordBin, ancestry, lineage
 from recipe.slices.files import to_json
 from recipe.slices.rowsets import rowset

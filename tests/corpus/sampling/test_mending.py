@@ -12,7 +12,8 @@ from common.files import read_json
 from corpus.cleaning.private_data import KINDS
 from corpus.sampling.documents import split_texts
 from corpus.sources.records import Batch
-from recipe.cleaning import Cleaning, PrivateData, settled
+from recipe.cleaning import Cleaning, PrivateData
+from recipe.cleaning_defaults import settled
 from recipe.slices.types import SourceSlice
 
 ROOT = Path(__file__).parents[3]
