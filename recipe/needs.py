@@ -5,7 +5,7 @@ Names of files and rules are not known here. The workflow turns the answers into
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,6 +45,17 @@ class Needs:
     tokenizers: list[str]
     shards: list[Shards]
     phases: list[OwnedPhase]
+
+
+def looked_for(recipe: Recipe, sources: Iterable[str]) -> bool:
+    """Return whether anything is held out, of these sources or of evaluation sets, that training text may not hold."""
+    return bool(recipe.contamination.sets) or any(recipe.sources[name].held_out for name in sources)
+
+
+def compared(recipe: Recipe, sources: Collection[str]) -> bool:
+    """Return whether documents of these sources are compared, with each other or with what is held out."""
+    asked = [recipe.sources[name].duplicates for name in sources]
+    return looked_for(recipe, sources) or any(one.exact or one.near or one.max_line_documents for one in asked)
 
 
 def whole_recipe(recipe: Recipe) -> Needs:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from recipe.cleaning import Cleaning
+from recipe.duplicates import AcrossSources, Contamination, Duplicates
 from recipe.evaluation import Evaluation
 from recipe.types import (
     Beta,
@@ -77,6 +78,8 @@ class Documents(Strict):
 class Source(Documents):
     """Documents of one language from one origin."""
 
+    duplicates: Duplicates = Duplicates()
+    """Which documents are given up for others, of this source or another one."""
     note: Text = ""
     """What this text is and its licence, for the report and the model card."""
     made: bool = False
@@ -292,6 +295,10 @@ class Recipe(Strict):
     """Seed of the initial weights, the order of the data and the masks."""
     sources: Annotated[dict[Name, Source], Field(min_length=1)]
     """Name -> documents of one language from one origin."""
+    duplicates: AcrossSources = AcrossSources()
+    """How duplicates are found in all sources together."""
+    contamination: Contamination = Contamination()
+    """What is done about held-out text that stands in training text."""
     tokenizers: Annotated[dict[Name, Tokenizer], Field(min_length=1)]
     """Name -> tokenizer."""
     models: Annotated[dict[Name, Model], Field(min_length=1)]

@@ -14,8 +14,6 @@ from typing import Any
 from common.errors import UserError
 from common.files import atomic_file
 from corpus.demo import interface_text
-from corpus.demo.package_text import COLLECTIONS
-from corpus.sampling.origins import differences, same_source, sampled_by, slice_digest
 from corpus.sources.kinds import kind_of, problem_in
 from recipe.branches import branched_from
 from recipe.evaluation import file_name
@@ -43,22 +41,18 @@ from recipe.slices.making import (
     retrieval_task_slice,
     sample_name,
     sample_slice,
-    source_slice,
     tokenizer_slice,
     train_rows_slice,
     validation_slice,
 )
 from recipe.types import Strict
+from workflow.sources import PACKAGE_TEXT, Sources, manifest
 from workflow.starting import Starts
 
-PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS | interface_text.COLLECTIONS}
-"""Files that the workflow itself makes from packages."""
 WHEEL = "text/wheels/homeassistant-2024.3.3-py3-none-any.whl"
 """The one that `envs/text.txt` pins."""
 PAIRS = "text/retrieval/interface-fi-sv"
 """Folder of the demo's retrieval task, made from the wheel."""
-NAMED = 3
-"""Files that an error names, at most."""
 BM25 = "_bm25"
 """Of the results; no run can be called so."""
 
@@ -70,6 +64,7 @@ class Dag:
         """Look at a checked recipe."""
         self.recipe = recipe
         self.starts = Starts(recipe)
+        self.sources = Sources(recipe)
         self.trained_tokenizers = sorted(set(recipe.tokenizers) - set(self.starts.adopted))
         self._owned = all_phases(recipe)
         self._phases = {f"{owner}.{phase}": phase_slice(recipe, owner, phase) for owner, phase in self._owned}
@@ -88,7 +83,6 @@ class Dag:
     @cached_property
     def slices(self) -> dict[str, str]:
         """Return name -> text of every slice of the recipe, and the whole of it as `recipe`, which jobs read."""
-        sources = {f"source/{name}": source_slice(self.recipe, name) for name in self.recipe.sources}
         tokenizers = {f"tokenizer/{name}": tokenizer_slice(self.recipe, name) for name in self.trained_tokenizers}
         samples = {f"sample/{sample_name(content)}": sample_slice(content) for content in tokenizers.values()}
         rows = {f"rows/{name}": content for name, content in self._rows.items()}
@@ -102,7 +96,15 @@ class Dag:
         tasks = self.recipe.evaluation.retrieval.tasks
         retrieval: dict[str, Strict] = {f"retrieval/{name}": retrieval_task_slice(self.recipe, name) for name in tasks}
         retrieval |= {"retrieval": retrieval_slice(self.recipe)} if tasks else {}
-        contents: dict[str, Strict] = {**sources, **tokenizers, **samples, **rows, **held_out, **phases, **evaluations}
+        contents: dict[str, Strict] = {
+            **self.sources.slices(),
+            **tokenizers,
+            **samples,
+            **rows,
+            **held_out,
+            **phases,
+            **evaluations,
+        }
         contents |= {
             f"keeping/{owner}.{phase}": keeping_slice(self.recipe, owner, phase) for owner, phase in self._owned
         }
@@ -135,7 +137,7 @@ class Dag:
 
     def missing(self) -> list[str]:
         """Return a sentence for each source pattern that matches no file, and each absent file of a retrieval."""
-        found = missing_files(self.recipe, PACKAGE_TEXT, self._sampled | self._renamed)
+        found = missing_files(self.recipe, PACKAGE_TEXT, self.sources.finished | self.sources.renamed)
         found += [
             f"evaluation.tokenizers: {name} does not exist; put the tokenizer there or mend the path."
             for name in self.recipe.evaluation.tokenizers
@@ -150,54 +152,6 @@ class Dag:
                 if not Path(file).is_file() and Path(file).parent.as_posix().removesuffix("/qrels") != PAIRS
             ]
         return found
-
-    @cached_property
-    def _sampled(self) -> set[str]:
-        """Sources that are sampled as the recipe asks, which need their raw files no more."""
-        return {name for name, digest in self._digests.items() if sampled_by(Path(manifest(name)), digest)}
-
-    @cached_property
-    def _renamed(self) -> set[str]:
-        """Sources that are sampled under another name, which is theirs no more or stays as it is.
-
-        Where two change names, a job may replace what the other one would take over: they need their raw files.
-        """
-        under = {
-            name: [other.parent.name for other in same_source(Path(manifest(name)), digest)]
-            for name, digest in self._digests.items()
-        }
-        return {
-            name
-            for name, others in under.items()
-            if any(other not in self.recipe.sources or other in self._sampled for other in others)
-        }
-
-    @cached_property
-    def _digests(self) -> dict[str, str]:
-        return {name: slice_digest(source_slice(self.recipe, name)) for name in self.recipe.sources}
-
-    @cached_property
-    def other_files(self) -> dict[str, list[str]]:
-        """Finished source -> how the raw files that are there differ from those that were sampled, if they do."""
-        found = {}
-        for name in sorted(self._sampled):
-            present = [file for file in expand_files(self.recipe.sources[name]) if Path(file).is_file()]
-            if changes := differences(Path(manifest(name)), set(present) - PACKAGE_TEXT):
-                found[name] = changes
-        return found
-
-    def replaced(self) -> list[str]:
-        """Return a sentence for each finished source whose raw files are there and are not what was sampled."""
-        return [
-            f"the files of source {name} are not those that were sampled ({_first(changes)}): delete {manifest(name)} "
-            f"to sample them anew, with all that follows from it, or name only the former ones under "
-            f"sources.{name}.files"
-            for name, changes in self.other_files.items()
-        ]
-
-    def made_files(self, wildcards: Any) -> list[str]:
-        """Return the files of a source that a rule makes. Others are no inputs: once sampled they may be away."""
-        return [file for file in expand_files(self.recipe.sources[wildcards.source]) if file in PACKAGE_TEXT]
 
     def wheel(self, wildcards: Any) -> list[str]:
         """Return the wheel that a text is taken out of, or nothing for text of an installed package."""
@@ -363,11 +317,6 @@ class Dag:
         return _task_paths(folder, "test") if folder else []
 
 
-def _first(changes: list[str]) -> str:
-    more = [f"and {len(changes) - NAMED} more"] if len(changes) > NAMED else []
-    return "; ".join([*changes[:NAMED], *more])
-
-
 def unreadable_files(recipe: Recipe) -> list[str]:
     """Return one sentence for each file of a source that is there and, by its first bytes, cannot be read."""
     found = []
@@ -383,11 +332,6 @@ def unreadable_files(recipe: Recipe) -> list[str]:
 
 def _task_paths(folder: str, split: str) -> list[str]:
     return [f"{folder}/{name}" for name in ("corpus.jsonl", "queries.jsonl", f"qrels/{split}.tsv")]
-
-
-def manifest(source: str) -> str:
-    """Return the manifest of a sampled source."""
-    return f"results/corpus/{source}/manifest.json"
 
 
 def shards(one: Shards) -> str:

@@ -100,22 +100,23 @@ class Account:
         """
         self.dropped[reason] += len(texts)
         self.dropped_bytes[reason] += sum(map(len, texts))
-        self._show(reason, texts, details)
+        self.show(reason, texts, details)
 
     def cut(self, reason: str, documents: int, pieces: Sequence[Utf8]) -> None:
         """Count pieces that are cut out of so many documents which are kept."""
         self.changed[reason] += documents
         self.cut_bytes[reason] += sum(map(len, pieces))
-        self._show(reason, pieces, ())
+        self.show(reason, pieces)
 
-    def _show(self, reason: str, texts: Sequence[Utf8], details: Sequence[str]) -> None:
+    def show(self, reason: str, texts: Sequence[Utf8], details: Sequence[str] = ()) -> None:
+        """Keep a few texts as examples of what was removed for a reason."""
         shown = [removed(*each) for each in (zip(texts, details, strict=True) if details else zip(texts))]
         self.removed[reason] = sorted({*self.removed.get(reason, []), *shown})[:REMOVED_EXAMPLES]
 
-    def left_by(self, step: str, texts: Sequence[Utf8], words: NDArray[np.uint32]) -> None:
-        """Count what a step left."""
+    def left_by(self, step: str, sizes: NDArray[Any], words: NDArray[np.uint32]) -> None:
+        """Count the documents that a step left, given the bytes and the words of each."""
         left = self.steps.setdefault(step, Counter())
-        left.update(documents=len(texts), bytes=sum(map(len, texts)), words=int(words.sum()))
+        left.update(documents=len(sizes), bytes=int(sizes.sum(dtype=np.int64)), words=int(words.sum(dtype=np.int64)))
 
     def keep(self, split: str, words: NDArray[np.uint32], text_bytes: int) -> None:
         """Count documents of a split that are kept, given the words of each and the bytes of them all."""

@@ -73,13 +73,17 @@ class Cleaner:
     def _clean(self, batch: Batch, account: Account) -> tuple[Batch, NDArray[np.uint32]]:
         """Take a batch through all steps; return what is left, and the words of each text."""
         words = count_words(batch.texts)
-        account.left_by("reading", batch.texts, words)
+        account.left_by("reading", _sizes(batch), words)
         for name, step in self._steps.items():
             left = step(batch, account)
             if left is not batch:
                 batch, words = left, count_words(left.texts)
-            account.left_by(name, batch.texts, words)
+            account.left_by(name, _sizes(batch), words)
         return batch, words
+
+
+def _sizes(batch: Batch) -> NDArray[np.int64]:
+    return np.fromiter(map(len, batch.texts), np.int64, len(batch.texts))
 
 
 def _chosen(items: Iterable[Item], chosen: NDArray[np.bool_]) -> list[Item]:

@@ -1,6 +1,8 @@
 """Manifests of documents, and reading the texts they name: the only way a later stage reads text.
 
-A part is a Parquet file of documents; a manifest names the parts of each split, with their sizes and checksums.
+A part is a Parquet file of documents; a manifest names the parts of each split, with their sizes and checksums, and
+what is cut out of them (`corpus.sampling.cuts`). There are two of each source: `sampled.json` of what its own steps
+leave, and `manifest.json` of what is left when all sources have been compared.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from numpy.typing import NDArray
 from common.errors import UserError
 from common.files import read_json
 from common.listed import refuse_changed
+from corpus.sampling.arrow import strings_of
+from corpus.sampling.cuts import CUTS, Cuts, cuts_of, digest_of
+from corpus.sampling.words import count_words
 
 FORMAT = 5
 SPLITS = ("train", "validation", "test")
@@ -46,7 +51,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def text_digest(manifest: Mapping[str, Any]) -> str:
     """Return SHA-256 of what a manifest lists, but for the name of its source: of the same documents it is the same."""
-    parts = [[entry["sha256"] for entry in manifest["splits"][split]["files"]] for split in SPLITS]
+    parts = [[digest_of(entry) for entry in manifest["splits"][split]["files"]] for split in SPLITS]
     return hashlib.sha256(json.dumps([manifest["language"], parts]).encode()).hexdigest()
 
 
@@ -106,17 +111,41 @@ class Texts:
 
 
 def part_texts(manifest_path: Path, part: Mapping[str, Any]) -> Iterator[Texts]:
-    """Yield the texts of one part, an entry of `files` in the manifest, in order.
+    """Yield the texts of one part, an entry of `files` in the manifest, in order and without what is cut out of them.
 
-    The part is checked against the size and SHA-256 in the manifest before its first text is given.
+    The part and its cuts are checked against the sizes and SHA-256 in the manifest before the first text is given.
 
     Raises:
-        UserError: the part is absent or not as it was written.
+        UserError: the part or its cuts are absent or not as they were written.
     """
+    directory, advice = manifest_path.parent, f"delete {manifest_path} and run again to remake it"
+    if CUTS in part:
+        refuse_changed(directory, part[CUTS], advice)
+    cuts, first = cuts_of(directory, part), 0
+    for columns in part_columns(manifest_path, part, ["text", "words"]):
+        # `to_numpy` would import pandas where there is one.
+        words = np.frombuffer(columns["words"].buffers()[1], np.uint32, columns.num_rows)
+        last = first + columns.num_rows
+        texts = Texts(columns["text"], words)
+        yield _without(texts, cuts.within(first, last)) if cuts else texts
+        first = last
+
+
+def part_columns(manifest_path: Path, part: Mapping[str, Any], names: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield columns of all documents of one part as it was written, row group by row group. Raises as `part_texts`."""
     refuse_changed(manifest_path.parent, part, f"delete {manifest_path} and run again to remake it")
     with pq.ParquetFile(manifest_path.parent / part["name"], memory_map=True) as file:
         for group in range(file.num_row_groups):
-            columns = file.read_row_group(group, columns=["text", "words"], use_threads=False).combine_chunks()
-            # `to_numpy` would import pandas where there is one.
-            words = np.frombuffer(columns["words"].chunk(0).buffers()[1], np.uint32, columns.num_rows)
-            yield Texts(columns["text"].chunk(0), words)
+            columns = file.read_row_group(group, columns=names, use_threads=False)
+            yield from columns.combine_chunks().to_batches()
+
+
+def _without(texts: Texts, cuts: Cuts) -> Texts:
+    """Return what cuts leave of texts; those of which nothing is left are texts no more."""
+    if not len(cuts.documents):
+        return texts
+    left, changed = cuts.apply(texts.encoded())
+    words = texts.words.copy()
+    words[changed] = count_words([left[document] for document in changed])
+    there = np.array([bool(text) for text in left])
+    return Texts(strings_of([text for text in left if text]), words[there])

@@ -43,6 +43,7 @@ def sample(
     Raises:
         UserError: a file is unusable or changes, too large a share of the records is malformed, or no document is left.
     """
+    files = sorted(files)  # in whatever order they were named
     directory = Path(os.path.realpath(manifest.parent))
     if any(Path(os.path.realpath(path)).parent == directory for path in files):  # `resolve` fails in a loop of links
         raise UserError(f"{manifest.parent} holds input files, and parts in it are replaced; give another --output.")

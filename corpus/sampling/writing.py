@@ -5,7 +5,7 @@ Row groups end by the text that they hold, not by how it came, so that the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from common.files import atomic_file
+from corpus.sampling.arrow import numbers_of, strings_of
 from corpus.sampling.documents import SCHEMA
 
 GROUP_BYTES = 2**22
@@ -57,12 +58,12 @@ class DocumentWriter:
         """Write what is held."""
         if self._texts:
             columns = {
-                "id": _strings([identifier.encode() for identifier in self._identifiers]),
-                "words": _numbers(np.concatenate(self._words)),
-                "fields": _strings(self._fields)
+                "id": strings_of([identifier.encode() for identifier in self._identifiers]),
+                "words": numbers_of(np.concatenate(self._words)),
+                "fields": strings_of(self._fields)
                 if any(self._fields)
                 else pa.nulls(len(self._fields), pa.large_string()),
-                "text": _strings(self._texts),
+                "text": strings_of(self._texts),
             }
             self._file.write_batch(pa.record_batch([columns[name] for name in SCHEMA.names], schema=SCHEMA))
         self._forget()
@@ -79,20 +80,6 @@ class DocumentWriter:
         self._fields: list[bytes | None] = []
         self._texts: list[bytes] = []
         self._size = 0
-
-
-def _numbers(values: NDArray[np.uint32]) -> pa.Array:
-    """Return an array of numbers. `pa.array` would import pandas where there is one: 0.25 s."""
-    return pa.Array.from_buffers(pa.uint32(), len(values), [None, pa.py_buffer(values)])
-
-
-def _strings(utf8: Sequence[bytes | None]) -> pa.Array:
-    """Return an array of strings, unchecked; see `_numbers`."""
-    ends = np.zeros(len(utf8) + 1, np.int64)
-    np.cumsum([len(value or b"") for value in utf8], out=ends[1:])
-    there = np.packbits([value is not None for value in utf8], bitorder="little")
-    buffers = [pa.py_buffer(there), pa.py_buffer(ends), pa.py_buffer(b"".join(filter(None, utf8)))]
-    return pa.Array.from_buffers(pa.large_string(), len(utf8), buffers)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 
 from recipe.branches import branched_from, stages_of
 from recipe.cleaning_defaults import settled
@@ -12,8 +13,11 @@ from recipe.slices.rowsets import rowset
 from recipe.slices.types import (
     AdoptedTokenizerSlice,
     Component,
+    ContaminationSlice,
+    DuplicatesSlice,
     EvaluationSlice,
     FertilitySlice,
+    FingerprintSlice,
     KeepingSlice,
     PhaseSlice,
     RetrievalSlice,
@@ -34,6 +38,44 @@ def source_slice(recipe: Recipe, name: str) -> SourceSlice:
     documents["cleaning"] = settled(documents["cleaning"], documents["language"])
     largest = max(source.held_out for source in recipe.sources.values())
     return SourceSlice(name=name, seed=recipe.seed, held_out_anywhere=largest, **documents)
+
+
+def compared_sources(recipe: Recipe, sources: Collection[str]) -> list[str]:
+    """Return sources in the order in which their copies are kept: those preferred, then as the recipe has them."""
+    ordered = dict.fromkeys([*recipe.duplicates.prefer, *recipe.sources])
+    return [name for name in ordered if name in sources]
+
+
+def contamination_slice(recipe: Recipe, sources: Collection[str]) -> ContaminationSlice:
+    """Return the slice of what no source may train on, of the sources that a recipe reads."""
+    asked = recipe.contamination
+    return ContaminationSlice(sources=sorted(sources), words=asked.words, sets=asked.sets)
+
+
+def fingerprint_slice(recipe: Recipe, name: str) -> FingerprintSlice:
+    """Return the slice of what is compared of source `name`; raises `KeyError` if the recipe has none of this name."""
+    asked, near = recipe.sources[name].duplicates, recipe.duplicates.near
+    return FingerprintSlice(
+        seed=recipe.seed,
+        exact=asked.exact,
+        near=asked.near,
+        lines=asked.max_line_documents is not None,
+        words=near.words,
+        bands=near.bands,
+        hashes=near.hashes,
+    )
+
+
+def duplicates_slice(recipe: Recipe, sources: Collection[str]) -> DuplicatesSlice:
+    """Return the slice of what is given up for others, of the sources that a recipe reads."""
+    order = compared_sources(recipe, sources)
+    return DuplicatesSlice(
+        order=order,
+        sources={name: recipe.sources[name].duplicates for name in order},
+        keep=recipe.duplicates.near.keep,
+        remove=recipe.contamination.remove,
+        max_share=recipe.contamination.max_share,
+    )
 
 
 def tokenizer_slice(recipe: Recipe, name: str) -> TokenizerSlice:

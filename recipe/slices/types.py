@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from recipe.duplicates import Duplicates, EvaluationSet
 from recipe.evaluation import Pairs, RetrievalTask
 from recipe.schema import Batch, Documents, LearningRate, ModelShape, Optimizer
 from recipe.types import Objective, Strict
@@ -24,6 +25,42 @@ class SourceSlice(Documents):
     seed: int
     held_out_anywhere: float = 0.0
     """The largest `held_out` of all sources of the recipe: no source trains on what another one holds out."""
+
+
+class ContaminationSlice(Strict):
+    """What no source may train on, besides the held-out documents themselves."""
+
+    sources: list[str]
+    """Whose held-out documents are looked for."""
+    words: int
+    sets: dict[str, EvaluationSet]
+    """Fields as in `recipe.cleaning.Contamination`."""
+
+
+class FingerprintSlice(Strict):
+    """What is compared of a source's documents."""
+
+    seed: int
+    exact: bool
+    near: bool
+    lines: bool
+    words: int
+    bands: int
+    hashes: int
+    """Fields as in `recipe.cleaning.NearDuplicates`."""
+
+
+class DuplicatesSlice(Strict):
+    """Which documents are given up for others, and what is cut out of them."""
+
+    order: list[str]
+    """Sources: of two copies that of the earlier one stays."""
+    sources: dict[str, Duplicates]
+    keep: dict[int, int]
+    """Documents in a cluster -> how many are kept, from so many documents on."""
+    remove: bool
+    max_share: float
+    """Fields as in `recipe.cleaning.Contamination`."""
 
 
 class SampleSlice(Strict):

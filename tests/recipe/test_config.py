@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from snakemake.common.configfile import load_configfile
 
 import recipe.cleaning
+import recipe.duplicates
 import recipe.evaluation
 import recipe.schema
 from common.errors import UserError
@@ -74,7 +75,8 @@ def test_the_readme_names_no_key_that_is_not_there():
 
 
 def _keys() -> set[str]:
-    types = {**vars(recipe.schema), **vars(recipe.evaluation), **vars(recipe.cleaning)}.values()
+    rooms = (recipe.schema, recipe.evaluation, recipe.cleaning, recipe.duplicates)
+    types = {name: part for room in rooms for name, part in vars(room).items()}.values()
     parts = [part for part in types if isinstance(part, type) and issubclass(part, BaseModel)]
     return {field.alias or name for part in parts for name, field in part.model_fields.items()}
 

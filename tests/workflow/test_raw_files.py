@@ -13,7 +13,7 @@ import yaml
 from tests.workflow.test_whole_recipe import RECIPE, ROOT
 
 SOURCE = next(iter(RECIPE["sources"]))
-MANIFEST = f"results/corpus/{SOURCE}/manifest.json"
+MANIFEST = f"results/corpus/{SOURCE}/sampled.json"
 
 
 def write(path: Path, first: int) -> None:
@@ -103,10 +103,10 @@ def test_a_deleted_manifest_accepts_the_change(sampled: Path) -> None:
 def test_a_source_that_is_renamed_needs_no_raw_files_and_two_that_change_names_lose_nothing(tmp_path: Path) -> None:
     one, other = list(RECIPE["sources"])[:2]
     sources = {name: {**RECIPE["sources"][name], "files": [f"{name}-*.jsonl"]} for name in (one, other)}
-    for name in sources:
-        write(tmp_path / f"{name}-1.jsonl", 0)
+    for number, name in enumerate(sources):
+        write(tmp_path / f"{name}-1.jsonl", 1000 * number)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**RECIPE, "sources": sources}))
-    manifests = {name: f"results/corpus/{name}/manifest.json" for name in sources}
+    manifests = {name: f"results/corpus/{name}/sampled.json" for name in sources}
     for manifest in manifests.values():
         assert run(tmp_path, target=manifest).returncode == 0
     for name in sources:
@@ -123,6 +123,6 @@ def test_a_source_that_is_renamed_needs_no_raw_files_and_two_that_change_names_l
     renamed = json.loads(json.dumps(RECIPE).replace(f'"{one}":', '"called-so":'))
     renamed |= {"sources": {"called-so": sources[one], other: sources[other]}, "evaluation": RECIPE["evaluation"]}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(renamed))
-    done = run(tmp_path, target="results/corpus/called-so/manifest.json")
+    done = run(tmp_path, target="results/corpus/called-so/sampled.json")
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "results/corpus/called-so/manifest.json").read_text())["source"] == "called-so"
+    assert json.loads((tmp_path / "results/corpus/called-so/sampled.json").read_text())["source"] == "called-so"

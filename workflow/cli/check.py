@@ -9,7 +9,8 @@ from common.errors import UserError
 from recipe.reading import missing_files, read_recipe, repeated_files, unusable_files
 from recipe.schema import Recipe, lineage
 from workflow.cli.parser import Parser
-from workflow.dag import PACKAGE_TEXT, unreadable_files
+from workflow.dag import unreadable_files
+from workflow.sources import PACKAGE_TEXT
 from workflow.starting import Starts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from recipe.needs import retrieval_encoders, started_models, whole_recipe
+from recipe.needs import compared, looked_for, retrieval_encoders, started_models, whole_recipe
 from recipe.schema import Recipe, adopted_tokenizers
 from recipe.slices.making import sample_name, tokenizer_slice
 from slurm.cluster.cost import Resources, billed_per_hour, billing_unit, broken_limits
@@ -37,6 +37,9 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
     encoders = retrieval_encoders(recipe) if retrieval.tasks else []
     return {
         "sample": len(needs.sources),
+        "held_out_text": int(looked_for(recipe, needs.sources)),
+        "fingerprints": len(needs.sources) * compared(recipe, needs.sources),
+        "survivors": 1,
         "words": len({sample_name(tokenizer_slice(recipe, name)) for name in trained}),
         "tokenizer": len(trained),
         "adopted_tokenizer": len(needs.tokenizers) - len(trained),

@@ -44,7 +44,7 @@ try:
             f"Another snakemake ({holder}) is at work here; its recipe stays in results/recipe."
         )
     if workflow.is_main_process:
-        for sentence in dag.replaced():  # a dry run goes no further than this
+        for sentence in dag.sources.replaced():  # a dry run goes no further than this
             logger.warning(f"{sentence}.")
     # Jobs on other nodes read the recipe again: as it is now, whatever an editor does to it meanwhile.
     if workflow.is_main_process:
@@ -99,7 +99,7 @@ onstart:
                 f"while this snakemake was starting, another one wrote {len(changed)} slices of another recipe to "
                 f"{SLICES}, {changed[0]}.json among them; run the same command again"
             )
-        if stopped := dag.missing() + dag.replaced():
+        if stopped := dag.missing() + dag.sources.replaced():
             raise UserError("\n".join(stopped))
     except (UserError, OSError) as error:
         raise WorkflowError(str(error)) from None

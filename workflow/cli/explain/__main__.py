@@ -15,8 +15,9 @@ from workflow.cli.explain.mirror import mirrored
 from workflow.cli.explain.text import explanation
 from workflow.cli.parser import Parser
 from workflow.cli.run import check_profiles, snakemake_arguments
-from workflow.dag import Dag, manifest
+from workflow.dag import Dag
 from workflow.directory_lock import holder_elsewhere
+from workflow.sources import sampled
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def main() -> None:
     patterns = [pattern for source in recipe.sources.values() for pattern in source.files]
     with mirrored(options.directory, patterns) as mirror:
         with chdir(mirror):
-            others = {manifest(name): changes for name, changes in Dag(recipe).other_files.items()}
+            others = {sampled(name): changes for name, changes in Dag(recipe).sources.other_files.items()}
         jobs = _planned(target, arguments, mirror, options.configfile, list(others))
         print(explanation(target, jobs, options.directory, mirror, others))
     if holder := holder_elsewhere(options.directory):

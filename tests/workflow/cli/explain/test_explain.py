@@ -241,7 +241,7 @@ def test_changed_text_is_named_and_training_is_kept_if_the_rows_come_out_as_befo
     (place.directory / "../la.jsonl").write_text('{"text": "incus"}\n')
     told = place.explain()
     assert "../la.jsonl was replaced by a newer one" in told
-    assert "where you want that, delete results/corpus/la/manifest.json" in told
+    assert "where you want that, delete results/corpus/la/sampled.json" in told
     assert "; 64k trained slots are at stake (one/stable, one/annealing):\n" in told
     assert "50 steps (32k slots) are kept as far as what is made again before it comes out as it was" in told
     assert "set aside" not in told
@@ -274,8 +274,8 @@ def test_half_written_files_and_changed_parameters_are_told(place: Place) -> Non
 
 def test_a_new_source_is_new_to_the_recipe(place: Place) -> None:
     place.recipe["sources"]["more"] = {"language": "fi", "files": ["text/en-1.jsonl"]}
-    told = place.explain("results/corpus/more/manifest.json")
-    assert "results/corpus/more/manifest.json is not there" in told
+    told = place.explain("results/corpus/more/sampled.json")
+    assert "results/corpus/more/sampled.json is not there" in told
 
 
 def test_a_file_that_the_recipe_does_not_make_is_answered_with_the_nearest(place: Place) -> None:
@@ -294,6 +294,6 @@ def test_an_empty_directory_is_not_even_made(tmp_path: Path) -> None:
     directory = tmp_path / "not there"
     told = alasin("explain", "all", "--configfile", "config/demo.yaml", "--directory", str(directory), cwd=ROOT)
     assert told.returncode == 0, told.stderr
-    assert "all would be made by 91 jobs:" in told.stdout
-    assert told.stdout.count("      and 12 more like it\n") == 2
+    assert "all would be made by 106 jobs:" in told.stdout
+    assert told.stdout.count("      and 12 more like it\n") == 3
     assert not directory.exists()
