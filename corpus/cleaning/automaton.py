@@ -40,9 +40,9 @@ class Automaton:
         rows = np.frombuffer(model.tk_row, np.dtype(f"u{model.tk_row.itemsize}"))
         self._rows = rows.astype(np.int32) << 8
         self._feature = np.array(model.tk_output, np.int32)
-        weights = model.nb_ptc.astype(np.float64)
-        # What all languages have in common does not change which is likely, and costs digits of a float32.
-        self._weights = (weights - weights.mean(axis=1, keepdims=True)).astype(np.float32)
+        self._weights = model.nb_ptc.astype(np.float32)
+        # What all languages have in common does not change which is likely, and costs digits of a sum.
+        self._weights -= self._weights.mean(axis=1, keepdims=True)
         self._prior = model.nb_pc - model.nb_pc.mean()
         self.languages, self._first, label = np.unique(model.nb_classes, return_index=True, return_inverse=True)
         """str[l], the codes of the languages, sorted: what the columns of `likelihoods` stand for."""
@@ -55,8 +55,13 @@ class Automaton:
         """Return float32[d, l], how likely each text is in each language, as `py3langid` says; texts are UTF-8.
 
         The sum over the languages is 1. A logarithm is divided by the root of the text's bytes, by which `py3langid`
-        keeps long texts from being always sure. Give what `pieces` yields: the walk is made for so much at a time.
+        keeps long texts from being always sure.
+
+        Raises:
+            ValueError: for more than `PIECE_TEXTS` texts; `pieces` yields so many that they are looked at fastest.
         """
+        if len(texts) > PIECE_TEXTS:
+            raise ValueError(f"{len(texts)} texts at a time are more than {PIECE_TEXTS}")
         if not texts:
             return np.empty((0, len(self.languages)), np.float32)
         texts = [prepared(text) for text in texts]

@@ -24,16 +24,15 @@ ENDS_OF_SENTENCES = ".!?…。！？؟۔।॥՞։።፧၊។᠃᠉"
 Measures = dict[str, NDArray[np.float64]]
 
 
-def measure(texts: Sequence[bytes], stop_words: Sequence[str]) -> Measures:
+def measure(texts: Sequence[bytes], stop_words: Hashes) -> Measures:
     """Return name -> float64[d], each measure of each text; see `config/README.md` for what they are.
 
     Args:
         texts: UTF-8.
-        stop_words: frequent words of the language.
+        stop_words: `hashes_of_words` of frequent words of the language.
     """
-    wanted = hashes_of_words(stop_words)
     seen = [text if len(text) <= MOST_BYTES else text[:MOST_BYTES].decode(errors="ignore").encode() for text in texts]
-    parts = [_measure(batch, wanted) for batch in batches(seen)] or [_measure([], wanted)]
+    parts = [_measure(batch, stop_words) for batch in batches(seen)] or [_measure([], stop_words)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -23,6 +23,7 @@ from corpus.sampling.documents import FORMAT
 from corpus.sampling.making import Task, make_parts
 from corpus.sampling.origins import slice_digest, write_origins
 from corpus.sampling.parts import Part, finished_parts, key_of, remove_others
+from corpus.sampling.steps import steps_of
 from corpus.sources.readers import Span, plan
 from corpus.sources.spans import unit_bytes_for
 from recipe.slices.types import SourceSlice
@@ -59,6 +60,7 @@ def sample(
         if not parts or not parts[-1].last
     ]
     tasks.sort(key=_bytes_to_read, reverse=True)
+    steps_of(source)  # what they load, the processes share
     try:
         for _ in map_in_processes(make_parts, tasks, workers):
             pass

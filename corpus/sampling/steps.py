@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from corpus.cleaning.bounds import bounds_of, refusals
 from corpus.cleaning.language import other_documents, without_other_lines
-from corpus.cleaning.quality import measure
+from corpus.cleaning.quality import hashes_of_words, measure
 from corpus.sampling.account import Account
 from corpus.sampling.filters import drop_reasons
 from corpus.sampling.mending import repairing, replacing
@@ -93,10 +93,11 @@ class OfQuality:
 
     def __init__(self, quality: Quality) -> None:  # noqa: D107
         self._quality = quality
+        self._stop_words = hashes_of_words(quality.stop_words or [])
 
     def __call__(self, batch: Batch, account: Account) -> Batch:
         """Drop what is out of bounds, for the first of the bounds in their order."""
-        measures = measure(batch.texts, self._quality.stop_words or [])
+        measures = measure(batch.texts, self._stop_words)
         reasons: list[str | None] = [None] * len(batch.texts)
         details = [""] * len(batch.texts)
         found = refusals(measures, self._quality)

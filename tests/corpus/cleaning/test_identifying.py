@@ -69,6 +69,16 @@ def test_pieces_hold_all_texts_in_order_and_each_is_bounded():
     assert list(pieces([])) == []
 
 
+def test_more_texts_than_fit_into_a_piece_are_identified_as_each_alone():
+    texts = [b"OK", "Kaikki ihmiset syntyvät vapaina".encode(), b"All human beings are born free"]
+    many = identifier("py3langid").identify(texts * (PIECE_TEXTS // 3 + 2), "fi")
+    alone = identifier("py3langid").identify(texts, "fi")
+    assert many.languages == alone.languages * (PIECE_TEXTS // 3 + 2)
+    np.testing.assert_array_equal(many.lead, np.tile(alone.lead, PIECE_TEXTS // 3 + 2))
+    with pytest.raises(ValueError, match="more than"):
+        automaton().likelihoods([b"a"] * (PIECE_TEXTS + 1))
+
+
 @pytest.mark.parametrize("engine", ["py3langid", "heliport"])
 def test_sentences_of_the_declaration_are_told_apart(engine):
     if engine == "heliport":

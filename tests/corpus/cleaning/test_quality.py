@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from corpus.cleaning import quality
 from corpus.cleaning.bounds import refusals
-from corpus.cleaning.quality import ENDS_OF_SENTENCES, measure
+from corpus.cleaning.quality import ENDS_OF_SENTENCES, hashes_of_words, measure
 from corpus.cleaning.spans import Characters
 from corpus.demo.package_text import ISO_639_1, udhr
 from recipe.cleaning import Quality
 from recipe.quality import with_defaults
 
-STOP_WORDS = ["ja", "on", "s."]
+STOP_WORDS = hashes_of_words(["ja", "on", "s."])
+NONE = hashes_of_words([])
 
 
 def words_of(text):
@@ -115,11 +116,11 @@ def test_measures_do_not_depend_on_what_is_measured_together(monkeypatch):
 
 def test_of_a_long_text_the_beginning_is_measured(monkeypatch):
     monkeypatch.setattr(quality, "MOST_BYTES", 9)
-    assert measure(["ää bb ää cc".encode()], [])["words"] == [2]
+    assert measure(["ää bb ää cc".encode()], NONE)["words"] == [2]
 
 
 def test_a_document_at_the_bound_stays_and_one_beyond_is_refused():
-    found = measure([b"aaa bbb", b"aaa", b"aaaa bb ccc ddd"], [])
+    found = measure([b"aaa bbb", b"aaa", b"aaaa bb ccc ddd"], NONE)
     bounds = Quality(min_words=2, max_words=3, max_word_length=3, max_top_ngrams={2: 1})
     assert {reason: refused.tolist() for reason, refused in refusals(found, bounds).items()} == {
         "top_ngrams.2 > 1": [False, False, False],
@@ -133,6 +134,6 @@ def test_a_document_at_the_bound_stays_and_one_beyond_is_refused():
 def test_the_declaration_passes_what_its_language_asks_but_for_its_length(language):
     text = "\n".join(record["text"] for record in udhr(language)).encode()
     bounds = with_defaults(Quality(min_words=0, min_ended_lines=0), language)  # its passages are pieces of sentences
-    found = refusals(measure([text], bounds.stop_words), bounds)
+    found = refusals(measure([text], hashes_of_words(bounds.stop_words)), bounds)
     assert len(found) > 15
     assert not [reason for reason, refused in found.items() if refused.any()]
