@@ -139,12 +139,17 @@ def plan_of(
     Raises:
         UserError: an index is damaged, or a stage has nothing to draw from.
     """
+    start = before.next_phase() if before else Position(history=_root(content, tokenizer, started))
+    return Plan(content, blends_of(content, indexes), start)
+
+
+def blends_of(content: PhaseSlice, indexes: Mapping[tuple[str, str], Any]) -> tuple[Blend, ...]:
+    """Return what each stage of a phase draws from. Arguments and errors are those of `plan_of`."""
     blends = tuple(blend(stage.components, indexes) for stage in content.stages)
     for stage, mixed in zip(content.stages, blends, strict=True):
         if not mixed.parts:
             raise UserError(f"no source of the mixture has a row of {stage.length} slots; check its word bins.")
-    start = before.next_phase() if before else Position(history=_root(content, tokenizer, started))
-    return Plan(content, blends, start)
+    return blends
 
 
 def passing(first: int, count: int, skipped: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

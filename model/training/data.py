@@ -20,23 +20,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from corpus.rows.blend import Blend, Part
-from corpus.rows.heads import Heads, first_occurrence, head_name
+from corpus.rows.blend import Blend
+from corpus.rows.heads import Heads
 from corpus.rows.keys import derive_key
-from corpus.rows.mixture import Mixture
-from corpus.rows.order import SourceOrder, block_count
 from corpus.rows.store import RowReader
+from corpus.rows.streams import heads_after, mixture_of, stream_key
 from model.attention.interface import Move
 from model.batch import FlatBatch, LayOut, flatten
 from model.history.plan import Batch
 from model.history.position import DataPosition
 from model.masking import MaskedRow, mask_row
 from recipe.slices.types import StageSlice
-
-
-def _order(seed: int, part: Part) -> SourceOrder:
-    blocks = block_count(part.content["split_ids"])
-    return SourceOrder(part.content["rows"], blocks, derive_key(seed, "source", part.text), part.component.rowset)
 
 
 @dataclass(frozen=True)
@@ -118,31 +112,18 @@ class Stream:
         Raises:
             UserError: if an index is damaged.
         """
-        self.parts = mixed.parts
+        self.blend, self.parts = mixed, mixed.parts
         self.readers = [RowReader(part.index) for part in mixed.parts]
         self.place = place.following(mixed.digest)
         """Where the data stands; of another stream than before if the stage reads another mixture."""
-        key = derive_key(seed, "stream", self.place.stream)
-        self.mixture = Mixture(
-            orders=tuple(_order(seed, part) for part in mixed.parts),
-            firsts=tuple(
-                first_occurrence(self.place.begun, part.text, part.component.rowset, part.content["rows"])
-                for part in mixed.parts
-            ),
-            weights=tuple(part.share for part in mixed.parts),
-            key=derive_key(key.hex(), "order"),
-        )
-        self._mask_key = derive_key(key.hex(), "mask")
+        self.mixture = mixture_of(mixed, self.place.begun, seed, self.place.stream)
+        self._mask_key = derive_key(stream_key(seed, self.place.stream).hex(), "mask")
         self._stage, self._vocabulary = stage, vocabulary
         self._languages = [languages.index(part.component.language) for part in mixed.parts]
 
     def heads(self, rows: int) -> Heads:
         """Return how far each source has been read after the first `rows` global rows of the stream."""
-        parts = zip(self.parts, self.mixture.orders, self.mixture.firsts, self.mixture.drawn(rows), strict=True)
-        return self.place.begun | {
-            head_name(part.text, part.component.rowset): [first + count, order.rows]
-            for part, order, first, count in parts
-        }
+        return heads_after(self.blend, self.mixture, self.place.begun, rows)
 
     def at(self, rows: int) -> DataPosition:
         """Return where the data stands when the first `rows` global rows of the stream are done."""
