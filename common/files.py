@@ -63,6 +63,12 @@ def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     fsync_directory(path.parent)
 
 
+def remove_staged(path: Path) -> None:
+    """Remove what killed attempts at writing a file left beside it; no other one may be at work."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        left.unlink(missing_ok=True)
+
+
 @contextmanager
 def full_disk_names(path: Path) -> Iterator[None]:
     """Let the `OSError` of a full disk in the block name `path`, where it names no file."""

@@ -156,8 +156,8 @@ def _add_keys(
     names = [f"{identifier}\n{fields or ''}".encode() for identifier, fields in told]
     own = np.arange(into.documents, into.documents + len(texts), dtype=np.uint32)
     into.add(
-        order=np.fromiter((digest(text, slice_.seed) for text in texts), np.uint64, len(texts)),
-        identity=np.fromiter((digest(name, slice_.seed) for name in names), np.uint64, len(texts)),
+        order=np.fromiter(map(digest, texts), np.uint64, len(texts)),
+        identity=np.fromiter(map(digest, names), np.uint64, len(texts)),
         sizes=np.fromiter(map(len, texts), np.uint32, len(texts)),
         words=np.frombuffer(group["words"].buffers()[1], np.uint32, len(texts)),
     )

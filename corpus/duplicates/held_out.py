@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from common.columns import Column, open_columns, whole, write_columns
 from common.errors import UserError, run_command
-from common.files import write_json
+from common.files import remove_staged, write_json
 from common.listed import describe
 from common.workers import map_in_processes
 from corpus.duplicates.words import Hashes, Index, Words, runs, stretches, words_of
@@ -166,8 +166,11 @@ def make(slice_: ContaminationSlice, documents: Sequence[Path], output: Path, wo
         UserError: documents or files of a set are missing or damaged, or a set has no text under its fields.
     """
     names, parts = _parts(slice_, manifests_by_source(documents, slice_.sources, "the search for held-out text"))
+    path = output.with_suffix(".columns")
     output.unlink(missing_ok=True)
     output.parent.mkdir(parents=True, exist_ok=True)
+    for each in (output, path):
+        remove_staged(each)
     kinds: tuple[list[Hashes], list[Hashes]] = ([np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)])
     sets: tuple[list[NDArray[np.uint16]], list[NDArray[np.uint16]]] = ([], [])
     filled = set()
@@ -179,7 +182,6 @@ def make(slice_: ContaminationSlice, documents: Sequence[Path], output: Path, wo
     for number, name in enumerate(names):
         if name in slice_.sets and number not in filled:
             raise UserError(_empty(name, slice_.sets[name]))
-    path = output.with_suffix(".columns")
     columns: dict[str, Column] = {}
     for kind, own, into in zip(("run", "line"), kinds, sets, strict=True):
         hashes, of_sets = np.concatenate(own), np.concatenate([np.zeros(0, np.uint16), *into])

@@ -5,6 +5,8 @@ The kernel keeps them in memory as far as there is any, and on disk beyond it. P
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 
 KEPT, EXACT, NEAR, NEAR_HELD_OUT = range(4)
 """What becomes of a document, in the column `fates`."""
+_PREFIX = ".state-"
 KINDS = {"fates": np.uint8, "touched": np.uint8, "parents": np.int64, "sizes": np.uint32, "kept": np.uint32}
 
 
@@ -38,10 +41,17 @@ class State:
 
 @contextmanager
 def state_of(documents: int, lines: int, directory: Path) -> Iterator[State]:
-    """Give arrays of zeros for so many documents, and `lines` for so many lines; they go when the block ends."""
-    with TemporaryDirectory(prefix=".state-", dir=directory) as folder:
+    """Give arrays of zeros for so many documents, and `lines` for so many lines; they go when the block ends.
+
+    Those that a killed attempt left in the directory go first: there is one attempt at a time.
+    """
+    for left in directory.glob(f"{_PREFIX}*"):
+        shutil.rmtree(left)
+    with TemporaryDirectory(prefix=_PREFIX, dir=directory) as folder:
         state = State(Path(folder), dict.fromkeys(KINDS, documents) | {"lines": lines})
         for name, length in state.lengths.items():
             with open(state.folder / name, "wb") as file:
-                file.truncate(length * np.dtype(KINDS.get(name, np.uint8)).itemsize)
+                if size := length * np.dtype(KINDS.get(name, np.uint8)).itemsize:
+                    # Now, and told: a full disk would otherwise end the process with a signal when a page is written.
+                    os.posix_fallocate(file.fileno(), 0, size)
         yield state

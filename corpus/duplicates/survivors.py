@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import UserError, run_command
-from common.files import read_json, write_json
+from common.files import read_json, remove_staged, write_json
 from common.workers import map_in_processes
 from corpus.duplicates.clusters import decide
 from corpus.duplicates.copies import drop_copies, mark_lines
@@ -59,9 +59,9 @@ def compare(
     Raises:
         UserError: nothing is left of a source, or something is missing or damaged.
     """
-    for path in documents.values():
-        path.with_name(MANIFEST).unlink(missing_ok=True)
-    output.unlink(missing_ok=True)
+    for path in (output, *(path.with_name(MANIFEST) for path in documents.values())):
+        path.unlink(missing_ok=True)
+        remove_staged(path)
     output.parent.mkdir(parents=True, exist_ok=True)
     if not fingerprints:
         for path in documents.values():
@@ -89,7 +89,7 @@ def compare(
     for source, content in contents.items():
         _remove_others(documents[source].parent, content)
         write_json(documents[source].with_name(MANIFEST), content)
-    summary["sources"] = {source: _told(content) for source, content in contents.items()}
+    summary["sources"] = {source: _told(read_manifest(documents[source]), parts) for source, parts in made.items()}
     write_json(output, summary)
     return summary
 
@@ -144,10 +144,17 @@ def _tell_sets(
         into[sets[number]][source] = {what: counts[number] for what, counts in total.items()}
 
 
-def _told(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is told of a source at the end."""
-    left = {step["step"]: step["documents"] for step in content["steps"]}
-    return {"documents": left, "bytes": sum(content["splits"][split]["bytes"] for split in SPLITS)}
+def _told(sampled: Mapping[str, Any], parts: Sequence[tuple[str, CutPart]]) -> dict[str, Any]:
+    """Return how many documents a source had and has, why others went, and what was cut out of those that are left."""
+    account = Account()
+    for _, part in parts:
+        account.add(part.account)
+    return {
+        "sampled": sum(sampled["splits"][split]["documents"] for split in SPLITS),
+        "left": account.documents.total(),
+        "dropped": dict(account.dropped),
+        "cut": dict(account.changed),
+    }
 
 
 def _remove_others(folder: Path, content: Mapping[str, Any]) -> None:
@@ -185,10 +192,13 @@ def main() -> None:
     memory = arguments.memory_mb * MEGABYTE
     told = compare(slice_, documents, fingerprints, sets, arguments.output, arguments.workers, memory)
     for source, content in told["sources"].items():
-        print(f"{source}: " + ", ".join(f"{count:,} after {step}" for step, count in content["documents"].items()))
+        why = [f"{count:,} {reason}" for reason, count in content["dropped"].items()]
+        why += [f"{reason} cut out of {count:,}" for reason, count in content["cut"].items()]
+        told_of = f"{source}: {content['left']:,} of {content['sampled']:,} documents are left"
+        print(", ".join([told_of, *why]))
     for name, found in told["sets"].items():
         for source, counts in found.items():
-            print(f"{source} holds text of {name}: {counts['documents']:,} documents, {counts['lines']:,} lines")
+            print(f"{counts['documents']:,} documents of {source} held text of {name}, {counts['lines']:,} lines")
 
 
 if __name__ == "__main__":

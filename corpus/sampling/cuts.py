@@ -67,7 +67,7 @@ def cuts_of(directory: Path, part: Mapping[str, Any]) -> Cuts | None:
     return Cuts.read(directory / entry["name"]) if entry else None
 
 
-def digest_of(part: Mapping[str, Any]) -> str:
+def documents_digest(part: Mapping[str, Any]) -> str:
     """Return a digest of the documents of a part as they are read, given its entry in a manifest: SHA-256."""
     if CUTS not in part:
         return str(part["sha256"])

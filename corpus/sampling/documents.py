@@ -23,7 +23,7 @@ from common.errors import UserError
 from common.files import read_json
 from common.listed import refuse_changed
 from corpus.sampling.arrow import strings_of
-from corpus.sampling.cuts import CUTS, Cuts, cuts_of, digest_of
+from corpus.sampling.cuts import CUTS, Cuts, cuts_of, documents_digest
 from corpus.sampling.words import count_words
 
 FORMAT = 5
@@ -51,7 +51,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def text_digest(manifest: Mapping[str, Any]) -> str:
     """Return SHA-256 of what a manifest lists, but for the name of its source: of the same documents it is the same."""
-    parts = [[digest_of(entry) for entry in manifest["splits"][split]["files"]] for split in SPLITS]
+    parts = [[documents_digest(entry) for entry in manifest["splits"][split]["files"]] for split in SPLITS]
     return hashlib.sha256(json.dumps([manifest["language"], parts]).encode()).hexdigest()
 
 

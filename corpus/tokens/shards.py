@@ -25,7 +25,7 @@ from common.columns import Column, whole, write_columns
 from common.errors import UserError, run_command
 from common.files import link_or_copy, read_json, sha256_of, write_json
 from common.workers import map_in_processes
-from corpus.sampling.cuts import digest_of
+from corpus.sampling.cuts import documents_digest
 from corpus.sampling.documents import SPLITS, part_texts, read_manifest
 from corpus.tokens.comparing import COMPARED_CHARACTERS, COMPARED_EVERY, COMPARED_TEXTS, refuse_difference
 from corpus.tokens.encoding import TextEncoder, read_description, read_encoder
@@ -66,7 +66,7 @@ class Task:
         if not path.exists():
             return None
         record: dict[str, Any] = read_json(path)
-        wanted = {"format": FORMAT, "documents_sha256": digest_of(self.part), "tokenizer": self.fingerprint}
+        wanted = {"format": FORMAT, "documents_sha256": documents_digest(self.part), "tokenizer": self.fingerprint}
         shard = self.directory / f"{self.stem}.ids"
         same = record.items() >= wanted.items() and shard.is_file() and shard.stat().st_size == record["bytes"]
         return record if same else None
@@ -109,7 +109,7 @@ def make_shard(task: Task) -> dict[str, Any]:
     )
     record = {
         "format": FORMAT,
-        "documents_sha256": digest_of(task.part),
+        "documents_sha256": documents_digest(task.part),
         "tokenizer": task.fingerprint,
         "name": path.name,
         "bytes": path.stat().st_size,

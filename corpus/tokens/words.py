@@ -30,7 +30,7 @@ from common.errors import UserError, run_command
 from common.files import atomic_file, read_json, write_json
 from common.listed import describe, refuse_changed
 from common.workers import map_in_processes
-from corpus.sampling.cuts import digest_of
+from corpus.sampling.cuts import documents_digest
 from corpus.sampling.documents import manifests_by_source, part_texts, read_manifest, text_digest
 from corpus.tokens.pretokens import COUNTS, add_up, count_chunks, words_of
 from corpus.tokens.pruning import Bounded, Pruned, budgets, give_memory_back, prune
@@ -215,7 +215,7 @@ def _part_tasks(recipe: SampleSlice, manifests: Mapping[str, Path], folder: Path
     for source in sorted(rates):
         for part in contents[source]["splits"]["train"]["files"]:
             # In the name is all that decides what is counted: another sample's counts are never taken for this one's.
-            decides = f"{digest_of(part)} {rates[source].hex()} {recipe.seed} {recipe.word_bytes}"
+            decides = f"{documents_digest(part)} {rates[source].hex()} {recipe.seed} {recipe.word_bytes}"
             key = hashlib.sha256(decides.encode()).hexdigest()[:16]
             output = folder / source / f"{key}.arrow"
             tasks.append(

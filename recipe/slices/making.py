@@ -56,7 +56,6 @@ def fingerprint_slice(recipe: Recipe, name: str) -> FingerprintSlice:
     """Return the slice of what is compared of source `name`; raises `KeyError` if the recipe has none of this name."""
     asked, near = recipe.sources[name].duplicates, recipe.duplicates.near
     return FingerprintSlice(
-        seed=recipe.seed,
         exact=asked.exact,
         near=asked.near,
         lines=asked.max_line_documents is not None,

@@ -40,7 +40,6 @@ class ContaminationSlice(Strict):
 class FingerprintSlice(Strict):
     """What is compared of a source's documents."""
 
-    seed: int
     exact: bool
     near: bool
     lines: bool
