@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from corpus.cleaning.identifying import Identifier
+    from corpus.cleaning.identifying import Identified, Identifier
 
 HEAD_BYTES = 2048
 MIDDLE_BYTES = 2048
 LOUDEST = 3.0
 CUT = 1.0
 """Both in natural logarithms of a likelihood ratio."""
+ANOTHER = "another language"
+"""Why a document is dropped."""
 
 
 def looked_at(text: bytes) -> bytes:
@@ -35,24 +37,36 @@ def looked_at(text: bytes) -> bytes:
     return b"\n".join(part.decode(errors="ignore").encode() for part in parts)
 
 
-def other_documents(
-    texts: Sequence[bytes], identifier: Identifier, wanted: str, min_score: float
-) -> list[tuple[str, str] | None]:
-    """Return of each document why it is not in the wanted language, and the number that decided; None where it is.
+def identified_documents(texts: Sequence[bytes], identifier: Identifier, wanted: str) -> Identified:
+    """Return what an engine says of documents, by what of each is looked at.
 
     Args:
         texts: UTF-8.
         identifier: an engine.
         wanted: a language, in the engine's codes.
-        min_score: the least confidence, in the engine's measure.
     """
-    found = identifier.identify([looked_at(text) for text in texts], wanted)
+    return identifier.identify([looked_at(text) for text in texts], wanted)
+
+
+def too_unsure(min_score: float) -> str:
+    """Return the reason to drop a document in the wanted language whose confidence is below `min_score`."""
+    return f"language score < {min_score:g}"
+
+
+def other_documents(
+    texts: Sequence[bytes], identifier: Identifier, wanted: str, min_score: float
+) -> list[tuple[str, str] | None]:
+    """Return of each document why it is not in the wanted language, and the number that decided; None where it is.
+
+    Arguments as in `identified_documents`; `min_score` is the least confidence, in the engine's measure.
+    """
+    found = identified_documents(texts, identifier, wanted)
     reasons: list[tuple[str, str] | None] = []
     for language, confidence in zip(found.languages, found.confidence.tolist(), strict=True):
         if language != wanted:
-            reasons.append(("another language", f"{language} {confidence:.3f}"))
+            reasons.append((ANOTHER, f"{language} {confidence:.3f}"))
         elif confidence < min_score:
-            reasons.append((f"language score < {min_score:g}", f"{confidence:.3f}"))
+            reasons.append((too_unsure(min_score), f"{confidence:.3f}"))
         else:
             reasons.append(None)
     return reasons

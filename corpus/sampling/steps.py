@@ -104,7 +104,7 @@ class OfQuality:
         for (name, _, _), (reason, refused) in zip(bounds_of(self._quality), found.items(), strict=True):
             for index in refused.nonzero()[0].tolist():
                 if reasons[index] is None:
-                    reasons[index], details[index] = reason, f"{measures[name][index]:.3g}"
+                    reasons[index], details[index] = reason, f"{measures[name][index]:.4g}"
         return drop(batch, reasons, account, details)
 
 
