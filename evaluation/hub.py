@@ -15,10 +15,8 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import write_json
+from corpus.hub.reach import out_of_reach
 from evaluation.results import FORMAT
-
-TOO_BUSY = 429
-"""The hub's status for too many requests; from 500 on it is its own failure."""
 
 
 class HubAbsentError(UserError):
@@ -37,7 +35,7 @@ def needing_the_hub(what: str) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         reason = shorten(str(error) or type(error).__name__, 100, placeholder=" ...").rstrip(".")
-        if _out_of_reach(error):
+        if _is_absent(error):
             raise HubAbsentError(
                 f"{what} needs the hub, which is out of reach, and is not kept below HF_HOME ({reason}); fetch it once "
                 "where there is a network, with HF_HOME on a disk that both see."
@@ -45,20 +43,13 @@ def needing_the_hub(what: str) -> Iterator[None]:
         raise UserError(f"{what} did not come from the hub ({reason}); mend its name, or ask for access.") from None
 
 
-def _out_of_reach(error: BaseException | None) -> bool:
-    """Tell an absent hub from one that refuses; libraries wrap what happened, some of them twice."""
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    while error is not None:
-        if isinstance(error, ConnectionError | TimeoutError | LocalEntryNotFoundError):
-            return True
-        if isinstance(error, HfHubHTTPError):
-            status = error.response.status_code
-            return status == TOO_BUSY or status >= 500
-        if "Couldn't find cache for" in str(error):  # `datasets`, offline, where it keeps another part of the data set
-            return True
+def _is_absent(error: BaseException | None) -> bool:
+    """Tell an absent hub, or `datasets` offline which keeps another part of the data set, from a hub that refuses."""
+    absent = out_of_reach(error)
+    while error is not None and not absent:
+        absent = "Couldn't find cache for" in str(error)
         error = error.__cause__ or error.__context__
-    return False
+    return absent
 
 
 def leave_the_hub() -> None:

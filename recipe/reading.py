@@ -24,6 +24,7 @@ from pydantic_core import ErrorDetails
 from common.errors import UserError
 from common.files import each_once, matching_files
 from recipe.checks import problems, suggestion
+from recipe.hub import is_on_hub
 from recipe.schema import Documents, Recipe
 from recipe.types import LANGUAGE, NAME, TOKENIZER
 
@@ -127,14 +128,20 @@ def load_recipe(config: Any, where: str) -> Recipe:
 
 
 def expand_files(source: Documents) -> list[str]:
-    """Return the files of a source, sorted, each once. A pattern without wildcard stays, whether it exists or not."""
+    """Return the files of a source that are named here, not on the hub: sorted, each once.
+
+    A pattern without wildcard stays, whether it exists or not.
+    """
     return sorted(each_once(_named(source))[0])
 
 
 def _named(source: Documents) -> list[str]:
     """Return the paths that a source names in the order of sampling: of a file's names the first counts."""
     return [
-        path for pattern in source.files for path in (matching_files(pattern) if glob.has_magic(pattern) else [pattern])
+        path
+        for pattern in source.files
+        if not is_on_hub(pattern)
+        for path in (matching_files(pattern) if glob.has_magic(pattern) else [pattern])
     ]
 
 
@@ -160,7 +167,7 @@ def missing_files(recipe: Recipe, produced: set[str], finished: Collection[str] 
         "path."
         for name, source in recipe.sources.items()
         for index, pattern in enumerate(source.files)
-        if name not in finished
+        if name not in finished and not is_on_hub(pattern)
         if not matching_files(pattern) and not fnmatch.filter(produced, pattern)
     ]
 

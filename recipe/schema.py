@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from recipe.cleaning import Cleaning
 from recipe.duplicates import AcrossSources, Contamination, Duplicates
 from recipe.evaluation import Evaluation
+from recipe.hub import checked
 from recipe.types import (
     Beta,
     Count,
@@ -55,8 +56,8 @@ class Documents(Strict):
 
     language: Language
     """ISO 639 code, a pair such as `en-fi` for translations, or `code`."""
-    files: Annotated[list[Text], Field(min_length=1)]
-    """Paths or glob patterns below the working directory: JSON, plain text, Parquet, Arrow."""
+    files: Annotated[list[Annotated[Text, AfterValidator(checked)]], Field(min_length=1)]
+    """Paths or patterns below the working directory, or `hf://datasets/…` on the hub: JSON, text, Parquet, Arrow."""
     plain_text: Literal["line", "blank-line", "file"] = "line"
     """What a document of plain text is: a `line`, what stands between `blank-line`s, or a whole `file`."""
     text_field: Text = "text"

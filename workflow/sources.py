@@ -9,6 +9,7 @@ from typing import Any
 from corpus.demo import interface_text
 from corpus.demo.package_text import COLLECTIONS
 from corpus.sampling.origins import differences, same_source, sampled_by, slice_digest
+from recipe.hub import is_on_hub, list_name
 from recipe.needs import compared, looked_for, whole_recipe
 from recipe.reading import expand_files
 from recipe.schema import Recipe
@@ -19,10 +20,13 @@ from recipe.slices.making import (
     fingerprint_slice,
     source_slice,
 )
+from recipe.slices.types import HubSlice
 from recipe.types import Strict
 
 PACKAGE_TEXT = {f"text/{name}.jsonl.zst" for name in COLLECTIONS | interface_text.COLLECTIONS}
 """Files that the workflow itself makes from packages."""
+HUB = "text/hub"
+"""Folder of what is fetched from the hub."""
 NAMED = 3
 """Files that an error names, at most."""
 HELD_OUT = "results/duplicates/held_out.json"
@@ -46,13 +50,16 @@ class Sources:
         self.recipe = recipe
         self.compared = compared_sources(recipe, whole_recipe(recipe).sources)
         """Those that are read, in the order in which their copies are kept."""
+        self._addresses = {name: list(filter(is_on_hub, source.files)) for name, source in recipe.sources.items()}
 
     def slices(self) -> dict[str, Strict]:
-        """Return name -> slice of each source, and of how they are compared."""
+        """Return name -> slice of each source, of what is fetched for it, and of how sources are compared."""
         sources: dict[str, Strict] = {f"source/{name}": source_slice(self.recipe, name) for name in self.recipe.sources}
         prints = {f"fingerprints/{name}": fingerprint_slice(self.recipe, name) for name in self.compared}
+        fetched = {f"hub/{list_name(one)}": HubSlice(files=one) for one in self._addresses.values() if one}
         return {
             **sources,
+            **fetched,
             **prints,
             "contamination": contamination_slice(self.recipe, self.compared),
             "duplicates": duplicates_slice(self.recipe, self.compared),
@@ -128,7 +135,16 @@ class Sources:
 
     def made_files(self, wildcards: Any) -> list[str]:
         """Return the files of a source that a rule makes. Others are no inputs: once sampled they may be away."""
-        return [file for file in expand_files(self.recipe.sources[wildcards.source]) if file in PACKAGE_TEXT]
+        packaged = [file for file in expand_files(self.recipe.sources[wildcards.source]) if file in PACKAGE_TEXT]
+        return packaged + self._hub_list(wildcards.source)
+
+    def hub_argument(self, wildcards: Any) -> str:
+        """Return the command line option that names the list of what was fetched for a source, or nothing."""
+        return " ".join(f"--hub {path}" for path in self._hub_list(wildcards.source))
+
+    def _hub_list(self, source: str) -> list[str]:
+        """Return the list of what was fetched for a source, if anything; one for all that name the same."""
+        return [f"results/hub/{list_name(addresses)}.json"] if (addresses := self._addresses[source]) else []
 
 
 def _first(changes: list[str]) -> str:

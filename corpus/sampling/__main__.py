@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from common.errors import UserError, run_command
+from corpus.hub.lists import local_files
 from corpus.sampling.account import Account
 from corpus.sampling.documents import SPLITS
 from corpus.sampling.renamed import take_over
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes, each makes one part at a time (default: 1)")
     parser.add_argument("--part-bytes", type=int, help="bytes of text in a part, about (default: by the source's size)")
     parser.add_argument("--files", nargs="+", metavar="FILE", help="read these instead of the files of the slice")
+    parser.add_argument("--hub", type=Path, help="list of the files that `python -m corpus.hub` fetched for the source")
     arguments = parser.parse_args()
     if arguments.workers < 1:
         raise UserError(f"--workers is {arguments.workers}; give at least 1.")
@@ -51,7 +53,7 @@ def main() -> None:
         documents = ", ".join(f"{made['splits'][split]['documents']:,} {split}" for split in SPLITS)
         print(f"{source.name}: sampled before under another name, which is taken over: {documents}")
         return
-    files, again = source_files(arguments.files or source.files)
+    files, again = source_files(arguments.files or local_files(source.files, arguments.hub))
     account = sample(source, files, arguments.output, arguments.workers, arguments.part_bytes)
     _tell(account, source, len(files))
     for path, first in again.items():

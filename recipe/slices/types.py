@@ -62,6 +62,13 @@ class DuplicatesSlice(Strict):
     """Fields as in `recipe.cleaning.Contamination`."""
 
 
+class HubSlice(Strict):
+    """Which files are fetched from the hub for a source."""
+
+    files: list[str]
+    """Addresses."""
+
+
 class SampleSlice(Strict):
     """What decides the words that tokenizers are trained on, and their counts; one for all that share a sample."""
 

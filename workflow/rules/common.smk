@@ -11,6 +11,7 @@ from common.processes import begin_in_utf8_mode
 from workflow.dag import PAIRS, WHEEL, Dag, unreadable_files
 from workflow.directory_lock import hold, holder_elsewhere
 from workflow.resources import read_as_meant
+from workflow.sources import HUB
 from workflow.unmeasured import told
 from recipe.reading import load_recipe, read_yaml, unusable_files
 
@@ -68,6 +69,7 @@ def one_of(names):
 
 wildcard_constraints:
     source="[a-z0-9-]+",
+    list="[0-9a-f]+",
     tokenizer="[a-z0-9-]+",
     foreign="[^/]+",
     run="[a-z0-9-]+",

