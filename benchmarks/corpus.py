@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.measure import parser, print_table
-from benchmarks.process import Cost, run
+from benchmarks.process import Cost, run, together
 from common.errors import UserError, run_command
 from common.files import read_json
 from corpus.tokens.bpe import make as make_tokenizer
@@ -122,11 +122,6 @@ def script(place: Place, command: Sequence[object], workers: int, inputs: Sequen
         return {"": run([list(map(str, given))], {})[0]}
 
     return contest
-
-
-def together(costs: Sequence[Cost]) -> Cost:
-    """Return what stages took that ran one after the other."""
-    return Cost(sum(c.wall for c in costs), sum(c.processor for c in costs), max(c.memory for c in costs))
 
 
 def table_rows(rounds: Sequence[dict[tuple[str, int], dict[str, Cost]]], megabytes: float) -> list[list[str]]:

@@ -45,6 +45,11 @@ class Cost:
     """Bytes, the most that were held at once."""
 
 
+def together(costs: Sequence[Cost]) -> Cost:
+    """Return what stages took that ran one after the other."""
+    return Cost(sum(c.wall for c in costs), sum(c.processor for c in costs), max(c.memory for c in costs))
+
+
 def run(commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> tuple[Cost, str]:
     """Run commands one after the other; return what they took together, and the last line that they printed.
 
