@@ -14,6 +14,7 @@ from math import ceil
 
 from recipe.branches import stages_of
 from recipe.cleaning_checks import cleaning_problems
+from recipe.duplicates_checks import duplicates_problems
 from recipe.evaluation import RetrievalTask, file_name
 from recipe.schedule import rows_before, stage_rows, step_count
 from recipe.schema import Mixture, Recipe, Stage, Tokenizer, WordBin, ancestry, lineage
@@ -28,6 +29,7 @@ def problems(recipe: Recipe) -> list[Problem]:
     """Return every breach of a rule as (key path, sentence), in the order of the recipe's keys."""
     return [
         *cleaning_problems(recipe.sources),
+        *duplicates_problems(recipe),
         *_tokenizers(recipe),
         *_models(recipe),
         *_starts(recipe),

@@ -155,7 +155,7 @@ def repeated_files(recipe: Recipe) -> list[str]:
 
 
 def missing_files(recipe: Recipe, produced: set[str], finished: Collection[str] = ()) -> list[str]:
-    """Return one sentence for each pattern of a source that no file matches.
+    """Return one sentence for each pattern of a source, or of an evaluation set, that no file matches.
 
     Args:
         recipe: the recipe whose sources to look for below the working directory.
@@ -169,6 +169,16 @@ def missing_files(recipe: Recipe, produced: set[str], finished: Collection[str] 
         for index, pattern in enumerate(source.files)
         if name not in finished and not is_on_hub(pattern)
         if not matching_files(pattern) and not fnmatch.filter(produced, pattern)
+    ] + _missing_sets(recipe)
+
+
+def _missing_sets(recipe: Recipe) -> list[str]:
+    return [
+        f"contamination.sets.{name}.files[{place}]: no file matches {pattern} in {Path.cwd()}; put the set there or "
+        "mend the path."
+        for name, content in recipe.contamination.sets.items()
+        for place, pattern in enumerate(content.files)
+        if not matching_files(pattern)
     ]
 
 

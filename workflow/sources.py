@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from common.files import matching_files
 from corpus.demo import interface_text
 from corpus.demo.package_text import COLLECTIONS
 from corpus.sampling.origins import differences, same_source, sampled_by, slice_digest
@@ -80,6 +81,11 @@ class Sources:
             if compared(self.recipe, self.compared)
             else []
         )
+
+    def set_files(self, wildcards: Any) -> list[str]:
+        """Return the files of the evaluation sets that no source may train on."""
+        patterns = [pattern for content in self.recipe.contamination.sets.values() for pattern in content.files]
+        return sorted({file for pattern in patterns for file in matching_files(pattern)})
 
     def held_out(self, wildcards: Any) -> list[str]:
         """Return what training text may not hold, if there is any."""

@@ -81,6 +81,7 @@ rule held_out_text:
     input:
         slice="results/recipe/contamination.json",
         documents=dag.sources.documents(),
+        sets=dag.sources.set_files,
     output:
         manifest="results/duplicates/held_out.json",
     log:
