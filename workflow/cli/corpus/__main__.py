@@ -10,12 +10,14 @@ from typing import Any
 
 from common.errors import UserError, run_command
 from common.files import atomic_file, write_json
+from corpus.hub.lists import local_files
 from corpus.preview.spread import read_spread
 from corpus.preview.summary import summary
 from corpus.preview.verdicts import try_steps
 from corpus.sampling.cleaning import wanted_by
 from corpus.sources.readers import source_files
 from recipe.checks import suggestion
+from recipe.hub import is_on_hub, list_name
 from recipe.reading import expand_files, read_recipe
 from recipe.schema import Recipe
 from recipe.slices.making import source_slice
@@ -61,7 +63,8 @@ def main() -> None:
         summaries.append(found)
         print(told(found), end="\n\n", flush=True)
     if not summaries:
-        raise UserError(f"no file of {', '.join(names)} is in {Path.cwd()}; say where with --directory.")
+        whose = names[0] if len(names) == 1 else f"the {len(names)} sources"
+        raise UserError(f"no file of {whose} is in {Path.cwd()}; say where with --directory.")
     if len(summaries) > 1:
         print(overview(summaries))
     if output:
@@ -84,10 +87,20 @@ def _summaries(recipe: Recipe, names: Sequence[str], documents: int, examples: i
     """Yield what cleaning would do to each source whose files are there; name the others."""
     for name in names:
         source = source_slice(recipe, name)
-        if there := [file for file in expand_files(source) if Path(file).is_file()]:
+        if there := _files_there(source):
             yield _summary(source, there, documents, examples)
         else:
             print(f"{name}: its files are not there yet ({', '.join(source.files[:3])})", file=sys.stderr)
+
+
+def _files_there(source: SourceSlice) -> list[str]:
+    """Return the files of a source that are in this directory: those it names, and what was fetched from the hub."""
+    there = expand_files(source)
+    addresses = list(filter(is_on_hub, source.files))
+    listed = Path(f"results/hub/{list_name(addresses)}.json")
+    if addresses and listed.is_file():
+        there += local_files(addresses, listed)
+    return [file for file in there if Path(file).is_file()]
 
 
 def _summary(source: SourceSlice, there: Sequence[str], documents: int, examples: int) -> dict[str, Any]:

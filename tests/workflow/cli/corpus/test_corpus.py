@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from corpus.demo.package_text import udhr
+from corpus.hub.files import HubFile
+from corpus.hub.lists import write_list
+from recipe.hub import list_name
 
 ROOT = Path(__file__).parents[4]
 REST = """
@@ -77,6 +80,20 @@ def test_a_page_and_numbers_are_written_where_asked_with_text_that_cannot_act(re
     page = (folder / "cleaning.html").read_text()
     assert "<script" not in page
     assert "Mine &lt;b&gt;" in page
+
+
+def test_files_of_the_hub_are_looked_at_once_they_are_fetched(recipe):
+    address = "hf://datasets/some/where/mine.jsonl"
+    recipe.write_text(recipe.read_text().replace("[absent.jsonl]", f"['{address}']"))
+    done = run(recipe, "--dry", "--source", "absent")
+    assert done.returncode == 1
+    assert f"absent: its files are not there yet ({address})" in done.stderr
+    fetched = recipe.parent / "mine.jsonl"
+    file = HubFile("some/where", "0" * 40, "mine.jsonl", fetched.stat().st_size, None, "0" * 40)
+    folder = recipe.parent / "results" / "hub"
+    folder.mkdir(parents=True)
+    write_list(folder / f"{list_name([address])}.json", [(address, file, fetched)])
+    assert "absent (fi): 17 documents from 1 file" in run(recipe, "--dry", "--source", "absent").stdout
 
 
 @pytest.mark.parametrize(
