@@ -34,6 +34,15 @@ from recipe.types import (
 )
 
 
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+TextFields = Annotated[
+    list[Text], Field(min_length=1), BeforeValidator(_one_or_more, json_schema_input_type=Text | list[Text])
+]
+
+
 class Filters(Strict):
     """Which documents of a source are kept; what is dropped is counted by reason."""
 
@@ -60,8 +69,8 @@ class Documents(Strict):
     """Paths or patterns below the working directory, or `hf://datasets/…` on the hub: JSON, text, Parquet, Arrow."""
     plain_text: Literal["line", "blank-line", "file"] = "line"
     """What a document of plain text is: a `line`, what stands between `blank-line`s, or a whole `file`."""
-    text_field: Text = "text"
-    """Field that holds the text: its name, or a path to it, as `translation.fi`."""
+    text_field: TextFields = Field(default_factory=lambda: ["text"])
+    """Field that holds the text: its name, or a path to it, as `translation.fi`. Of several, their texts are joined."""
     id_field: Text = "id"
     """Field that holds what a document is called, by name or path; where it is missing, file and line are taken."""
     fraction: PositiveShare = 1.0

@@ -36,7 +36,7 @@ HELD_OUT_ELSEWHERE = "may be held out in another source"
 def wanted_by(source: SourceSlice) -> Wanted:
     """Return the fields of a record that a source needs."""
     named = sorted({*source.filters.min_scores, *source.filters.allowed_values})
-    return Wanted(source.text_field, source.id_field, tuple(named))
+    return Wanted(tuple(source.text_field), source.id_field, tuple(named))
 
 
 class Cleaner:

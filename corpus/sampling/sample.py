@@ -140,10 +140,11 @@ def _advice(account: Account, source: SourceSlice, records: int) -> str:
     reason, count = account.rejected.most_common(1)[0]
     if count < MOST * records:
         return "mend the files or raise max_rejected"
-    if reason == "no text":
+    if reason.startswith("no text"):
         names = next((example.fields for example in account.examples if example.fields), "")
         there = f"; the records have {names}" if names else ""
-        return f"set text_field, now {source.text_field!r}, to the field that holds the text{there}"
+        now = " and ".join(map(repr, source.text_field))
+        return f"set text_field, now {now}, to the field that holds the text{there}"
     if reason == "malformed JSON":
         return "if these are lines of plain text, let the files' names end in .txt"
     if reason.endswith("is no JSON"):

@@ -17,13 +17,28 @@ SHOWN_NAMES = 20
 MAX_DEPTH = 4
 
 
+class OneMissingError(KeyError):
+    """Of several fields that make a text together, one holds none."""
+
+    def __init__(self, name: str) -> None:
+        """Name it."""
+        super().__init__(name)
+        self.name = name
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which fields of a record are looked for, each by its name or by a path."""
 
-    text: str = "text"
+    text: str | tuple[str, ...] = "text"
+    """Of several, each must hold text, and the texts joined by newlines are the document."""
     id: str = "id"
     scores: tuple[str, ...] = ()
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Those that hold text."""
+        return (self.text,) if isinstance(self.text, str) else self.text
 
     @cached_property
     def lifted(self) -> tuple[str, ...]:
@@ -33,7 +48,7 @@ class Wanted:
     @cached_property
     def tops(self) -> tuple[str, ...]:
         """Names of the fields at the top of a record that hold the text and the scores, as far as paths tell."""
-        return tuple(dict.fromkeys(name.partition(".")[0] for name in (self.text, *self.scores)))
+        return tuple(dict.fromkeys(name.partition(".")[0] for name in (*self.texts, *self.scores)))
 
     @cached_property
     def suspects(self) -> tuple[re.Pattern[bytes], ...]:
@@ -54,14 +69,26 @@ class Wanted:
     def taker(self) -> Callable[[dict[str, Any]], Any]:
         """Return a function that takes the text out of a record and returns it.
 
-        It raises `KeyError` or `TypeError` if there is none or it is given no record.
+        It raises `KeyError` or `TypeError` if there is none or it is given no record, `OneMissingError` if one of
+        several fields holds none; then the record stays as it is.
         """
-        name = self.text
+        if len(self.texts) > 1:
+            return self._take_all
+        (name,) = self.texts
 
         def take(record: dict[str, Any]) -> Any:
             return record.pop(name) if name in record else value_at(record, name)
 
         return take if "." in name else methodcaller("pop", name)
+
+    def _take_all(self, record: dict[str, Any]) -> str | bytes:
+        texts = [value_at(record, name) for name in self.texts]
+        for name, text in zip(self.texts, texts, strict=True):
+            if not text or not isinstance(text, str | bytes):
+                raise OneMissingError(name)
+        for name in self.texts:
+            record.pop(name, None)
+        return (b"\n" if isinstance(texts[0], bytes) else "\n").join(texts)
 
     def lift(self, record: dict[str, Any]) -> None:
         """Put what is wanted besides the text at the top of a record, under its path.

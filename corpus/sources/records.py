@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from corpus.sources.fields import Wanted, names_in
+from corpus.sources.fields import OneMissingError, Wanted, names_in
 
 Fields = dict[str, str | int | float | bool]
 
@@ -125,8 +125,9 @@ def parse_line(line: bytes, wanted: Wanted) -> tuple[str, Fields]:
 
     Raises:
         UnusableError: "malformed JSON", "NaN is no JSON" (or Infinity), "not an object", "bad UTF-8", "no text"
-            (absent, null or empty), "text is not a string", "two fields text" (or another that is wanted), or
-            "lone surrogate" (a JSON escape that UTF-8 cannot hold).
+            (absent, null or empty), "no text in fi" (of several fields, the first without a string), "text is not a
+            string", "two fields text" (or another that is wanted), or "lone surrogate" (a JSON escape that UTF-8
+            cannot hold).
     """
     try:
         record = orjson.loads(line)
@@ -207,6 +208,8 @@ def _take_text(record: dict[str, Any], wanted: Wanted) -> Any:
     """Take the text out of a record, a string or UTF-8, and put what else is wanted at its top."""
     try:
         text = wanted.taker()(record)
+    except OneMissingError as error:
+        raise UnusableError(f"no text in {error.name}", names_in(record)) from None
     except KeyError:
         text = None
     if text is None or text == "" or text == b"":

@@ -30,7 +30,7 @@ class TableReader(SpanReader):
             try:
                 text, fields = parse_row(row, self.wanted)
             except UnusableError as reason:
-                shown = excerpt(row.get(self.wanted.text, ""))
+                shown = excerpt(row.get(self.wanted.texts[0], ""))
                 batch.rejects.append(Reject(batch.file, self.line, str(reason), shown, reason.fields))
             else:
                 self.consumed += len(text)
@@ -50,13 +50,18 @@ def columns_of(schema: Any, wanted: Wanted, path: Path) -> list[str]:
     twice = [name for name, count in Counter(schema.names).items() if count > 1]
     if twice:
         raise UserError(f"{path} has more than one column {twice[0]!r}; write it again with one of each name.")
-    text = _path_in(schema, wanted.text)
-    if text is None:
-        raise UserError(
-            f"{path} has no column {wanted.text!r}, only {', '.join(_paths(schema))}; set `text_field` of this source."
-        )
+    texts = {name: _path_in(schema, name) for name in wanted.texts}
+    for name, found in texts.items():
+        if found is None:
+            raise UserError(
+                f"{path} has no column {name!r}, only {', '.join(_paths(schema))}; set `text_field` of this source."
+            )
     deeper = [found for name in wanted.lifted if (found := _path_in(schema, name)) is not None]
-    return list(dict.fromkeys([*(field.name for field in schema if _is_scalar(field.type)), text, *deeper]))
+    return list(
+        dict.fromkeys(
+            [*(field.name for field in schema if _is_scalar(field.type)), *filter(None, texts.values()), *deeper]
+        )
+    )
 
 
 def _path_in(schema: Any, name: str) -> str | None:

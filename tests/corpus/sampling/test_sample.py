@@ -325,6 +325,17 @@ def test_a_loop_of_links_is_told(tmp_path):
         sample(source(), [tmp_path / "loop.jsonl"], tmp_path / "out" / "manifest.json", 1)
 
 
+def test_pairs_without_one_side_are_counted_by_its_name(tmp_path):
+    rows = [{"en": f"one {n}", "fi": f"yksi {n}" if n % 4 else ""} for n in range(100)]
+    file = write_lines(tmp_path / "in.jsonl", rows)
+    settings = {"language": "en-fi", "held_out": 0, "text_field": ["en", "fi"]}
+    account = sample(source(**settings, max_rejected=0.3), [file], tmp_path / "out" / "manifest.json", 1)
+    assert (account.read, account.rejected) == (75, {"no text in fi": 25})
+    assert "one 1\nyksi 1" in all_texts(tmp_path / "out" / "manifest.json")["train"]
+    with pytest.raises(UserError, match=r"25 of 100 records of source x are malformed.*: no text in fi"):
+        sample(source(**settings), [file], tmp_path / "out" / "manifest.json", 1)
+
+
 def test_records_without_the_text_field_ask_for_its_name(tmp_path):
     file = write_lines(tmp_path / "in.jsonl", [{"body": "a"}] * 3)
     with pytest.raises(UserError, match=r"set text_field, now 'text', to .* the text; the records have body"):

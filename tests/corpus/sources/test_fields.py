@@ -48,6 +48,40 @@ def test_lines_read_together_and_alone_find_the_same(tmp_path):
     assert (reject.reason, reject.fields) == ("no text", "other.x")
 
 
+PAIR = Wanted(("translation.en", "translation.fi"), scores=("score",))
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_several_fields_make_one_text_and_a_record_without_one_of_them_names_it(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    pairs = [("one", "yksi"), ("two", ""), (None, "kolme"), ("four", "neljä"), (None, None), ("six\nsix", "kuusi")]
+    rows = [{"n": n, "score": 0.5, "translation": {"en": en, "fi": fi}} for n, (en, fi) in enumerate(pairs)]
+    if suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    found = [getattr(one, "text", None) or one.reason for one in open_span(whole(path), PAIR)]
+    wanting = "no text in translation.fi", "no text in translation.en", "no text in translation.en"
+    assert found == ["one\nyksi", wanting[0], wanting[1], "four\nneljä", wanting[2], "six\nsix\nkuusi"]
+
+
+def test_pairs_that_are_all_whole_are_read_together_and_alike(tmp_path):
+    row = {"en": "one", "fi": "yksi", "n": 1}
+    (tmp_path / "a.jsonl").write_text((json.dumps(row) + "\n") * 3)
+    (tmp_path / "b.jsonl").write_text((json.dumps(row) + "\n") * 3 + "[]\n" + json.dumps({"en": 1, "fi": "x"}) + "\n")
+    together = list(open_span(whole(tmp_path / "a.jsonl"), Wanted(("en", "fi"))))
+    *alone, listed, number = open_span(whole(tmp_path / "b.jsonl"), Wanted(("en", "fi")))
+    assert [(one.text, one.fields) for one in together] == [("one\nyksi", {"n": 1})] * 3
+    assert [(one.text, one.fields) for one in alone] == [("one\nyksi", {"n": 1})] * 3
+    assert (listed.reason, number.reason) == ("not an object", "no text in en")
+
+
+def test_a_table_without_one_of_several_columns_is_told(tmp_path):
+    pq.write_table(pa.table({"en": ["x"], "sv": ["y"]}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="no column 'fi', only en, sv; set `text_field`"):
+        list(open_span(whole(tmp_path / "a.parquet"), Wanted(("en", "fi"))))
+
+
 def test_a_field_of_just_that_name_comes_before_a_path():
     record = {"a.b": 1, "a": {"b": 2, "c.d": 3, "e": [{"f": 4}, [5]]}, "0": 6}
     found = {name: value_at(record, name) for name in ("a.b", "a.c.d", "a.e.0.f", "a.e.1.0", "0")}
