@@ -22,7 +22,7 @@ from corpus.hub.files import HubFile
 from corpus.hub.listing import asking
 from recipe.hub import Address
 
-BLOCK_BYTES = 2**26
+BLOCK_BYTES = 2**25
 """Of one request. What is half written when the connection breaks is asked for again."""
 CHECKSUM_CHARACTERS = 20
 """Of the checksum, in the name of a folder."""
