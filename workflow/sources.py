@@ -6,9 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from common.errors import UserError
 from common.files import matching_files
 from corpus.demo import interface_text
 from corpus.demo.package_text import COLLECTIONS
+from corpus.duplicates.settled import compared_digest, described, held_out_digest, is_settled
 from corpus.sampling.origins import differences, same_source, sampled_by, slice_digest
 from recipe.hub import is_on_hub, list_name
 from recipe.needs import compared, looked_for, whole_recipe
@@ -70,9 +72,35 @@ class Sources:
         """Return the manifests of all sampled sources."""
         return list(map(sampled, self.compared))
 
-    def manifests(self) -> list[str]:
-        """Return the manifests of what is left of all sources when they have been compared."""
-        return list(map(manifest, self.compared))
+    def holding_out(self) -> list[str]:
+        """Return those of sources that hold something out."""
+        return list(map(sampled, contamination_slice(self.recipe, self.compared).sources))
+
+    def unsettled(self) -> list[str]:
+        """Return the manifests of what is left of sources that are still to be compared with those before them.
+
+        No rule makes the others again, so that a source which is added at the end leads to no job for one before it.
+        """
+        try:
+            return [manifest(name) for name in self.compared if name not in self._settled()]
+        except UserError:  # an evaluation set has no files, which is told before any job
+            return list(map(manifest, self.compared))
+
+    def _settled(self) -> set[str]:
+        asked = duplicates_slice(self.recipe, self.compared)
+        held_out = contamination_slice(self.recipe, self.compared)
+        documents = {name: Path(sampled(name)) for name in self.compared}
+        if not self.finished.issuperset(held_out.sources):
+            return set()
+        digest = held_out_digest(held_out, documents) if looked_for(self.recipe, self.compared) else ""
+        prints = {name: described(fingerprint_slice(self.recipe, name)) for name in self.compared}
+        found = set()
+        for name in self.compared:
+            if name not in self.finished:
+                break
+            if is_settled(Path(manifest(name)), compared_digest(asked, prints, documents, digest, name)):
+                found.add(name)
+        return found
 
     def fingerprints(self, wildcards: Any) -> list[str]:
         """Return the manifests of the fingerprints of all sources, if they are compared."""

@@ -35,6 +35,7 @@ from common.files import link_or_copy, read_json, write_json
 from common.workers import map_in_processes
 from corpus.duplicates.held_out import LINE_WORDS, HeldOut
 from corpus.duplicates.minhash import band_keys
+from corpus.duplicates.settled import described
 from corpus.duplicates.words import Hashes, Index, Words, keys_of, stretches, words_of
 from corpus.sampling.documents import SPLITS, part_columns, read_manifest
 from recipe.slices.files import read_slice
@@ -224,7 +225,7 @@ def make(
     made = {
         "format": FORMAT,
         "source": manifest["source"],
-        "bands": slice_.bands if slice_.near else 0,
+        "slice": described(slice_),
         "parts": {task.entry["name"]: task.names for task in tasks},
     }
     kept = {name for task in tasks for name in task.names.values()}

@@ -22,6 +22,7 @@ from common.errors import UserError, run_command
 from common.files import remove_staged, write_json
 from common.listed import describe
 from common.workers import map_in_processes
+from corpus.duplicates.settled import held_out_digest
 from corpus.duplicates.words import Hashes, Index, Words, runs, stretches, words_of
 from corpus.sampling.documents import manifests_by_source, part_texts, read_manifest
 from corpus.sources.fields import Wanted
@@ -165,7 +166,8 @@ def make(slice_: ContaminationSlice, documents: Sequence[Path], output: Path, wo
     Raises:
         UserError: documents or files of a set are missing or damaged, or a set has no text under its fields.
     """
-    names, parts = _parts(slice_, manifests_by_source(documents, slice_.sources, "the search for held-out text"))
+    manifests = manifests_by_source(documents, slice_.sources, "the search for held-out text")
+    names, parts = _parts(slice_, manifests)
     path = output.with_suffix(".columns")
     output.unlink(missing_ok=True)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -190,6 +192,7 @@ def make(slice_: ContaminationSlice, documents: Sequence[Path], output: Path, wo
     write_columns(path, columns)
     manifest = {
         "format": FORMAT,
+        "made_from": held_out_digest(slice_, {name: manifests[name] for name in slice_.sources}),
         "words": slice_.words,
         "sets": names,
         "runs": columns["runs"].length,
@@ -214,7 +217,7 @@ def main() -> None:
         description="Hash the held-out documents of all sources and evaluation sets, to find them in training text.",
     )
     parser.add_argument("--slice", type=Path, required=True, help="JSON slice of contamination, from the recipe")
-    parser.add_argument("--documents", type=Path, nargs="+", required=True, help="manifests of the sampled sources")
+    parser.add_argument("--documents", type=Path, nargs="*", default=[], help="manifests of the sampled sources")
     parser.add_argument("--output", type=Path, required=True, help="manifest to write; the hashes go beside it")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     arguments = parser.parse_args()

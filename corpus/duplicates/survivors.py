@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from corpus.duplicates.clusters import decide
 from corpus.duplicates.copies import drop_copies, mark_lines
 from corpus.duplicates.cutting import CutPart, Task, cut_part
 from corpus.duplicates.numbering import Numbering
-from corpus.duplicates.state import State, state_of
+from corpus.duplicates.settled import COMPARED, compared_digest
+from corpus.duplicates.state import state_of
 from corpus.sampling.account import Account
 from corpus.sampling.cuts import CUTS
 from corpus.sampling.documents import SPLITS, manifests_by_source, read_manifest
@@ -36,80 +38,97 @@ DEFAULT_MEMORY_MB = 2_000
 MERGED = ("dropped", "dropped_bytes", "changed", "cut_bytes")
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What is compared: manifests by source, and what is held out."""
+
+    documents: Mapping[str, Path]
+    """Of what each source's own steps left."""
+    fingerprints: Mapping[str, Path]
+    """Empty where nothing is to be compared."""
+    held_out: Mapping[str, Any] = field(default_factory=dict)
+    """Manifest of what is held out; empty where nothing is."""
+
+    def manifest(self, source: str) -> Path:
+        """Return where the manifest of what is left of a source goes."""
+        return self.documents[source].with_name(MANIFEST)
+
+    def digest(self, slice_: DuplicatesSlice, source: str) -> str:
+        """Return what a source is compared by."""
+        prints = {name: read_json(path)["slice"] for name, path in self.fingerprints.items()}
+        return compared_digest(slice_, prints, self.documents, self.held_out.get("made_from", ""), source)
+
+
 def compare(
     slice_: DuplicatesSlice,
-    documents: Mapping[str, Path],
-    fingerprints: Mapping[str, Path],
-    sets: Sequence[str],
+    inputs: Inputs,
     output: Path,
     workers: int,
     memory: int,
+    wanted: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Write `manifest.json` beside each manifest of sampled documents, and `output`, what was found; return that.
+    """Write `manifest.json` beside manifests of sampled documents, and `output`, what was found; return that.
 
     Args:
         slice_: what the recipe asks for.
-        documents: source -> its manifest of sampled documents.
-        fingerprints: source -> its manifest of fingerprints; empty where nothing is to be compared.
-        sets: names of the sets that held-out text is of.
+        inputs: what is compared.
         output: where the whole is told.
         workers: processes.
         memory: bytes that may be held at a time, about, by all workers together.
+        wanted: sources whose manifests are to be written, all by default. Those of the others are there.
 
     Raises:
         UserError: nothing is left of a source, or something is missing or damaged.
     """
-    for path in (output, *(path.with_name(MANIFEST) for path in documents.values())):
-        path.unlink(missing_ok=True)
-        remove_staged(path)
+    wanted = slice_.order if wanted is None else [source for source in slice_.order if source in wanted]
     output.parent.mkdir(parents=True, exist_ok=True)
-    if not fingerprints:
-        for path in documents.values():
-            write_json(path.with_name(MANIFEST), read_manifest(path))
-        whole: dict[str, Any] = {"format": FORMAT, "sources": {}, "sets": {}}
-        write_json(output, whole)
-        return whole
-    numbering = Numbering.of(slice_.order, dict(documents), dict(fingerprints))
-    lines = [len(part.open().keys.get("line_keys", ())) for part in numbering.parts]
-    firsts = np.concatenate([[0], np.cumsum(lines)]).astype(np.int64)
-    with state_of(numbering.count, int(firsts[-1]), output.parent) as state:
-        drop_copies(numbering, state, memory, workers)
-        bands = max((read_json(path).get("bands", 0) for path in fingerprints.values()), default=0)
-        if bands:
-            decide(numbering, state, bands, slice_.keep, memory, workers)
-        limits = tuple(slice_.sources[name].max_line_documents or 0 for name in slice_.order)
-        if firsts[-1]:
-            mark_lines(numbering, state, firsts, limits, memory, workers)
-        made = _cut(slice_, numbering, state, firsts, documents, workers)
-    summary: dict[str, Any] = {"format": FORMAT, "sources": {}, "sets": {name: {} for name in sets}}
+    manifests = [inputs.manifest(source) for source in wanted]
+    for path in (output, *manifests):
+        path.unlink(missing_ok=True)
+    for path in (output, *manifests, *(path.with_name(COMPARED) for path in manifests)):
+        remove_staged(path)
+    if inputs.fingerprints and wanted:
+        made = _compare(slice_, inputs, output.parent, workers, memory, wanted)
+    else:
+        made = {source: [] for source in wanted}
+    sets = inputs.held_out.get("sets", [])
     contents = {}
     for source, parts in made.items():
-        contents[source] = _manifest(read_manifest(documents[source]), parts)
-        _tell_sets(summary["sets"], sets, source, parts)
+        sampled = read_manifest(inputs.documents[source])
+        contents[source] = _manifest(sampled, parts) if parts else sampled
+        told = _told(sampled, parts) | {"sets": _found(sets, parts)}
+        write_json(inputs.documents[source].with_name(COMPARED), told | {"digest": inputs.digest(slice_, source)})
     for source, content in contents.items():
-        _remove_others(documents[source].parent, content)
-        write_json(documents[source].with_name(MANIFEST), content)
-    summary["sources"] = {source: _told(read_manifest(documents[source]), parts) for source, parts in made.items()}
-    write_json(output, summary)
-    return summary
+        _remove_others(inputs.documents[source].parent, content)
+        write_json(inputs.manifest(source), content)
+    whole = _whole(slice_, inputs, sets)
+    write_json(output, whole)
+    return whole
 
 
-def _cut(
-    slice_: DuplicatesSlice,
-    numbering: Numbering,
-    state: State,
-    firsts: Any,
-    documents: Mapping[str, Path],
-    workers: int,
+def _compare(
+    slice_: DuplicatesSlice, inputs: Inputs, folder: Path, workers: int, memory: int, wanted: Sequence[str]
 ) -> dict[str, list[tuple[str, CutPart]]]:
-    """Return source -> its parts in order, each with its split and what is left of it."""
-    tasks = [
-        Task(part, documents[part.source].parent, state, int(first), slice_.remove, slice_.max_share)
-        for part, first in zip(numbering.parts, firsts, strict=False)
-    ]
-    made: dict[str, list[tuple[str, CutPart]]] = {source: [] for source in slice_.order}
-    for task, part in zip(tasks, map_in_processes(cut_part, tasks, workers), strict=True):
-        made[task.part.source].append((task.part.split, part))
+    """Decide upon all documents; cut those of the wanted sources, and return their parts as `_cut` does."""
+    numbering = Numbering.of(slice_.order, dict(inputs.documents), dict(inputs.fingerprints))
+    lines = [len(part.open().keys.get("line_keys", ())) for part in numbering.parts]
+    firsts = np.concatenate([[0], np.cumsum(lines)]).astype(np.int64)
+    with state_of(numbering.count, int(firsts[-1]), folder) as state:
+        drop_copies(numbering, state, memory, workers)
+        asked = [read_json(path)["slice"] for path in inputs.fingerprints.values()]
+        if bands := max((one["bands"] for one in asked if one["near"]), default=0):
+            decide(numbering, state, bands, slice_.keep, memory, workers)
+        if firsts[-1]:
+            limits = tuple(slice_.sources[name].max_line_documents or 0 for name in slice_.order)
+            mark_lines(numbering, state, firsts, limits, memory, workers)
+        tasks = [
+            Task(part, inputs.documents[part.source].parent, state, int(first), slice_.remove, slice_.max_share)
+            for part, first in zip(numbering.parts, firsts, strict=False)
+            if part.source in wanted
+        ]
+        made: dict[str, list[tuple[str, CutPart]]] = {source: [] for source in wanted}
+        for task, part in zip(tasks, map_in_processes(cut_part, tasks, workers), strict=True):
+            made[task.part.source].append((task.part.split, part))
     return made
 
 
@@ -133,15 +152,28 @@ def _manifest(sampled: dict[str, Any], parts: Sequence[tuple[str, CutPart]]) -> 
     return sampled | {"splits": told["splits"]} | merged | steps | lengths
 
 
-def _tell_sets(
-    into: dict[str, dict[str, Any]], sets: Sequence[str], source: str, parts: Sequence[tuple[str, CutPart]]
-) -> None:
+def _found(sets: Sequence[str], parts: Sequence[tuple[str, CutPart]]) -> dict[str, dict[str, int]]:
+    """Return set -> `documents`, `lines` and `bytes` of a source's training text that held text of it."""
     total: dict[str, Counter[int]] = {}
     for _, part in parts:
         for what, counts in part.found.items():
             total.setdefault(what, Counter()).update(counts)
-    for number in sorted(total.get("documents", {})):
-        into[sets[number]][source] = {what: counts[number] for what, counts in total.items()}
+    return {
+        sets[number]: {what: counts[number] for what, counts in total.items()}
+        for number in sorted(total.get("documents", {}))
+    }
+
+
+def _whole(slice_: DuplicatesSlice, inputs: Inputs, sets: Sequence[str]) -> dict[str, Any]:
+    """Return what is told of all sources, of which each keeps its own."""
+    told = {source: read_json(inputs.documents[source].with_name(COMPARED)) for source in slice_.order}
+    return {
+        "format": FORMAT,
+        "sources": {
+            name: {key: one[key] for key in ("sampled", "left", "dropped", "cut")} for name, one in told.items()
+        },
+        "sets": {name: {s: one["sets"][name] for s, one in told.items() if name in one["sets"]} for name in sets},
+    }
 
 
 def _told(sampled: Mapping[str, Any], parts: Sequence[tuple[str, CutPart]]) -> dict[str, Any]:
@@ -151,7 +183,7 @@ def _told(sampled: Mapping[str, Any], parts: Sequence[tuple[str, CutPart]]) -> d
         account.add(part.account)
     return {
         "sampled": sum(sampled["splits"][split]["documents"] for split in SPLITS),
-        "left": account.documents.total(),
+        "left": account.documents.total() if parts else sum(sampled["splits"][one]["documents"] for one in SPLITS),
         "dropped": dict(account.dropped),
         "cut": dict(account.changed),
     }
@@ -178,6 +210,9 @@ def main() -> None:
     parser.add_argument("--fingerprints", type=Path, nargs="*", default=[], help="manifests of their fingerprints")
     parser.add_argument("--held-out", type=Path, help="manifest of corpus.duplicates.held_out")
     parser.add_argument("--output", type=Path, required=True, help="JSON to write of what was found")
+    parser.add_argument(
+        "--manifests", type=Path, nargs="*", help="those that are to be written (default: one beside each sampled.json)"
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     parser.add_argument(
         "--memory-mb", type=int, default=DEFAULT_MEMORY_MB, help="keys in memory at a time (default: %(default)s)"
@@ -188,9 +223,12 @@ def main() -> None:
     slice_ = read_slice(arguments.slice, DuplicatesSlice)
     documents = manifests_by_source(arguments.documents, slice_.order, "the comparison")
     fingerprints = {read_json(path)["source"]: path for path in arguments.fingerprints}
-    sets = read_json(arguments.held_out)["sets"] if arguments.held_out else []
-    memory = arguments.memory_mb * MEGABYTE
-    told = compare(slice_, documents, fingerprints, sets, arguments.output, arguments.workers, memory)
+    held_out = read_json(arguments.held_out) if arguments.held_out else {}
+    inputs = Inputs(documents, fingerprints, held_out)
+    wanted = None
+    if arguments.manifests is not None:
+        wanted = [source for source in documents if inputs.manifest(source) in arguments.manifests]
+    told = compare(slice_, inputs, arguments.output, arguments.workers, arguments.memory_mb * MEGABYTE, wanted)
     for source, content in told["sources"].items():
         why = [f"{count:,} {reason}" for reason, count in content["dropped"].items()]
         why += [f"{reason} cut out of {count:,}" for reason, count in content["cut"].items()]

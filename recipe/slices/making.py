@@ -49,7 +49,8 @@ def compared_sources(recipe: Recipe, sources: Collection[str]) -> list[str]:
 def contamination_slice(recipe: Recipe, sources: Collection[str]) -> ContaminationSlice:
     """Return the slice of what no source may train on, of the sources that a recipe reads."""
     asked = recipe.contamination
-    return ContaminationSlice(sources=sorted(sources), words=asked.words, sets=asked.sets)
+    holding = sorted(name for name in sources if recipe.sources[name].held_out)
+    return ContaminationSlice(sources=holding, words=asked.words, sets=asked.sets)
 
 
 def fingerprint_slice(recipe: Recipe, name: str) -> FingerprintSlice:

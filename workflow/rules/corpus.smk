@@ -80,7 +80,7 @@ rule sample:
 rule held_out_text:
     input:
         slice="results/recipe/contamination.json",
-        documents=dag.sources.documents(),
+        documents=dag.sources.holding_out(),
         sets=dag.sources.set_files,
     output:
         manifest="results/duplicates/held_out.json",
@@ -125,12 +125,13 @@ rule survivors:
         held_out=dag.sources.held_out,
     output:
         whole="results/duplicates/manifest.json",
-        manifests=dag.sources.manifests(),
+        manifests=dag.sources.unsettled(),
     log:
         "logs/duplicates/survivors.log",
     conda:
         "../../envs/alasin.yaml"
     threads: 2
+    # A source whose documents are compared already, and with those before it, is made again by no other one.
     # Of keys in memory at a time; more is read in more turns, and changes nothing.
     resources:
         keys_mb=2_000,
@@ -141,4 +142,4 @@ rule survivors:
     shell:
         "python -m corpus.duplicates.survivors --slice {input.slice:q} --documents {input.documents:q}"
         " --fingerprints {input.fingerprints:q} {params.held_out} --workers {threads}"
-        " --memory-mb {resources.keys_mb} --output {output.whole:q} > {log:q} 2>&1"
+        " --memory-mb {resources.keys_mb} --output {output.whole:q} --manifests {output.manifests:q} > {log:q} 2>&1"

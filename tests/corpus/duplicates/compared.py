@@ -115,7 +115,7 @@ class Corpus:
         assert not asked
         self.ask("duplicates", slice_)
         output = self.folder / "duplicates" / "manifest.json"
-        return survivors.compare(slice_, documents, prints, made["sets"], output, 1, memory)
+        return survivors.compare(slice_, survivors.Inputs(documents, prints, made), output, 1, memory)
 
     def ask(self, name: str, content: Strict) -> None:
         """Write a slice for `compare_again`."""
@@ -123,8 +123,11 @@ class Corpus:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(to_json(content))
 
-    def compare_again(self, sources: Sequence[str], workers: int) -> str:
-        """Run the real commands on what `compare` sampled, with as many workers; return what the last one says."""
+    def compare_again(self, sources: Sequence[str], workers: int, only: Sequence[str] | None = None) -> str:
+        """Run the real commands on what `compare` sampled, with as many workers; return what the last one says.
+
+        With `only`, the manifests of some sources are written.
+        """
         place = self.folder / "duplicates"
         held_out_manifest, prints = place / "held_out.json", []
         documents = [self.folder / "corpus" / name / "sampled.json" for name in sources]
@@ -137,6 +140,8 @@ class Corpus:
             command("corpus.duplicates.fingerprints", *given, "--output", prints[-1], "--workers", workers)
         given = ("--slice", place / "duplicates.json", "--documents", *documents, "--fingerprints", *prints)
         given += ("--held-out", held_out_manifest, "--workers", workers, "--output", place / "manifest.json")
+        if only is not None:
+            given += ("--manifests", *(self.folder / "corpus" / name / "manifest.json" for name in only))
         return command("corpus.duplicates.survivors", *given)
 
     def manifest(self, source: str) -> dict[str, Any]:

@@ -199,3 +199,15 @@ def test_a_source_that_is_not_compared_keeps_its_copies_and_one_that_loses_all_i
     with pytest.raises(UserError, match=r"source edu has no documents left .*4 duplicate.*exact: false, near: false"):
         corpus.compare({"web": Duplicates(), "edu": Duplicates()})
     assert not (tmp_path / "corpus" / "edu" / "manifest.json").exists()
+
+
+def test_sources_that_are_compared_already_are_left_as_they_are_and_still_told(tmp_path: Path) -> None:
+    corpus = left_of(tmp_path)
+    whole = (tmp_path / "duplicates" / "manifest.json").read_bytes()
+    before = {name: (tmp_path / "corpus" / name / "manifest.json").read_bytes() for name in ASKED}
+    for name in "ab":
+        (tmp_path / "corpus" / name / "manifest.json").write_bytes(b"untouched")
+    corpus.compare_again(list(ASKED), 1, only=["c"])
+    assert (tmp_path / "duplicates" / "manifest.json").read_bytes() == whole
+    assert (tmp_path / "corpus" / "c" / "manifest.json").read_bytes() == before["c"]
+    assert (tmp_path / "corpus" / "a" / "manifest.json").read_bytes() == b"untouched"
