@@ -168,6 +168,8 @@ def quality(outcome: Outcome, pairs: NDArray[np.int64], index: NDArray[np.float6
     for low, high in itertools.pairwise(BINS):
         own = (index >= low) & ((index < high) | (high == BINS[-1]))
         rows.append([f"{low:g} to {high:g}", f"{own.sum():,}", f"{apart[own].mean():.3f}" if own.any() else ""])
+    if count < max(outcome.left):
+        return rows  # the other one of a document that was dropped may not be among them
     nearest = np.zeros(count)
     np.maximum.at(nearest, pairs.ravel(), np.repeat(index, 2))
     gone = np.flatnonzero(~left)

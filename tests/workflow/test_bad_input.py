@@ -46,12 +46,12 @@ def test_every_bad_source_is_named_with_what_to_do_and_the_good_ones_are_sampled
     for name, (file, data, _) in content.items():
         (house.directory / file).write_bytes(data)
         sources[name] = {"language": "en", "files": [file]}
-    targets = [f"results/corpus/{name}/manifest.json" for name in content]
+    targets = [f"results/corpus/{name}/sampled.json" for name in content]
     recipe = changed(sources=sources)
     (house.directory / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     output = refused(house.run(recipe, "--", *targets, status=1))
     for name, (_, _, sentence) in content.items():
-        manifest = house.result(f"corpus/{name}/manifest.json")
+        manifest = house.result(f"corpus/{name}/sampled.json")
         assert manifest.exists() == (sentence is None)
         assert sentence is None or sentence in output
     assert not list(house.directory.rglob("pwned*"))

@@ -60,7 +60,7 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def manifest(number: int) -> str:
-    return f"results/corpus/{list(RECIPE['sources'])[number]}/manifest.json"
+    return f"results/corpus/{list(RECIPE['sources'])[number]}/sampled.json"
 
 
 def test_a_job_is_one_line_and_then_there_is_nothing_to_be_done(place: Path) -> None:
