@@ -296,6 +296,13 @@ class Checkpoints(Strict):
     """The first after every so many slots of a run, to go back to or to branch off from; none if not given."""
 
 
+class Warnings(Strict):
+    """What a person is warned of. It decides nothing of what is made."""
+
+    max_epochs: Positive | None = 4.0
+    """Times that a run may read a source's text, or its documents of a range of words, before it is told; or never."""
+
+
 class Recipe(Strict):
     """The whole recipe."""
 
@@ -323,6 +330,8 @@ class Recipe(Strict):
     """Of all runs that do not say their own."""
     checkpoints: Checkpoints = Checkpoints()
     """Which are kept. It decides nothing of what is trained."""
+    warnings: Warnings = Warnings()
+    """What a person is warned of."""
     evaluation: Evaluation
     """What is measured on each model."""
 

@@ -20,13 +20,13 @@ from recipe.evaluation import file_name
 from recipe.needs import (
     UNTRAINED,
     Shards,
-    all_phases,
     evaluation_shards,
     previous_phase,
     retrieval_encoders,
     rows_of,
     shards_of,
     tokenizer_sources,
+    whole_recipe,
 )
 from recipe.reading import expand_files, missing_files
 from recipe.schema import Recipe, lineage
@@ -41,6 +41,7 @@ from recipe.slices.making import (
     retrieval_task_slice,
     sample_name,
     sample_slice,
+    statistics_slice,
     tokenizer_slice,
     train_rows_slice,
     validation_slice,
@@ -66,7 +67,8 @@ class Dag:
         self.starts = Starts(recipe)
         self.sources = Sources(recipe)
         self.trained_tokenizers = sorted(set(recipe.tokenizers) - set(self.starts.adopted))
-        self._owned = all_phases(recipe)
+        self._needs = whole_recipe(recipe)
+        self._owned = self._needs.phases
         self._phases = {f"{owner}.{phase}": phase_slice(recipe, owner, phase) for owner, phase in self._owned}
         self._rows = {name: train_rows_slice(content) for name, content in self._phases.items()}
         self._evaluations = {run: evaluation_slice(recipe, run) for run in recipe.runs}
@@ -111,7 +113,9 @@ class Dag:
         contents |= {
             f"validation/{run}": validation_slice(self.recipe, each) for run, each in self._evaluations.items()
         }
-        contents |= {**self.starts.slices(), **retrieval, "fertility": self._compared, "recipe": self.recipe}
+        told = statistics_slice(self.recipe, self._needs.sources, self._needs.shards)
+        contents |= {**self.starts.slices(), **retrieval, "fertility": self._compared, "statistics": told}
+        contents |= {"recipe": self.recipe}
         texts = {name: to_json(content) for name, content in contents.items()}
         # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.
         notes = {name: {"note": source.note, "made": source.made} for name, source in self.recipe.sources.items()}
@@ -186,6 +190,18 @@ class Dag:
     def phase_shards(self, wildcards: Any) -> list[str]:
         """Return the manifests of all shards that a phase reads."""
         return list(map(shards, shards_of(rows_of(self._rows[f"{wildcards.run}.{wildcards.phase}"]))))
+
+    def phase_slices(self) -> list[str]:
+        """Return the slices of all phases."""
+        return [f"results/recipe/phase/{owner}.{phase}.json" for owner, phase in self._owned]
+
+    def all_rows(self) -> list[str]:
+        """Return the lists of rows of all phases."""
+        return [f"results/runs/{owner}/{phase}/rows.json" for owner, phase in self._owned]
+
+    def all_shards(self) -> list[str]:
+        """Return the manifests of all shards."""
+        return list(map(shards, self._needs.shards))
 
     def previous(self, wildcards: Any) -> list[str]:
         """Return the checkpoint that a phase begins from, or nothing for the first one."""

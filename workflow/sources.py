@@ -76,6 +76,10 @@ class Sources:
         """Return those of sources that hold something out."""
         return list(map(sampled, contamination_slice(self.recipe, self.compared).sources))
 
+    def manifests(self) -> list[str]:
+        """Return the manifests of what is left of all sources when they have been compared."""
+        return list(map(manifest, self.compared))
+
     def unsettled(self) -> list[str]:
         """Return the manifests of what is left of sources that are still to be compared with those before them.
 
@@ -84,7 +88,7 @@ class Sources:
         try:
             return [manifest(name) for name in self.compared if name not in self._settled()]
         except UserError:  # an evaluation set has no files, which is told before any job
-            return list(map(manifest, self.compared))
+            return self.manifests()
 
     def _settled(self) -> set[str]:
         asked = duplicates_slice(self.recipe, self.compared)

@@ -24,8 +24,21 @@ REMOVED_EXAMPLES = 3
 """Texts that are shown of those removed for one reason: those with the smallest hashes, whoever comes upon them."""
 EXCERPT_CHARACTERS = 240
 POWERS_OF_TEN = 10 ** np.arange(1, 10)
-COUNTERS = ("dropped", "dropped_bytes", "rejected", "changed", "cut_bytes", "documents", "bytes", "words", "histogram")
+COUNTERS = (
+    "dropped",
+    "dropped_bytes",
+    "rejected",
+    "changed",
+    "cut_bytes",
+    "documents",
+    "bytes",
+    "words",
+    "histogram",
+    "histogram_before",
+)
 UNITS = ("documents", "bytes", "words")
+READING = "reading"
+"""What the first of the steps is called: it leaves the documents of the fraction as they were read."""
 Utf8 = bytes
 """In `Account` the word `bytes` is a count."""
 
@@ -71,6 +84,8 @@ class Account:
     words: Counter[str] = field(default_factory=Counter)
     histogram: Counter[str] = field(default_factory=Counter)
     """Decimal digits of the number of words -> kept documents."""
+    histogram_before: Counter[str] = field(default_factory=Counter)
+    """The same of all documents in the fraction, before the first step."""
     files: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {split: [] for split in SPLITS})
 
     def add(self, other: Account, lines_before: int = 0) -> None:
@@ -118,14 +133,17 @@ class Account:
         left = self.steps.setdefault(step, Counter())
         left.update(documents=len(sizes), bytes=int(sizes.sum(dtype=np.int64)), words=int(words.sum(dtype=np.int64)))
 
+    def before(self, sizes: NDArray[Any], words: NDArray[np.uint32]) -> None:
+        """Count the documents that the first step gets, given the bytes and the words of each."""
+        self.left_by(READING, sizes, words)
+        self.histogram_before.update(_by_digits(words))
+
     def keep(self, split: str, words: NDArray[np.uint32], text_bytes: int) -> None:
         """Count documents of a split that are kept, given the words of each and the bytes of them all."""
         self.documents[split] += len(words)
         self.bytes[split] += text_bytes
         self.words[split] += int(words.sum())
-        for place, count in enumerate(np.bincount(np.searchsorted(POWERS_OF_TEN, words, "right")).tolist()):
-            if count:
-                self.histogram[str(place + 1)] += count
+        self.histogram.update(_by_digits(words))
 
     def list_file(self, split: str, described: Mapping[str, Any]) -> None:
         """List the one file of a split that holds all documents counted in it; `described` is of `common.listed`."""
@@ -160,7 +178,6 @@ class Account:
 
     def manifest(self) -> dict[str, Any]:
         """Return the account as the manifest of a source tells it: splits, what was left out, examples, lengths."""
-        longest = max(map(int, self.histogram))
         return {
             "splits": {
                 split: {
@@ -180,5 +197,17 @@ class Account:
             "removed": self._removed(),
             "rejected": dict(self.rejected),
             "examples": [asdict(reject) for reject in self.examples],
-            "word_histogram": [self.histogram[str(digits)] for digits in range(1, longest + 1)],
+            "word_histogram": _listed(self.histogram),
+            "word_histogram_before": _listed(self.histogram_before),
         }
+
+
+def _by_digits(words: NDArray[np.uint32]) -> dict[str, int]:
+    """Return decimal digits of a number of words -> documents with so many."""
+    counts = np.bincount(np.searchsorted(POWERS_OF_TEN, words, "right")).tolist()
+    return {str(place + 1): count for place, count in enumerate(counts) if count}
+
+
+def _listed(histogram: Mapping[str, int]) -> list[int]:
+    longest = max(map(int, histogram), default=0)
+    return [histogram.get(str(digits), 0) for digits in range(1, longest + 1)]

@@ -31,6 +31,8 @@ Item = TypeVar("Item")
 
 OUTSIDE_FRACTION = "not in the fraction"
 HELD_OUT_ELSEWHERE = "may be held out in another source"
+SPLITTING = "split"
+"""The step that leaves those out, where another source holds out more than this one."""
 
 
 def wanted_by(source: SourceSlice) -> Wanted:
@@ -62,6 +64,8 @@ class Cleaner:
             account.dropped[HELD_OUT_ELSEWHERE] += elsewhere
             own = splits != NO_SPLIT
             batch, words, splits = batch.where(own.tolist()), words[own], splits[own]
+        if source.held_out_anywhere > source.held_out:
+            account.left_by(SPLITTING, _sizes(batch), words)
         identifiers = _identifiers(batch, start, source.id_field)
         fields = [json_line(kept)[:-1] if kept else None for kept in batch.fields]
         for number in np.unique(splits).tolist():
@@ -73,7 +77,7 @@ class Cleaner:
     def _clean(self, batch: Batch, account: Account) -> tuple[Batch, NDArray[np.uint32]]:
         """Take a batch through all steps; return what is left, and the words of each text."""
         words = count_words(batch.texts)
-        account.left_by("reading", _sizes(batch), words)
+        account.before(_sizes(batch), words)
         for name, step in self._steps.items():
             left = step(batch, account)
             if left is not batch:

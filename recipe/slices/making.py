@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from recipe.branches import branched_from, stages_of
 from recipe.cleaning_defaults import settled
@@ -27,6 +27,7 @@ from recipe.slices.types import (
     SourceSlice,
     StageSlice,
     StartSlice,
+    StatisticsSlice,
     TokenizerSlice,
     ValidationSlice,
 )
@@ -206,6 +207,20 @@ def validation_slice(recipe: Recipe, evaluation: EvaluationSlice) -> ValidationS
         seed=evaluation.seed,
         masking_rate=evaluation.masking_rate,
         languages=evaluation.languages,
+    )
+
+
+def statistics_slice(recipe: Recipe, sources: Collection[str], shards: Iterable[tuple[str, str]]) -> StatisticsSlice:
+    """Return the slice of what is told of the text, given the sources that are read, and (tokenizer, source) of ids."""
+    tokenizers: dict[str, list[str]] = {name: [] for name in sorted(sources)}
+    for tokenizer, source in sorted(shards):
+        tokenizers[source].append(tokenizer)
+    return StatisticsSlice(
+        sources=tokenizers,
+        runs={run: lineage(recipe, run) for run in recipe.runs},
+        words=recipe.contamination.words,
+        remove=recipe.contamination.remove,
+        max_epochs=recipe.warnings.max_epochs,
     )
 
 

@@ -207,6 +207,20 @@ class ValidationSlice(Strict):
     """Language -> sources of the run."""
 
 
+class StatisticsSlice(Strict):
+    """What statistics of the text are told of, besides the slices of phases and the text. It decides nothing else."""
+
+    sources: dict[str, list[str]]
+    """Source -> tokenizers that turn it into ids."""
+    runs: dict[str, list[tuple[str, str]]]
+    """Run -> (run that owns the phase, phase), from the first phase on."""
+    words: int
+    remove: bool
+    """Fields as in `recipe.duplicates.Contamination`."""
+    max_epochs: float | None
+    """Fields as in `recipe.schema.Warnings`."""
+
+
 class FertilitySlice(Strict):
     """What decides a tokenizer's fertility, besides the tokenizer and the held-out documents."""
 

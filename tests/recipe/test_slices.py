@@ -90,8 +90,9 @@ EVALUATIONS = {name for name in ALL if name.startswith("evaluation/")}
         set_at("mixtures", "unused", to={"factors": {"udhr-fi": 3}}),
         set_at("sources", "new", to={"language": "et", "files": ["et.jsonl"]}),
         set_at("tokenizers", "new", to={"vocabulary": 500, "sample_bytes": 10, "mixture": "baseline"}),
+        set_at("warnings", "max_epochs", to=30),
     ],
-    ids=["title", "run", "mixture", "source", "tokenizer"],
+    ids=["title", "run", "mixture", "source", "tokenizer", "warnings"],
 )
 def test_what_is_added_leaves_every_slice_alone(change: Callable[[dict[str, Any]], None]):
     assert changed_slices(change) == set()

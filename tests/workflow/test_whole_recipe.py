@@ -47,6 +47,7 @@ RECIPE = {
         "edu": {"from": "one", "after": "stable", "phases": ["annealing-edu"]},
     },
     "evaluation": {"lengths": [64], "prompts": {"en": "everyone has [MASK] ."}},
+    "warnings": {"max_epochs": 0.1},
 }
 
 
@@ -103,10 +104,16 @@ class House:
     def result(self, name):
         return self.directory / "results" / name
 
-    def final_weights(self, run, phase):
+    def checkpoint(self, run, phase):
         pointer = json.loads(self.result(f"runs/{run}/{phase}/checkpoint.json").read_text())
-        directory = self.result(f"runs/{run}/{phase}") / pointer["checkpoint"]
-        return {name: weight.tobytes() for name, weight in numpy_weights(directory).items()}
+        return self.result(f"runs/{run}/{phase}") / pointer["checkpoint"]
+
+    def state(self, run, phase):
+        """Where training stands in the checkpoint that a phase ends with."""
+        return json.loads((self.checkpoint(run, phase) / "state.json").read_text())["position"]
+
+    def final_weights(self, run, phase):
+        return {name: weight.tobytes() for name, weight in numpy_weights(self.checkpoint(run, phase)).items()}
 
 
 def changed(**parts):
@@ -180,6 +187,27 @@ def test_a_new_title_or_note_trains_nothing_again(finished):
     sources = {"en": RECIPE["sources"]["en"] | {"note": "reworded"}}
     assert set(finished.planned(changed(sources=sources) | {"title": "Other"})) <= {"model_card", "report", "all"}
     finished.planned(RECIPE)
+
+
+def test_another_limit_of_epochs_trains_nothing_again(finished):
+    planned = finished.planned(RECIPE | {"warnings": {"max_epochs": None}})
+    assert set(planned) == {"statistics", "model_card", "report", "all"}
+    finished.planned(RECIPE)
+
+
+def test_statistics_tell_before_training_what_checkpoints_then_count(finished):
+    assert finished.output.index("how often each source is read") < finished.output.index("Training one, phase stable")
+    told = json.loads(finished.result("statistics.json").read_text())
+    for phase in told["phases"]:
+        state = finished.state(phase["run"], phase["phase"])
+        foretold = {name: pytest.approx(one["tokens"], rel=0.01) for name, one in phase["sources"].items()}
+        assert state["drawn"] == foretold
+    for run, last in (("one", "annealing"), ("edu", "annealing-edu")):
+        heads = finished.state(run, last)["data"]["heads"].values()
+        epochs = [one["epochs"] for one in told["runs"][run]["sources"].values()]
+        assert sorted(rows / epoch for rows, epoch in heads) == pytest.approx(sorted(epochs))
+    assert "2 of 2 sources are read more than 0.1 times in a run" in told["warning"]
+    assert told["warning"] in finished.output.partition("Writing the report")[2]
 
 
 def test_a_new_run_trains_only_itself(finished):

@@ -12,6 +12,7 @@ from workflow.cli.parser import Parser
 from workflow.dag import unreadable_files
 from workflow.sources import PACKAGE_TEXT
 from workflow.starting import Starts
+from workflow.statistics.warning import foretold
 
 
 def main() -> None:
@@ -48,4 +49,5 @@ def outline(recipe: Recipe) -> str:
     absent = missing_files(recipe, PACKAGE_TEXT)
     lines += [f"  {sentence}" for sentence in repeated_files(recipe)]
     lines += [f"  not there yet: {sentence}" for sentence in absent] or ["  all files are there"]
+    lines += [f"  {sentence}" for sentence in filter(None, [foretold(recipe, Path("results/rows"))])]
     return "\n".join(lines)

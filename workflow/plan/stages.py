@@ -46,6 +46,7 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "shards": len(needs.shards),
         "start": len(started_models(recipe)),
         "rows": len(needs.phases),
+        "statistics": 1,
         "overlap": len({one.tokenizer for one in needs.shards}),
         "context_lengths": len(needs.phases),
         "held_out_rows": len(recipe.runs),

@@ -12,6 +12,7 @@ from workflow.dag import PAIRS, WHEEL, Dag, unreadable_files
 from workflow.directory_lock import hold, holder_elsewhere
 from workflow.resources import read_as_meant
 from workflow.sources import HUB
+from workflow.statistics.warning import told as told_of_text
 from workflow.unmeasured import told
 from recipe.reading import load_recipe, read_yaml, unusable_files
 
@@ -84,12 +85,12 @@ wildcard_constraints:
 
 # Whether or not something else failed.
 onsuccess:
-    if sentences := told(dag.results_by_hub()):
+    for sentences in filter(None, [told_of_text(), told(dag.results_by_hub())]):
         logger.warning(sentences)
 
 
 onerror:
-    if sentences := told(dag.results_by_hub()):
+    for sentences in filter(None, [told_of_text(), told(dag.results_by_hub())]):
         logger.warning(sentences)
 
 

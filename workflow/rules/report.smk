@@ -1,4 +1,27 @@
-# What a person reads: a card per model, a report on all.
+# What a person reads: of the text before it is trained on, a card per model, a report on all.
+
+
+rule statistics:
+    input:
+        slice="results/recipe/statistics.json",
+        phases=dag.phase_slices(),
+        documents=dag.sources.manifests(),
+        found="results/duplicates/manifest.json",
+        shards=dag.all_shards(),
+        rows=dag.all_rows(),
+    output:
+        told="results/statistics.json",
+    log:
+        "logs/statistics.log",
+    # Before the phases: who reads here that a source is read too often has lost nothing yet.
+    priority: 1
+    conda:
+        "../../envs/alasin.yaml"
+    message:
+        "Adding up what was removed and how often each source is read"
+    shell:
+        "python -m workflow.statistics --slice {input.slice:q} --results results"
+        " --output {output.told:q} > {log:q} 2>&1"
 
 
 rule model_card:
@@ -15,6 +38,7 @@ rule model_card:
         overlap=dag.run_overlap,
         contexts=dag.run_contexts,
         fertility=dag.run_fertility,
+        statistics="results/statistics.json",
         retrieval=dag.run_retrieval,
     output:
         card="results/models/{run}/README.md",
@@ -35,6 +59,7 @@ rule report:
         slices=collect("results/recipe/evaluation/{run}.json", run=dag.recipe.runs),
         notes="results/recipe/notes.json",
         fertility=dag.fertility_results(),
+        statistics="results/statistics.json",
         retrieval=dag.retrieval_results(),
     output:
         report(

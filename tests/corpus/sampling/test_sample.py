@@ -153,7 +153,8 @@ def test_every_record_is_in_a_split_or_dropped_or_rejected(tmp_path_factory, con
     assert sum(account["rejected"].values()) == len(items) - len(good)
     assert len(account["examples"]) == min(len(items) - len(good), 20)
     assert sum(map(len, kept.values())) + sum(account["dropped"].values()) == len(good)
-    assert sum(account["word_histogram"]) == sum(map(len, kept.values()))
+    assert sum(account["word_histogram"]) == sum(map(len, kept.values())) == account["steps"][-1]["documents"]
+    assert sum(account["word_histogram_before"]) == account["steps"][0]["documents"]
     for split, texts in kept.items():
         stated = account["splits"][split]
         assert stated["documents"] == len(texts) == sum(part["documents"] for part in stated["files"])
@@ -175,10 +176,11 @@ def test_documents_keep_input_order_and_fields_and_get_an_id(tmp_path):
     ]
 
 
-def test_the_histogram_counts_words_by_powers_of_ten(tmp_path):
+def test_histograms_count_words_by_powers_of_ten_before_and_after_the_steps(tmp_path):
     file = write_lines(tmp_path / "in.jsonl", [{"text": "sana " * n} for n in (1, 9, 10, 99, 100, 999, 1000)])
-    sample(source(), [file], tmp_path / "out" / "manifest.json", 1)
-    assert read_json(tmp_path / "out" / "manifest.json")["word_histogram"] == [2, 2, 2, 1]
+    sample(source(filters={"max_words": 99}), [file], tmp_path / "out" / "manifest.json", 1)
+    manifest = read_json(tmp_path / "out" / "manifest.json")
+    assert (manifest["word_histogram_before"], manifest["word_histogram"]) == ([2, 2, 2, 1], [2, 2])
 
 
 def test_bytes_are_the_same_for_any_number_of_workers_and_formats_of_input(tmp_path):

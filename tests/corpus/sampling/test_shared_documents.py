@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus.sampling.cleaning import HELD_OUT_ELSEWHERE
+from corpus.sampling.cleaning import HELD_OUT_ELSEWHERE, SPLITTING
 from corpus.sampling.documents import SPLITS, split_texts
 from corpus.sampling.sample import sample
 from recipe.slices.types import SourceSlice
@@ -31,6 +31,8 @@ def test_what_one_source_holds_out_no_other_trains_on_whatever_their_shares(
         kept[name] = {split: set(split_texts(manifest, split)) for split in SPLITS}
         dropped[share] = account.dropped[HELD_OUT_ELSEWHERE]
         assert account.documents.total() + account.dropped.total() == len(texts)
+        left = account.steps.get(SPLITTING, {}).get("documents")
+        assert left == (account.documents.total() if share < max(held_out) else None)
     assert kept["wiki"]["train"] & set(shared) == kept["crawl"]["train"] & set(shared)
     for one, other in (("wiki", "crawl"), ("crawl", "wiki")):
         assert not kept[one]["train"] & (kept[other]["validation"] | kept[other]["test"])

@@ -65,6 +65,8 @@ class Teller:
     failures: list[str] = field(default_factory=list)
     stopping: bool = False
     """Whether a person has asked all jobs to end: that they do is no failure."""
+    _last: list[str] = field(default_factory=list)
+    """Warnings that stand at the end already: nothing was told since."""
     _buried: bool = False
     """Whether something was told, or may have been by a job at work, since the first failure."""
 
@@ -83,6 +85,7 @@ class Teller:
         for _, job in self.ended:
             width = len(str(total))
             self._buried |= bool(self.failures)
+            self._last.clear()
             self.write(f"[{done:{width}}/{total}] {clock(self.now() - job.began):>7}  {job.message}")
             self.warnings += [f"{line}  ({log})" for log in job.logs for line in said(log, "warning: ")]
         self.ended.clear()
@@ -117,6 +120,7 @@ class Teller:
         self._buried |= bool(self.failures)
         self.warnings.append(text)
         self._show(text, YELLOW)
+        self._last.append(text)
 
     def error(self, text: str) -> None:
         """Print an error that is of no job."""
@@ -132,7 +136,8 @@ class Teller:
         """Print what must not be missed: warnings, failures, and that there is something left to do."""
         self.count(self.done, self.total)
         for warning in dict.fromkeys(self.warnings):
-            self._show(warning, YELLOW)
+            if warning not in self._last:
+                self._show(warning, YELLOW)
         if self.failures and (self._buried or self.warnings):
             self.write(f"{len(self.failures)} job{'s' if len(self.failures) > 1 else ''} failed:")
             for failure in self.failures:
@@ -141,6 +146,8 @@ class Teller:
             self.write(f"{self.done} of {self.total} steps are done; the same command goes on from here.")
 
     def _show(self, text: str, colour: str) -> None:
+        if colour == RED:
+            self._last.clear()
         self.write(f"{colour}{text}{PLAIN}" if self.colours else text)
 
 

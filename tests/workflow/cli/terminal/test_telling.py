@@ -169,6 +169,16 @@ def test_warnings_of_jobs_stand_at_the_end_each_once(teller: Teller, lines: list
     assert lines[2:] == [f"warning: la is not measured  ({log})"]
 
 
+def test_a_warning_that_stands_at_the_end_already_is_not_told_twice(teller: Teller, lines: list[str]) -> None:
+    teller.warn("early")
+    teller.begin(1, "Packing", [])
+    teller.finish(1)
+    teller.count(12, 12)
+    teller.warn("late")
+    teller.close()
+    assert [line for line in lines if "Packing" not in line] == ["early", "late", "early"]
+
+
 def test_the_end_says_what_is_left(teller: Teller, lines: list[str]) -> None:
     teller.begin(1, "Training small", [])
     teller.count(2, 12)
