@@ -1,0 +1,65 @@
+"""What a recipe may say of classification, tagging and questions: types only, as in `recipe.schema`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from recipe.types import Count, Language, Name, Positive, Share, Strict, Text
+
+TaskKind = Literal["classification", "tagging", "qa"]
+COLUMNS: dict[TaskKind, list[str]] = {
+    "classification": ["text", "label"],
+    "tagging": ["words", "labels"],
+    "qa": ["question", "context", "answers"],
+}
+"""Kind -> fields of a record where the recipe names no others."""
+
+
+class UnderstandingTask(Strict):
+    """Examples with the right answer: local files, or splits of a data set of the hub."""
+
+    kind: TaskKind
+    """A label of a text, a label of each word, or a question's answer in a text."""
+    language: Language
+    """Which language it is measured in."""
+    hub: Text = ""
+    """Name of a data set on the hub; none where files are named."""
+    subset: Text = ""
+    """Which part of that data set, where it has several."""
+    train: Text
+    """File or split to learn from: JSON Lines, Parquet or, for tagging, CoNLL-U."""
+    dev: Text = ""
+    """File or split that the learning rate is chosen by; none for a tenth of `train`, drawn at random."""
+    test: Text
+    """File or split that is measured."""
+    columns: list[Text] = Field(default_factory=list)
+    """Fields that hold text and label, words and labels, or question, context and answers."""
+    epochs: Count | None = None
+    """Times that the examples are shown; none for as often as in other tasks."""
+    batch: Count | None = None
+    """Texts of a step; none for as many as in other tasks."""
+    length: Count | None = None
+    """Tokens of a text that are read at once; none for as many as in other tasks."""
+
+
+class Understanding(Strict):
+    """How encoders are fine-tuned for tasks, and on what; nothing where no task is named."""
+
+    learning_rates: list[Positive] = Field(default_factory=lambda: [1e-5, 2e-5, 3e-5, 4e-5, 5e-5], min_length=1)
+    """Peaks that are tried."""
+    seeds: Count = 5
+    """Fine-tunings at the rate that is best on `dev`."""
+    epochs: Count = 5
+    """Times that the examples are shown."""
+    batch: Count = 32
+    """Texts of a step."""
+    length: Count = 512
+    """Tokens of a text that are read at once."""
+    warmup: Share = 0.1
+    """Share of the steps in which the rate rises."""
+    runs: list[Name] = Field(default_factory=list)
+    """Runs that are measured; all where none is named."""
+    tasks: dict[Name, UnderstandingTask] = Field(default_factory=dict)
+    """Name -> task."""
