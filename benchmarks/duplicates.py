@@ -19,6 +19,7 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,7 @@ from benchmarks.measure import parser, print_table, read_text
 from benchmarks.process import Cost, run, together
 from common.errors import run_command
 from common.files import read_json
+from corpus.duplicates.minhash import band_keys
 from corpus.duplicates.words import runs, without_numbers, words_of
 from corpus.sampling.cuts import cuts_of
 from corpus.sampling.documents import SPLITS, part_columns
@@ -45,6 +47,8 @@ SOURCE = "text"
 FILES = 4
 SAMPLED = 10_000
 """Documents, in random order, of which all pairs are looked at."""
+TOGETHER = 1000
+"""Documents, some megabytes, of which keys are made at a time."""
 BINS = (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0)
 CONTESTANT = Path(__file__).parent / "contestants" / "minhash_with_datatrove.py"
 
@@ -159,6 +163,18 @@ def jaccard_pairs(texts: Sequence[str], least: float) -> tuple[NDArray[np.int64]
     return np.concatenate(found).astype(np.int64), np.concatenate(indices)
 
 
+def keys_per_second(texts: Sequence[str], rounds: int) -> float:
+    """Return megabytes of text a processor second that become keys of bands, without reading or starting anything."""
+    utf8 = [text.encode() for text in texts]
+    seconds = []
+    for _ in range(rounds + 1):  # the first makes tables
+        begin = time.process_time()
+        for start in range(0, len(utf8), TOGETHER):
+            band_keys(words_of(utf8[start : start + TOGETHER]), 5, 14, 8)
+        seconds.append(time.process_time() - begin)
+    return sum(map(len, utf8)) / 1e6 / median(seconds[1:])
+
+
 def quality(outcome: Outcome, pairs: NDArray[np.int64], index: NDArray[np.float64], count: int) -> list[list[str]]:
     """Return for each range of the index its pairs among the first `count` documents, and of how many one is left."""
     left = np.zeros(count, np.bool_)
@@ -221,6 +237,7 @@ def main(arguments: argparse.Namespace) -> None:
         print_table(
             ["Jaccard index", "pairs", "at most one left"], quality(rounds[0][name], pairs, index, len(looked_at))
         )
+    print(f"\nFrom texts to keys alone: {keys_per_second(texts, arguments.rounds):.0f} MB per processor second.")
     print(f"\n{text.name}: {len(texts):,} documents, {megabytes:.1f} MB, {arguments.rounds} rounds, one core.")
     if not arguments.datatrove:
         print("datatrove was not measured: name a Python that has it with --datatrove.")
