@@ -236,7 +236,8 @@ def main() -> None:
         print(", ".join([told_of, *why]))
     for name, found in told["sets"].items():
         for source, counts in found.items():
-            print(f"{counts['documents']:,} documents of {source} held text of {name}, {counts['lines']:,} lines")
+            lines, found_in = counts["lines"], counts["documents"]
+            print(f"{source} held text of {name}: {lines:,} line{'s' * (lines > 1)} of {found_in:,} documents")
 
 
 if __name__ == "__main__":
