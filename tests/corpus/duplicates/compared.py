@@ -15,11 +15,13 @@ from common.files import read_json
 from corpus.duplicates import fingerprints, held_out, survivors
 from corpus.sampling.documents import SPLITS, split_texts
 from corpus.sampling.sample import sample
+from recipe.cleaning import Cleaning
 from recipe.duplicates import Duplicates, EvaluationSet
 from recipe.slices.files import to_json
 from recipe.slices.types import ContaminationSlice, DuplicatesSlice, FingerprintSlice, SourceSlice
 from recipe.types import Strict
 
+PART_BYTES = 20_000
 KEEP = {1: 1, 2: 2, 3: 3, 5: 5, 100: 8, 1000: 1}
 VOCABULARY = [
     f"{a}{b}{c}"
@@ -74,7 +76,7 @@ class Corpus:
         self,
         sources: Mapping[str, Duplicates],
         memory: int = 10**9,
-        part_bytes: int = 20_000,
+        part_bytes: int = PART_BYTES,
         held_out_share: float = 0.0,
         sets: Mapping[str, EvaluationSet] | None = None,
         **asked: Any,
@@ -90,7 +92,9 @@ class Corpus:
                 files=list(map(str, files)),
                 held_out=held_out_share,
                 held_out_anywhere=held_out_share,
+                cleaning=Cleaning(repair=True, private_data=["email"]),
             )
+            self.ask(f"source-{name}", slice_)
             documents[name] = self.folder / "corpus" / name / "sampled.json"
             sample(slice_, files, documents[name], 1, part_bytes)
         words = asked.pop("words", 13)
@@ -124,14 +128,17 @@ class Corpus:
         path.write_text(to_json(content))
 
     def compare_again(self, sources: Sequence[str], workers: int, only: Sequence[str] | None = None) -> str:
-        """Run the real commands on what `compare` sampled, with as many workers; return what the last one says.
+        """Run all again by the real commands, with as many workers; return what the last one says.
 
         With `only`, the manifests of some sources are written.
         """
         place = self.folder / "duplicates"
         held_out_manifest, prints = place / "held_out.json", []
         documents = [self.folder / "corpus" / name / "sampled.json" for name in sources]
-        given: tuple[object, ...] = ("--slice", place / "contamination.json", "--documents", *documents)
+        for name, path in zip(sources, documents, strict=True):
+            given: tuple[object, ...] = ("--slice", place / f"source-{name}.json", "--part-bytes", PART_BYTES)
+            command("corpus.sampling", *given, "--output", path, "--workers", workers)
+        given = ("--slice", place / "contamination.json", "--documents", *documents)
         command("corpus.duplicates.held_out", *given, "--output", held_out_manifest, "--workers", workers)
         for name, path in zip(sources, documents, strict=True):
             prints.append(place / name / "manifest.json")

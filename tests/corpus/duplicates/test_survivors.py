@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,8 @@ def _mixed(seed: int) -> dict[str, list[str]]:
             text = changed(base, rng.sample(range(60), rng.choice([0, 0, 1, 2, 4])))
             sources[rng.choice("abc")].append(text)
     menu = "etusivu tuotteet yhteystiedot kirjaudu ostoskori tästä"
+    sources["a"] = [f"pÃ¤Ã¤tÃ¶s\n{text}" if number % 4 == 0 else text for number, text in enumerate(sources["a"])]
+    sources["b"] = [f"{text}\nmatti@esimerkki.fi" for text in sources["b"]]
     sources["c"] = [f"{menu}\n{text}" if number % 2 else text for number, text in enumerate(sources["c"])]
     return sources
 
@@ -100,10 +103,13 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 @pytest.mark.parametrize("workers", [2, 8])
 def test_workers_change_no_byte(tmp_path: Path, reference: Corpus, workers: int) -> None:
     corpus = left_of(tmp_path)
+    shutil.rmtree(tmp_path / "corpus")
     said = corpus.compare_again(list(ASKED), workers)
     assert "documents are left" in said
     for name in ASKED:
         assert corpus.manifest(name) == reference.manifest(name)
+    assert any(text.startswith("päätös") for text in corpus.all_texts("a"))
+    assert all("@" not in text for text in corpus.all_texts("b"))
 
 
 @pytest.mark.parametrize("memory", [3_000, 20_000])
