@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -43,7 +42,7 @@ from recipe.slices.types import FingerprintSlice
 
 FORMAT = 1
 KEYS, FOUND = "keys", "found"
-_LINE_FEED = re.compile(b"\n")
+_LINE_FEED = ord("\n")
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -139,14 +138,16 @@ class _Lines:
 
     @staticmethod
     def of(texts: Sequence[bytes], words: Words) -> _Lines:
-        counts = np.diff(words.document_lines, prepend=0)
-        ends = np.fromiter(
-            (end for text in texts for end in (*(m.end() for m in _LINE_FEED.finditer(text)), len(text))), np.int64
-        )
-        first = np.concatenate([[0], words.document_lines[:-1]]).astype(np.int64)
+        documents = np.repeat(np.arange(len(texts)), np.diff(words.document_lines, prepend=0))
+        sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+        offsets = np.cumsum(sizes + 1) - (sizes + 1)
+        together = np.frombuffer(b"".join(part for text in texts for part in (text, b"\n")), np.uint8)
+        line_feeds = np.flatnonzero(together == _LINE_FEED)
+        # The last line of a document ends with it: the line feed there is not its own.
+        ends = np.minimum(line_feeds + 1 - offsets[documents], sizes[documents])
         starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
-        starts[first] = 0
-        return _Lines(np.repeat(np.arange(len(texts)), counts), starts, ends, np.diff(words.line_ends, prepend=0))
+        starts[words.document_lines[:-1]] = 0
+        return _Lines(documents, starts, ends, np.diff(words.line_ends, prepend=0))
 
 
 def _add_keys(
