@@ -66,11 +66,10 @@ def warning(runs: Mapping[str, Mapping[str, Read]], limit: float | None) -> str:
 
 
 def told(file: Path = FILE) -> str:
-    """Return the warning that the statistics of a recipe hold; empty where there are none, or it warns of nothing."""
-    if not file.is_file():
-        return ""
-    content: Mapping[str, Any] = read_json(file)
-    return f"{content['warning']}  ({file})" if content["warning"] else ""
+    """Return the warning that the statistics of a recipe hold; empty where it is none, or they are not there."""
+    content: Any = read_json(file) if file.is_file() else None
+    sentence = content.get("warning") if isinstance(content, dict) else ""
+    return f"{sentence}  ({file})" if sentence else ""
 
 
 def foretold(recipe: Recipe, rows: Path) -> str:
