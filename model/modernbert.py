@@ -134,11 +134,21 @@ class ModernBert(nn.Module):
         weight, bias = self.model.embeddings.tok_embeddings.weight, self.decoder.bias
         return masked_loss(hidden, weight, bias, labels, factor, self.cross_entropy)
 
-    def _represent(self, tokens: Tensor, layout: Layout, masked: Tensor | None) -> Tensor:
-        """Return what the decoder turns into logits, float[M, hidden]."""
+    def encode(self, tokens: Tensor, layout: Layout) -> Tensor:
+        """Return what the layers make of the tokens of a packed batch, without the head: float[N, hidden].
+
+        Args:
+            tokens: as in `forward`.
+            layout: as in `forward`.
+        """
         if len(layout.positions) != len(tokens):
             raise ValueError(f"cu_seqlens ends at {len(layout.positions)}, but there are {len(tokens)} tokens")
-        hidden = self.model(tokens, self._surroundings(layout))
+        hidden: Tensor = self.model(tokens, self._surroundings(layout))
+        return hidden
+
+    def _represent(self, tokens: Tensor, layout: Layout, masked: Tensor | None) -> Tensor:
+        """Return what the decoder turns into logits, float[M, hidden]."""
+        hidden = self.encode(tokens, layout)
         if masked is not None:
             hidden = hidden.index_select(0, masked)
         represented: Tensor = self.head(hidden)
