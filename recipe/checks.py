@@ -299,11 +299,12 @@ def _evaluation(recipe: Recipe) -> Iterator[Problem]:
     for index, run in enumerate(recipe.evaluation.test):
         yield from _absent(f"evaluation.test[{index}]", "run", run, recipe.runs)
     final = {run: length for run in recipe.runs if (length := _final_length(recipe, run)) is not None}
-    for index, length in enumerate(recipe.evaluation.lengths):
+    asked = {"lengths": recipe.evaluation.lengths, "speed_lengths": recipe.evaluation.speed_lengths}
+    for key, index, length in ((key, *one) for key, lengths in asked.items() for one in enumerate(lengths)):
         short = [run for run in final if final[run] < length]
         if short:
             yield (
-                f"evaluation.lengths[{index}]",
+                f"evaluation.{key}[{index}]",
                 f"{length} tokens are more than {short[0]} is trained for at its end ({final[short[0]]}); "
                 f"give at most {min(final.values())}.",
             )

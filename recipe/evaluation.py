@@ -103,6 +103,8 @@ class Evaluation(Strict):
     """Tokenizers from elsewhere to compare with: directories, files as tokenizer.json, or names on the hub."""
     retrieval: Retrieval = Retrieval()
     """What retrieval is measured on."""
+    speed_lengths: list[Count] = Field(default_factory=list)
+    """Tokens of the longest documents at which each shape's speed and memory are measured; none unless asked for."""
 
 
 def file_name(tokenizer: str) -> str:

@@ -58,6 +58,12 @@ def compared(recipe: Recipe, sources: Collection[str]) -> bool:
     return looked_for(recipe, sources) or any(one.exact or one.near or one.max_line_documents for one in asked)
 
 
+def speed_runs(recipe: Recipe) -> list[str]:
+    """Return a run of each model whose speed is measured: it speaks for all runs of that model."""
+    runs = {model_name(recipe, run): run for run in reversed(recipe.runs)}
+    return sorted(runs.values()) if recipe.evaluation.speed_lengths else []
+
+
 def whole_recipe(recipe: Recipe) -> Needs:
     """Return what all runs and the tokenizers, which are compared, need together; other sources are left out."""
     phases = all_phases(recipe)

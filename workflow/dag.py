@@ -25,6 +25,7 @@ from recipe.needs import (
     retrieval_encoders,
     rows_of,
     shards_of,
+    speed_runs,
     tokenizer_sources,
     whole_recipe,
 )
@@ -36,6 +37,7 @@ from recipe.slices.making import (
     fertility_slice,
     held_out_rows_slice,
     keeping_slice,
+    model_name,
     phase_slice,
     retrieval_slice,
     retrieval_task_slice,
@@ -66,6 +68,7 @@ class Dag:
         self.recipe = recipe
         self.starts = Starts(recipe)
         self.sources = Sources(recipe)
+        self.speed_runs = speed_runs(recipe)
         self.trained_tokenizers = sorted(set(recipe.tokenizers) - set(self.starts.adopted))
         self._needs = whole_recipe(recipe)
         self._owned = self._needs.phases
@@ -73,6 +76,10 @@ class Dag:
         self._rows = {name: train_rows_slice(content) for name, content in self._phases.items()}
         self._evaluations = {run: evaluation_slice(recipe, run) for run in recipe.runs}
         self._compared = fertility_slice(recipe)
+
+    def model_of(self, wildcards: Any) -> str:
+        """Return the model of a run."""
+        return model_name(self.recipe, wildcards.run)
 
     def title(self, wildcards: Any) -> str:
         """Return the recipe's title as it is; outside a function Snakemake would look for wildcards in it."""

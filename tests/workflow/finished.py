@@ -40,6 +40,7 @@ def finish(folder: Path) -> Path:
         _evaluation(results, run)
     _fertility(results, dag)
     _retrieval(results)
+    _speed(results)
     seen = {"documents": 12, "shorter_than_a_window": 2, "bytes": 4000, "seen_bytes": 246, "seen": 0.0615, "copies": 1}
     seen |= {"seen_stderr": 0.01, "where": [{"source": "interface-sv", "seen": 0.0415}]}
     where = [(name, split) for name in dag.recipe.sources for split in ("validation", "test")]
@@ -76,6 +77,17 @@ def _contexts(run: str, phase: str) -> dict[str, Any]:
         for context in (128, 256)
     ]
     return {"format": 1, "run": run, "phase": phase, "rows": lines, "absent": ["la"], "seed": 1}
+
+
+def _speed(results: Path) -> None:
+    machine = {"device": "a <chip>", "threads": 2, "precision": "fp32", "torch": "2.13.0+cpu"}
+    row = {"length": 1024, "lengths": "mixed", "documents": 7, "tokens": 4096, "slots": 7168, "seconds": 0.5}
+    rows = [
+        row | {"way": "packed", "tokens_per_second": 8192.0, "memory_bytes": 50_000_000},
+        row | {"way": "padded", "tokens_per_second": 2048.0, "memory_bytes": 90_000_000},
+    ]
+    content = {"format": 1, "run": "small", "rows": rows, "machine": machine, "seed": 1}
+    write_json(results / "evaluation" / "small" / "speed.json", content)
 
 
 def _retrieval(results: Path) -> None:

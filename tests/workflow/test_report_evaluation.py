@@ -121,3 +121,16 @@ def test_a_tokenizer_that_came_out_smaller_than_asked_for_is_told_in_report_and_
     words = "4,000 were asked for, but its sample yields no more merges"
     assert f"The tokenizer demo is smaller than wanted: {words}." in render(Results(results), "t", RUNS)
     assert f"475 entries ({words})." in render_card(Results(results), "small")
+
+
+def test_how_fast_models_read_is_told_packed_beside_padded_with_the_machine(page: str, results: Path) -> None:
+    table = page[page.index('<section id="reading">') :]
+    cells = "<td>8,192</td><td>2,048</td><td>4.00</td><td>50M</td><td>90M</td>"
+    assert f'<td>1,024</td><td class="t">mixed</td>{cells}' in table
+    assert "On a &lt;chip&gt;, 2 threads, fp32, torch 2.13.0+cpu." in table
+    path = results / "evaluation" / "small" / "speed.json"
+    change(path, rows=[{"length": 3}])
+    with pytest.raises(UserError, match=r"small/speed.json is no result of python -m evaluation.speed"):
+        render(Results(results), "t", RUNS)
+    path.unlink()
+    assert 'id="reading"' not in render(Results(results), "t", RUNS)

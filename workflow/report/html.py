@@ -21,7 +21,7 @@ from common.intervals import CONFIDENCE
 from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
 from recipe.slices.rowsets import parse_rowset
-from workflow.report import fertility, figures, retrieval
+from workflow.report import fertility, figures, retrieval, speed
 from workflow.report.contexts import read_contexts
 from workflow.report.metrics import ENDS, FREQUENT
 from workflow.report.results import (
@@ -88,6 +88,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "made": {source.name for source in sources if source.made},
         "fills": fills,
         "fertility": fertility.table(fertility.read_tokenizers(results.folder)),
+        "speeds": speed.tables(results.folder, runs),
         "confidence": CONFIDENCE,
         "retrieval": retrieval.tables(retrieval.read_results(results.folder)),
         "blanks": (blanks := blank_rows(results, runs)),

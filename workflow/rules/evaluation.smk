@@ -141,6 +141,25 @@ rule context_lengths:
         " --shards {input.shards:q} --output {output.result:q} > {log:q} 2>&1"
 
 
+rule speed:
+    input:
+        model="results/models/{run}/config.json",
+    output:
+        result="results/evaluation/{run}/speed.json",
+    log:
+        "logs/evaluation/{run}/speed.log",
+    conda:
+        "../../envs/alasin.yaml"
+    params:
+        lengths=dag.recipe.evaluation.speed_lengths,
+        name=dag.model_of,
+    message:
+        "Measuring how fast {params.name} reads"
+    shell:
+        "python -m evaluation.speed --model {input.model:q} --name {params.name:q} --lengths {params.lengths}"
+        " --output {output.result:q} > {log:q} 2>&1"
+
+
 rule fill_mask:
     input:
         slice="results/recipe/evaluation/{run}.json",

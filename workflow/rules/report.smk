@@ -61,6 +61,7 @@ rule report:
         fertility=dag.fertility_results(),
         statistics="results/statistics.json",
         retrieval=dag.retrieval_results(),
+        speed=collect("results/evaluation/{run}/speed.json", run=dag.speed_runs),
     output:
         report(
             "results/report.html",
