@@ -220,6 +220,7 @@ def statistics_slice(recipe: Recipe, sources: Collection[str], shards: Iterable[
         runs={run: lineage(recipe, run) for run in recipe.runs},
         words=recipe.contamination.words,
         remove=recipe.contamination.remove,
+        sets=sorted(recipe.contamination.sets),
         max_epochs=recipe.warnings.max_epochs,
     )
 

@@ -216,7 +216,8 @@ class StatisticsSlice(Strict):
     """Run -> (run that owns the phase, phase), from the first phase on."""
     words: int
     remove: bool
-    """Fields as in `recipe.duplicates.Contamination`."""
+    sets: list[str]
+    """Fields as in `recipe.duplicates.Contamination`; of sets, their names."""
     max_epochs: float | None
     """Fields as in `recipe.schema.Warnings`."""
 

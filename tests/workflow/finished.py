@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from common.files import sha256_of, write_json
 from model.history.store import FORMAT
 from recipe.reading import load_recipe
+from tests.workflow.finished_text import write_text
 from workflow.dag import Dag
 
 DEMO = Path(__file__).parents[2] / "config" / "demo.yaml"
@@ -24,12 +25,7 @@ def finish(folder: Path) -> Path:
     results = folder / "results"
     dag = Dag(load_recipe(yaml.safe_load(DEMO.read_text()), "demo"))
     dag.write_slices(results / "recipe")
-    for number, (name, source) in enumerate(dag.recipe.sources.items()):
-        split = {"documents": 10 + number, "bytes": 100_000, "words": 10_000, "files": []}
-        counts = {"read": 30 + 3 * number, "dropped": {}, "rejected": {}, "examples": [], "word_histogram": []}
-        content = {"format": 1, "source": name, "language": source.language} | counts
-        splits = dict.fromkeys(("train", "validation", "test"), split)
-        write_json(results / "corpus" / name / "manifest.json", content | {"splits": splits})
+    write_text(results, dag)
     sizes = {"vocabulary": 4000, "padded_vocabulary": 4032, "fingerprint": "f" * 64}
     write_json(results / "tokenizers" / "demo" / "manifest.json", sizes)
     for run in RUNS:

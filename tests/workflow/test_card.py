@@ -41,7 +41,7 @@ def test_norwegian_stays_text_and_pairs_count_as_both_languages() -> None:
 
 def test_tables_have_as_many_cells_in_every_row(card: str) -> None:
     tables = re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE)
-    assert len(tables) == 8
+    assert len(tables) == 10
     for table in tables:
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1
     assert "<b>" not in card.replace(r"\<b\>", "")
@@ -62,6 +62,28 @@ def test_every_stage_and_every_checkpoint_of_the_lineage_is_there(finished: Path
     assert card.count("\n| extension | ") == 3  # two stages, one checkpoint
     for phase in Results(finished).phases("small-fi"):
         assert phase.history in card
+
+
+def test_what_was_removed_of_its_sources_is_told_step_by_step(card: str) -> None:
+    assert "Of 754 documents with 5.2M bytes, 682 with 5.12M bytes were left, 98.4 % of the bytes" in card
+    assert "| language | 24 | 0.23 |\n| filters | 0 | 0.23 |" in card
+    assert "| reading |" not in card
+    assert "(documents or places): replaced: email 36, held-out line 12." in card
+
+
+def test_text_of_evaluation_sets_and_of_held_out_documents_is_counted_and_whether_it_was_cut_out(
+    results: Path, card: str
+) -> None:
+    assert "held-out documents or of evaluation sets; it was cut out:" in card
+    assert "| quiz | 5 | 7 | 99 |\n| held-out documents of 1 source | 10 | 14 | 2.47k |" in card
+    assert "No training text held text of riddles or of what 1 other source holds out." in card
+    told = read_json(results / "statistics.json")
+    told["contamination"] |= {"cut_out": False}
+    write_json(results / "statistics.json", told)
+    assert "it **was not cut out**:" in render(Results(results), "small")
+    told["contamination"]["sets"] = {"riddles": {}}
+    write_json(results / "statistics.json", told)
+    assert "\nNo training text held text of riddles.\n" in render(Results(results), "small")
 
 
 def test_made_text_is_named(card: str) -> None:

@@ -16,6 +16,7 @@ import yaml
 
 from common.errors import run_command
 from common.files import atomic_file
+from workflow.report import text
 from workflow.report.fertility import of_languages, read_tokenizers
 from workflow.report.html import environment
 from workflow.report.metrics import ENDS
@@ -36,6 +37,8 @@ def render(results: Results, run: str) -> str:
     fill_mask = results.fill_mask(run)
     retrieval = read_results(results.folder)
     drawn = drawn_tokens(phases)
+    statistics = results.statistics()
+    names = [source.name for source in sources]
     by_language: Counter[str] = Counter()
     for source in sources:
         by_language[source.language] += drawn[source.name]
@@ -53,6 +56,9 @@ def render(results: Results, run: str) -> str:
         "prompt": fill_mask[0].prompt if fill_mask else "[MASK]",
         "drawn": drawn,
         "total": drawn.total(),
+        "cleaning": text.steps_table({name: statistics["sources"][name] for name in names}),
+        "changed": text.changed(sources),
+        "contamination": text.contamination(statistics["contamination"], names),
         "by_language": dict(by_language.most_common()),
         "phases": phases,
         "held_out": held_out,
@@ -99,9 +105,9 @@ def front_matter(languages: Sequence[str], fill_mask: Sequence[FillMask], measur
     return yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=1000)
 
 
-def cell(text: str) -> str:
+def cell(words: str) -> str:
     """Return text that is shown as it is in a cell of a Markdown table."""
-    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(words.split()))
 
 
 def main() -> None:
@@ -113,9 +119,9 @@ def main() -> None:
     parser.add_argument("--run", required=True, help="name of the run")
     parser.add_argument("--output", type=Path, required=True, help="Markdown file to write, beside the model")
     arguments = parser.parse_args()
-    text = render(Results(arguments.results), arguments.run)
+    card = render(Results(arguments.results), arguments.run)
     with atomic_file(arguments.output, "w") as stream:
-        stream.write(text)
+        stream.write(card)
     print(f"{arguments.output}: card of {arguments.run}")
 
 

@@ -21,7 +21,7 @@ from common.intervals import CONFIDENCE
 from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
 from recipe.slices.rowsets import parse_rowset
-from workflow.report import fertility, figures, retrieval, speed
+from workflow.report import fertility, figures, retrieval, speed, text
 from workflow.report.contexts import read_contexts
 from workflow.report.metrics import ENDS, FREQUENT
 from workflow.report.results import (
@@ -84,6 +84,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "test": test_rows(results, runs),
         "pseudo": pseudo_rows({run: results.pseudo_perplexity(run) for run in runs}),
         "contexts": {run: read_contexts(results.folder, results.lineage(run).lineage) for run in runs},
+        "text": text.told(results.statistics(), sources, runs),
         "mixtures": mixtures,
         "made": {source.name for source in sources if source.made},
         "fills": fills,
@@ -110,13 +111,24 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
-    made.filters |= {"amount": amount, "clock": clock, "shown": shown, "percent": percent}
+    made.filters |= {
+        "amount": amount,
+        "clock": clock,
+        "shown": shown,
+        "percent": percent,
+        "small_percent": small_percent,
+    }
     return made
 
 
 def percent(share: float, digits: int = 1) -> str:
     """Return a share as a percentage, the sign left to the heading of its column."""
     return f"{100 * share:.{digits}f}"
+
+
+def small_percent(share: float) -> str:
+    """Return a share that is not nothing as a percentage, so that it does not look like nothing."""
+    return percent(share, 2) if abs(share) >= 0.00005 else "< 0.01"
 
 
 def model_row(results: Results, run: str, phases: Sequence[PhaseResult], held_out: Sequence[HeldOut]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ is named in the error. Reading needs neither torch nor matplotlib.
     recipe/notes.json               what each source is              evaluation/{run}/      mlm, fill_mask
     corpus/{source}/manifest.json   documents read, kept, dropped    models/{run}/          weights and configuration
     tokenizers/, rows/              vocabulary; rows and their fill
+    statistics.json                 what each step of cleaning took, how often runs read the rest
 
 Fertility and retrieval, of which a file may tell that it was not measured, are read beside (`workflow.report`).
 """
@@ -29,6 +30,18 @@ from recipe.slices.files import read_slice
 from recipe.slices.types import EvaluationSlice, PhaseSlice
 from workflow.report.metrics import Metrics, read_metrics
 
+MANIFEST = (
+    "language",
+    "splits",
+    "read",
+    "dropped",
+    "dropped_bytes",
+    "changed",
+    "cut_bytes",
+    "removed",
+    "rejected",
+)
+"""What is read of a manifest of documents."""
 CLEAR = 2.0
 """Standard errors by which a loss must lie below the baseline to be clearly below it."""
 
@@ -252,15 +265,18 @@ class Results:
         """Return the sources that the runs were trained on, by language and name."""
         notes = read_json(self.folder / "recipe" / "notes.json")
         names = {name for run in runs for name in self.lineage(run).sources}
-        manifests = {
-            name: self._json(f"corpus/{name}/manifest.json", "language", "splits", "read", "dropped") for name in names
-        }
+        manifests = {name: self._json(f"corpus/{name}/manifest.json", *MANIFEST) for name in names}
         told = {name: notes.get(name, {"note": "", "made": False}) for name in manifests}
         found = [
             Source(name, content["language"], told[name]["note"], told[name]["made"], content)
             for name, content in manifests.items()
         ]
         return sorted(found, key=lambda source: (source.language, source.name))
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what was removed of the text, and how often runs read what is left."""
+        keys = ("sources", "languages", "contamination", "phases", "runs", "max_epochs", "warning")
+        return self._json("statistics.json", *keys)
 
     def tokenizer(self, name: str) -> dict[str, Any]:
         """Return the manifest of a tokenizer."""

@@ -47,7 +47,12 @@ def statistics(slice_: StatisticsSlice, results: Path) -> dict[str, Any]:
         "format": FORMAT,
         "sources": sources,
         "languages": of_languages(sources),
-        "contamination": {"words": slice_.words, "cut_out": slice_.remove, "sets": found},
+        "contamination": {
+            "words": slice_.words,
+            "cut_out": slice_.remove,
+            "evaluation_sets": slice_.sets,
+            "sets": found,
+        },
         "phases": [
             {"run": run, "phase": phase, "sources": {name: read.told() for name, read in sorted(reads.items())}}
             for (run, phase), reads in by_phases.items()

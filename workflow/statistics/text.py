@@ -42,7 +42,7 @@ def of_languages(sources: Mapping[str, Told]) -> dict[str, Told]:
     own: dict[str, list[Told]] = {}
     for source in sources.values():
         own.setdefault(source["language"], []).append(source)
-    return {language: _together(own[language]) for language in sorted(own)}
+    return {language: together(own[language]) for language in sorted(own)}
 
 
 def order_of_steps(sources: Iterable[Told]) -> list[str]:
@@ -68,7 +68,8 @@ def left_after(source: Told, order: Sequence[str]) -> list[Told]:
     return left
 
 
-def _together(sources: Sequence[Told]) -> Told:
+def together(sources: Sequence[Told]) -> Told:
+    """Return the sums over some sources, which may be of several languages."""
     order = order_of_steps(sources)
     steps = [
         {"step": name, **{unit: sum(left[unit] for left in lefts) for unit in UNITS}}
