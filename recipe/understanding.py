@@ -17,7 +17,7 @@ COLUMNS: dict[TaskKind, list[str]] = {
 """Kind -> fields of a record where the recipe names no others."""
 
 
-class UnderstandingTask(Strict):
+class LabelledExamples(Strict):
     """Examples with the right answer: local files, or splits of a data set of the hub."""
 
     kind: TaskKind
@@ -36,12 +36,17 @@ class UnderstandingTask(Strict):
     """File or split that is measured."""
     columns: list[Text] = Field(default_factory=list)
     """Fields that hold text and label, words and labels, or question, context and answers."""
+
+
+class UnderstandingTask(LabelledExamples):
+    """Examples, and what of the fine-tuning is otherwise than in other tasks."""
+
     epochs: Count | None = None
-    """Times that the examples are shown; none for as often as in other tasks."""
+    """Times that the examples are shown."""
     batch: Count | None = None
-    """Texts of a step; none for as many as in other tasks."""
+    """Texts of a step."""
     length: Count | None = None
-    """Tokens of a text that are read at once; none for as many as in other tasks."""
+    """Tokens of a text that are read at once."""
 
 
 class Understanding(Strict):

@@ -83,6 +83,12 @@ def interface(language: str, wheel: Path) -> Iterator[dict[str, Any]]:
             }
 
 
+def part_of(integration: str) -> str:
+    """Return which of `PARTS` the strings of an integration are in."""
+    point = int.from_bytes(hashlib.sha256(integration.encode()).digest()[:8], "big") / 2**64
+    return next(part for part, end in PARTS.items() if point < end)
+
+
 def parallel(wheel: Path, language: str, other: str) -> dict[str, list[tuple[str, str]]]:
     """Return part -> pairs of a string and its translation, for `PARTS`: all strings of an integration in one part.
 
@@ -93,8 +99,7 @@ def parallel(wheel: Path, language: str, other: str) -> dict[str, list[tuple[str
     pairs: dict[str, list[tuple[str, str]]] = {part: [] for part in PARTS}
     seen: set[str] = set()
     for name, own in here.items():
-        point = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
-        part = next(part for part, end in PARTS.items() if point < end)
+        part = part_of(name)
         for key, text in own.items():
             answer = there.get(name, {}).get(key)
             if answer and answer != text and text not in seen and len(text.split()) >= WORDS:

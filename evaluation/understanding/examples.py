@@ -21,7 +21,7 @@ from corpus.sources.fields import names_in, value_at
 from corpus.sources.kinds import by_name
 from evaluation.hub import needing_the_hub
 from evaluation.understanding.conllu import read_conllu
-from recipe.understanding import COLUMNS, TaskKind, UnderstandingTask
+from recipe.understanding import COLUMNS, LabelledExamples, TaskKind
 
 TREEBANK = (".conllu", ".conllu.gz", ".conllu.zst", ".conllu.xz", ".conllu.bz2")
 DEV_SHARE = 0.1
@@ -67,7 +67,7 @@ class Splits:
     test: Sequence[Any]
 
 
-def read_splits(task: UnderstandingTask, seed: int) -> Splits:
+def read_splits(task: LabelledExamples, seed: int) -> Splits:
     """Return the examples of a task; those to choose by are drawn from the training's by `seed` if none are named.
 
     Raises:
@@ -84,7 +84,7 @@ def read_splits(task: UnderstandingTask, seed: int) -> Splits:
     return Splits(learnt, [train[place] for place in sorted(drawn)], test)
 
 
-def _read(task: UnderstandingTask, name: str) -> list[Example]:
+def _read(task: LabelledExamples, name: str) -> list[Example]:
     found: list[Example]
     if not task.hub and name.lower().endswith(TREEBANK):
         found = [Sentence(words, tags) for _, words, tags in read_conllu(_content(Path(name)), Path(name))]
@@ -129,7 +129,7 @@ def _of_file(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"{path} line {number}", row
 
 
-def _of_hub(task: UnderstandingTask, split: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _of_hub(task: LabelledExamples, split: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     from datasets import ClassLabel, load_dataset
 
     with needing_the_hub(f"data set {task.hub}"):

@@ -3,7 +3,8 @@
 A rule writes each slice anew whenever the recipe changes, and a stage depends on its slice, not on the recipe. So what
 was made stays valid for as long as its own slice stays the same: a new run, another mixture or a reworded title leaves
 a finished phase alone. They are of a source, a sample of sources, a tokenizer trained on one, rows, a phase of a run,
-the weights that a model begins with, validation while a run trains, the evaluation of a run, fertility, and retrieval.
+the weights that a model begins with, validation while a run trains, the evaluation of a run, fertility, retrieval, and
+understanding.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from recipe.duplicates import Duplicates, EvaluationSet
 from recipe.evaluation import Pairs, RetrievalTask
 from recipe.schema import Batch, Documents, LearningRate, ModelShape, Optimizer
 from recipe.types import Objective, Strict
+from recipe.understanding import LabelledExamples
 
 
 class SourceSlice(Documents):
@@ -247,3 +249,16 @@ class RetrievalTaskSlice(RetrievalTask):
 
     name: str
     seed: int
+
+
+class UnderstandingSlice(LabelledExamples):
+    """What decides a measurement of understanding, besides the encoder. Fields as in `Understanding`."""
+
+    name: str
+    seed: int
+    learning_rates: list[float]
+    seeds: int
+    epochs: int
+    batch: int
+    length: int
+    warmup: float

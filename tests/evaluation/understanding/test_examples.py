@@ -14,7 +14,7 @@ import pytest
 from common.errors import UserError
 from evaluation.hub import HubAbsentError
 from evaluation.understanding.examples import Question, Sentence, Text, read_splits
-from recipe.understanding import UnderstandingTask
+from recipe.understanding import LabelledExamples
 
 # A sentence with a multiword token and an empty node, as the page of the format shows them.
 TREEBANK = """# sent_id = 1
@@ -33,9 +33,9 @@ TREEBANK = """# sent_id = 1
 """
 
 
-def task(kind: str, train: Path | str, test: Path | str = "", **more: Any) -> UnderstandingTask:
+def task(kind: str, train: Path | str, test: Path | str = "", **more: Any) -> LabelledExamples:
     paths = {"train": str(train), "dev": str(train), "test": str(test or train)}
-    return UnderstandingTask.model_validate({"kind": kind, "language": "fi"} | paths | more)
+    return LabelledExamples.model_validate({"kind": kind, "language": "fi"} | paths | more)
 
 
 def lines(path: Path, *rows: Any) -> Path:

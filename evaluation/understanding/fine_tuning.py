@@ -1,0 +1,116 @@
+"""An exported encoder with a head of transformers' for a task: built, trained, and asked.
+
+The loop is a plain one. transformers' Trainer would want a folder, callbacks and a data set class for what is said here
+in a screen; the optimizer is the one that it has by default: AdamW without weight decay, a rate that rises and falls
+linearly, gradients clipped at a norm of 1. A seed decides the head's weights and the order of the examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+
+from common.errors import UserError
+from evaluation.understanding.inputs import Input, padded, shuffled_batches
+from recipe.slices.types import UnderstandingSlice
+
+GRADIENT_NORM = 1.0
+ASKED_TOKENS = 1 << 14
+"""At most so many tokens at a time when nothing is learnt; the mask of attention grows with the square of a text."""
+Outputs = dict[str, NDArray[np.float32]]
+"""Name, as transformers has it, -> float32[padded tokens, ...] of one input, or float32[labels] of its one label."""
+
+
+def read_tokenizer(config: Path) -> Any:
+    """Return the tokenizer of an exported model.
+
+    Raises:
+        UserError: the model is absent or damaged.
+    """
+    if not config.is_file():
+        raise UserError(f"{config} does not exist; export the model with python -m model.export.")
+    return _loaded(config, lambda: transformers.AutoTokenizer.from_pretrained(config.parent, local_files_only=True))
+
+
+def build(config: Path, head: str, labels: int, untrained: bool, seed: int) -> Any:
+    """Return a model with a head of `labels` outputs, on a GPU if there is one.
+
+    Args:
+        config: config.json of the exported encoder.
+        head: class of transformers, such as AutoModelForTokenClassification.
+        labels: number of outputs.
+        untrained: begin from random weights instead of the encoder's.
+        seed: of all random weights.
+
+    Raises:
+        UserError: the model is absent or damaged.
+    """
+    transformers.utils.logging.set_verbosity_error()  # that the head is new is no news
+    transformers.utils.logging.disable_progress_bar()
+    kind = getattr(transformers, head)
+    options = {"num_labels": labels, "local_files_only": True}
+    torch.manual_seed(seed)
+    if untrained:
+        shape = _loaded(config, lambda: transformers.AutoConfig.from_pretrained(config.parent, **options))
+        model = kind.from_config(shape)
+    else:
+        model = _loaded(config, lambda: kind.from_pretrained(config.parent, dtype=torch.float32, **options))
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _loaded(config: Path, load: Any) -> Any:
+    try:
+        return load()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{config.parent} holds no model that loads ({error}); export it again.") from None
+
+
+def train(model: Any, inputs: Sequence[Input], content: UnderstandingSlice, rate: float, seed: int) -> None:
+    """Train a model in place, in bf16 on a GPU."""
+    steps = content.epochs * ceil(len(inputs) / content.batch)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0)
+    warmup = ceil(content.warmup * steps)
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, warmup, steps)
+    chance = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    model.train()
+    for _ in range(content.epochs):
+        for batch in shuffled_batches(inputs, content.batch, chance):
+            with _in_bf16(model):
+                loss = model(**_moved(batch, model)).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+
+
+@torch.no_grad()
+def outputs(model: Any, inputs: Sequence[Input]) -> Iterator[tuple[Input, Outputs]]:
+    """Yield each input with what a model says of it, in an order of lengths; nothing is learnt from its targets."""
+    model.eval()
+    order = sorted(inputs, key=lambda one: len(one.ids))
+    while order:
+        batch = order[-max(1, ASKED_TOKENS // len(order[-1].ids)) :]
+        del order[-len(batch) :]
+        bare = [Input(one.example, one.ids) for one in batch]
+        with _in_bf16(model):
+            found = model(**_moved(bare, model))
+        arrays = {name: value.float().cpu().numpy() for name, value in found.items()}
+        for place, one in enumerate(batch):
+            yield one, {name: values[place] for name, values in arrays.items()}
+
+
+def _moved(batch: Sequence[Input], model: Any) -> dict[str, torch.Tensor]:
+    return {name: value.to(model.device) for name, value in padded(batch, model.config.pad_token_id).items()}
+
+
+def _in_bf16(model: Any) -> Any:
+    return torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type == "cuda")

@@ -1,0 +1,61 @@
+"""What an encoder is given: pieces of token ids with what it should answer, put together in padded batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+IGNORED = -100
+"""The target of a token that nothing is asked of; torch's cross-entropy leaves it out."""
+SORTED_TOGETHER = 50
+"""Batches whose inputs are sorted by length before they are cut, so that little is padded."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One piece of text for the encoder."""
+
+    example: int
+    """Which example it is of."""
+    ids: list[int]
+    """With the special tokens."""
+    targets: Mapping[str, int | list[int]] = field(default_factory=dict)
+    """As transformers' models call them: one number, or one for each id."""
+    places: Sequence[tuple[int, int]] = ()
+    """Where its answer is: see the kind of task that makes it."""
+
+
+def shuffled_batches(inputs: Sequence[Input], batch: int, chance: np.random.Generator) -> Iterator[list[Input]]:
+    """Yield every input once, `batch` at a time, those of a batch of similar length."""
+    order = chance.permutation(len(inputs)).tolist()
+    window = batch * SORTED_TOGETHER
+    batches = [
+        near[place : place + batch]
+        for first in range(0, len(order), window)
+        for near in [sorted(order[first : first + window], key=lambda number: len(inputs[number].ids))]
+        for place in range(0, len(near), batch)
+    ]
+    for number in chance.permutation(len(batches)).tolist():
+        yield [inputs[place] for place in batches[number]]
+
+
+def padded(inputs: Sequence[Input], pad: int) -> dict[str, Tensor]:
+    """Return int64 tensors for a model of transformers: [inputs, longest], or [inputs] for targets of one number."""
+    content: dict[str, Any] = {
+        "input_ids": _rows([one.ids for one in inputs], pad),
+        "attention_mask": _rows([[1] * len(one.ids) for one in inputs], 0),
+    }
+    for name, first in inputs[0].targets.items():
+        values = [one.targets[name] for one in inputs]
+        content[name] = _rows(values, IGNORED) if isinstance(first, list) else values
+    return {name: torch.tensor(value) for name, value in content.items()}
+
+
+def _rows(values: Sequence[Any], fill: int) -> list[list[int]]:
+    longest = max(map(len, values))
+    return [[*own, *[fill] * (longest - len(own))] for own in values]
