@@ -1,6 +1,6 @@
 """Stage: how fast an encoder reads, and what memory it takes for it, by length: `python -m evaluation.speed`.
 
-Its weights decide nothing, so one encoder speaks for all of its shape. Documents of at most some length are encoded
+Its weights decide nothing, so one run speaks for all of its model. Documents of at most some length are encoded
 without the head, as for embeddings, in two ways: *padded*, transformers' model on one row a document, the usual way;
 and *packed*, this project's on all documents one after another. Their lengths are either all the same, or *mixed*:
 spread evenly over the orders of magnitude from a sixteenth of the longest on, as those of documents are. Counted are
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import itertools
 import os
 import platform
 import time
@@ -29,6 +30,8 @@ from torch import Tensor, nn
 
 from common.errors import UserError, run_command
 from corpus.tokens.special import FIRST_ORDINARY, PAD
+from evaluation.encoders import located
+from evaluation.hub import HubAbsentError, write_unmeasured
 from evaluation.results import write_result
 from model.attention.choice import choose
 from model.export import load_encoder
@@ -84,56 +87,74 @@ def packed(encoder: ModernBert, lengths: NDArray[np.int64], tokens: Tensor) -> E
     return lambda: encoder.encode(tokens, layout)
 
 
-def padded(encoder: nn.Module, lengths: NDArray[np.int64], tokens: Tensor) -> Encode:
-    """Return the encoding of documents as rows that are filled up to the longest."""
-    rows = torch.full((len(lengths), int(lengths.max())), PAD, dtype=torch.int64, device=tokens.device)
+def padded(encoder: nn.Module, lengths: NDArray[np.int64], tokens: Tensor, filler: int = PAD) -> Encode:
+    """Return the encoding of documents as rows that are filled up to the longest with the id `filler`."""
+    rows = torch.full((len(lengths), int(lengths.max())), filler, dtype=torch.int64, device=tokens.device)
     there = torch.arange(rows.shape[1], device=tokens.device) < torch.tensor(lengths, device=tokens.device)[:, None]
     rows[there] = tokens
     return lambda: encoder(input_ids=rows, attention_mask=there.long()).last_hidden_state
 
 
 def measure(
-    config: Path, lengths: list[int], device: torch.device, seed: int, tokens: int | None = None
+    model: str, lengths: list[int], device: torch.device, seed: int, tokens: int | None = None
 ) -> Iterator[Speed]:
-    """Yield the speed of both ways, for documents of one length and of mixed ones, at each length.
+    """Yield the speed of both ways, for documents of one length and of mixed ones, at each length that a model takes.
+
+    Only a ModernBERT in a directory can be packed; any other encoder is measured padded alone.
 
     Args:
-        config: config.json of an exported model.
+        model: config.json of a directory as transformers keeps a model, or a name on the hub.
         lengths: tokens of the longest documents.
         device: that computes.
         seed: of the lengths and the tokens, on which nothing depends but which these are.
         tokens: encoded at once, about; by the device if not given.
 
     Raises:
-        UserError: the model is missing or damaged, or too short for a length.
+        HubAbsentError: the model is on the hub, which is out of reach.
+        UserError: the model is missing or damaged.
     """
     from transformers import AutoModel
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # it would tell that the head, which is not asked for, is left out
     logging.disable_progress_bar()
-    ours = load_encoder(config).to(device)
-    theirs = AutoModel.from_pretrained(config.parent, local_files_only=True).to(device).eval()
-    if max(lengths) > (most := theirs.config.max_position_embeddings):
-        raise UserError(f"the model takes {most:,} tokens, {max(lengths):,} are asked for; give shorter --lengths.")
+    where, context = located(model)
+    with context:
+        theirs = AutoModel.from_pretrained(where, use_safetensors=True).to(device).eval()
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    shape = ours.shape
-    ours.attention = choose(device, dtype, shape.heads, shape.hidden // shape.heads, shape.local_attention).backend
+    ours = _ours(Path(model), device, dtype) if theirs.config.model_type == "modernbert" else None
     generator = torch.Generator().manual_seed(seed)
-    for longest in lengths:
-        kinds: tuple[Lengths, ...] = ("same", "mixed")
-        for kind in kinds:
-            own = document_lengths(longest, kind, max(longest, tokens or TOKENS[device.type]), seed)
-            drawn = torch.randint(FIRST_ORDINARY, shape.padded_vocabulary, (int(own.sum()),), generator=generator)
-            ways: dict[Way, Encode] = {
-                "packed": packed(ours, own, drawn.to(device)),
-                "padded": padded(theirs, own, drawn.to(device)),
-            }
-            slots = {"packed": int(own.sum()), "padded": int(own.max()) * len(own)}
-            for way, encode in ways.items():
-                seconds, memory = _take(encode, device, dtype)
-                count = int(own.sum())
-                yield Speed(longest, kind, way, len(own), count, slots[way], seconds, count / seconds, memory)
+    within = [length for length in lengths if length <= reach(theirs.config)]
+    kinds: tuple[Lengths, ...] = ("same", "mixed")
+    for longest, kind in itertools.product(within, kinds):
+        own = document_lengths(longest, kind, max(longest, tokens or TOKENS[device.type]), seed)
+        count = int(own.sum())
+        drawn = torch.randint(FIRST_ORDINARY, theirs.config.vocab_size, (count,), generator=generator).to(device)
+        if ours:
+            taken = _take(packed(ours, own, drawn), device, dtype)
+            yield Speed(longest, kind, "packed", len(own), count, count, taken[0], count / taken[0], taken[1])
+        taken = _take(padded(theirs, own, drawn, theirs.config.pad_token_id or 0), device, dtype)
+        slots = int(own.max()) * len(own)
+        yield Speed(longest, kind, "padded", len(own), count, slots, taken[0], count / taken[0], taken[1])
+
+
+def _ours(config: Path, device: torch.device, dtype: torch.dtype) -> ModernBert | None:
+    """Return a ModernBERT in a directory as this project's, with the fastest attention here; None of another form."""
+    try:
+        encoder = load_encoder(config).to(device)
+    except UserError:  # on the hub, or kept as other versions of transformers keep it
+        return None
+    shape = encoder.shape
+    dimension = shape.hidden // shape.heads
+    encoder.attention = choose(device, dtype, shape.heads, dimension, shape.local_attention).backend
+    return encoder
+
+
+def reach(config: Any) -> int:
+    """Return how many tokens a model takes, by its configuration in transformers."""
+    most = int(config.max_position_embeddings)
+    # These count positions from after the id of padding on.
+    return most - config.pad_token_id - 1 if "roberta" in config.model_type else most
 
 
 def _take(encode: Encode, device: torch.device, dtype: torch.dtype) -> tuple[float, int]:
@@ -208,7 +229,7 @@ def main() -> None:
         prog=COMMAND,
         description="Measure how fast an encoder reads, padded and packed, and with what memory.",
     )
-    parser.add_argument("--model", type=Path, required=True, help="config.json of an exported model")
+    parser.add_argument("--model", required=True, help="config.json of a model, or its name on the hub")
     parser.add_argument("--name", required=True, help="what the result calls it")
     parser.add_argument("--lengths", type=int, nargs="+", required=True, help="tokens of the longest documents")
     parser.add_argument("--tokens", type=int, help="encoded at once, about (default: by the device)")
@@ -219,7 +240,11 @@ def main() -> None:
         raise UserError("--lengths and --tokens must be at least 1.")
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 0)) or len(os.sched_getaffinity(0)))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    rows = list(measure(arguments.model, arguments.lengths, device, arguments.seed, arguments.tokens))
+    try:
+        rows = list(measure(arguments.model, arguments.lengths, device, arguments.seed, arguments.tokens))
+    except HubAbsentError as error:
+        write_unmeasured(arguments.output, str(error), run=arguments.name)
+        return
     told = {"machine": machine(device), "seed": arguments.seed}
     write_result(arguments.output, arguments.name, [asdict(row) for row in rows], **told)
     for row in rows:

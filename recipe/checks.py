@@ -295,6 +295,8 @@ def _evaluation(recipe: Recipe) -> Iterator[Problem]:
             yield key, f"no source is in {language}{suggestion(language, spoken)}"
         if (count := prompt.count("[MASK]")) != 1:
             yield key, f"has {count} times [MASK]; put it once, in place of the word to be filled in."
+    for name in sorted(set(recipe.evaluation.models) & set(recipe.runs)):
+        yield f"evaluation.models.{name}", "is the name of a run too; give the other encoder another one."
     yield from _validation(recipe, len(spoken))
     for index, run in enumerate(recipe.evaluation.test):
         yield from _absent(f"evaluation.test[{index}]", "run", run, recipe.runs)

@@ -101,6 +101,8 @@ class Evaluation(Strict):
     """Runs that are measured on the test split, when all is decided. It is counted how often this is done."""
     tokenizers: list[TokenizerName] = Field(default_factory=list)
     """Tokenizers from elsewhere to compare with: directories, files as tokenizer.json, or names on the hub."""
+    models: dict[Name, TokenizerName] = Field(default_factory=dict)
+    """Name -> encoder from elsewhere to compare with, its tokenizer too: a directory, or a name on the hub."""
     retrieval: Retrieval = Retrieval()
     """What retrieval is measured on."""
     speed_lengths: list[Count] = Field(default_factory=list)

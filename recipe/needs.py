@@ -58,10 +58,10 @@ def compared(recipe: Recipe, sources: Collection[str]) -> bool:
     return looked_for(recipe, sources) or any(one.exact or one.near or one.max_line_documents for one in asked)
 
 
-def speed_runs(recipe: Recipe) -> list[str]:
-    """Return a run of each model whose speed is measured: it speaks for all runs of that model."""
+def speed_encoders(recipe: Recipe) -> list[str]:
+    """Return the encoders whose speed is measured: a run of each model, which speaks for all, and foreign ones."""
     runs = {model_name(recipe, run): run for run in reversed(recipe.runs)}
-    return sorted(runs.values()) if recipe.evaluation.speed_lengths else []
+    return [*sorted(runs.values()), *recipe.evaluation.models] if recipe.evaluation.speed_lengths else []
 
 
 def whole_recipe(recipe: Recipe) -> Needs:
@@ -110,10 +110,15 @@ def tokenizer_sources(recipe: Recipe, name: str) -> list[str]:
 
 
 def retrieval_encoders(recipe: Recipe) -> list[str]:
-    """Return the encoders whose retrieval is measured: runs, and an untrained one of each that begins a lineage."""
+    """Return whose retrieval is measured: runs, an untrained encoder of each start, and encoders from elsewhere."""
     runs = recipe.evaluation.retrieval.runs or list(recipe.runs)
     first = dict.fromkeys(lineage(recipe, run)[0][0] for run in runs)
-    return [*runs, *(f"{run}{UNTRAINED}" for run in first)]
+    return [*runs, *(f"{run}{UNTRAINED}" for run in first), *recipe.evaluation.models]
+
+
+def foreign_tokenizers(recipe: Recipe) -> list[str]:
+    """Return the tokenizers from elsewhere that are compared: those named, and those of encoders from elsewhere."""
+    return list(dict.fromkeys([*recipe.evaluation.tokenizers, *recipe.evaluation.models.values()]))
 
 
 def rows_of(content: RowsSlice) -> list[Rows]:

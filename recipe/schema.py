@@ -313,7 +313,7 @@ class Recipe(Strict):
     sources: Annotated[dict[Name, Source], Field(min_length=1)]
     """Name -> documents of one language from one origin."""
     duplicates: AcrossSources = AcrossSources()
-    """How duplicates are found in all sources together."""
+    """How they are found in all sources together, and which copy stays."""
     contamination: Contamination = Contamination()
     """What is done about held-out text that stands in training text."""
     tokenizers: Annotated[dict[Name, Tokenizer], Field(min_length=1)]

@@ -21,11 +21,12 @@ from recipe.needs import (
     UNTRAINED,
     Shards,
     evaluation_shards,
+    foreign_tokenizers,
     previous_phase,
     retrieval_encoders,
     rows_of,
     shards_of,
-    speed_runs,
+    speed_encoders,
     tokenizer_sources,
     whole_recipe,
 )
@@ -68,7 +69,7 @@ class Dag:
         self.recipe = recipe
         self.starts = Starts(recipe)
         self.sources = Sources(recipe)
-        self.speed_runs = speed_runs(recipe)
+        self.speed_encoders = speed_encoders(recipe)
         self.trained_tokenizers = sorted(set(recipe.tokenizers) - set(self.starts.adopted))
         self._needs = whole_recipe(recipe)
         self._owned = self._needs.phases
@@ -78,8 +79,9 @@ class Dag:
         self._compared = fertility_slice(recipe)
 
     def model_of(self, wildcards: Any) -> str:
-        """Return the model of a run."""
-        return model_name(self.recipe, wildcards.run)
+        """Return the model of a run, or the name of an encoder from elsewhere."""
+        name: str = wildcards.encoder
+        return name if name in self.recipe.evaluation.models else model_name(self.recipe, name)
 
     def title(self, wildcards: Any) -> str:
         """Return the recipe's title as it is; outside a function Snakemake would look for wildcards in it."""
@@ -150,8 +152,8 @@ class Dag:
         """Return a sentence for each source pattern that matches no file, and each absent file of a retrieval."""
         found = missing_files(self.recipe, PACKAGE_TEXT, self.sources.finished | self.sources.renamed)
         found += [
-            f"evaluation.tokenizers: {name} does not exist; put the tokenizer there or mend the path."
-            for name in self.recipe.evaluation.tokenizers
+            f"evaluation: {name} does not exist; put the tokenizer or the model there, or mend the path."
+            for name in foreign_tokenizers(self.recipe)
             if name.startswith(("/", ".", "~")) and not Path(name).exists()
         ]
         found += self.starts.problems()
@@ -274,7 +276,7 @@ class Dag:
 
     def foreign(self, wildcards: Any) -> str:
         """Return a tokenizer from elsewhere as the recipe names it."""
-        return next(name for name in self.recipe.evaluation.tokenizers if file_name(name) == wildcards.foreign)
+        return next(name for name in foreign_tokenizers(self.recipe) if file_name(name) == wildcards.foreign)
 
     def foreign_files(self, wildcards: Any) -> list[str]:
         """Return the file or directory of a tokenizer from elsewhere; none for one of the hub."""
@@ -283,7 +285,7 @@ class Dag:
     def fertility_results(self) -> list[str]:
         """Return what is measured of tokenizers: the recipe's, then those from elsewhere."""
         own = [f"results/fertility/{name}.json" for name in self.recipe.tokenizers]
-        return own + [f"results/fertility/foreign/{file_name(name)}.json" for name in self.recipe.evaluation.tokenizers]
+        return own + [f"results/fertility/foreign/{file_name(name)}.json" for name in foreign_tokenizers(self.recipe)]
 
     def run_fertility(self, wildcards: Any) -> str:
         """Return what is measured of a run's tokenizer."""
@@ -307,9 +309,17 @@ class Dag:
         """Return the fine-tunings of an encoder, one for each learning rate."""
         return self._candidates(wildcards.encoder)
 
-    def encoder_model(self, wildcards: Any) -> str:
-        """Return the exported model that an encoder is, or has the shape of."""
-        return f"results/models/{wildcards.encoder.removesuffix(UNTRAINED)}/config.json"
+    def encoder_model(self, wildcards: Any) -> list[str]:
+        """Return the config.json of the model that an encoder is, or has the shape of; nothing for one of the hub."""
+        where = self.encoder(wildcards)
+        return [where] if where.endswith("config.json") else []
+
+    def encoder(self, wildcards: Any) -> str:
+        """Return the config.json of an encoder's model, or its name on the hub."""
+        name = wildcards.encoder.removesuffix(UNTRAINED)
+        if (foreign := self.recipe.evaluation.models.get(name)) is None:
+            return f"results/models/{name}/config.json"
+        return f"{foreign}/config.json" if Path(foreign).is_dir() else foreign
 
     def untrained_argument(self, wildcards: Any) -> str:
         """Return the command line option that begins from random weights, or nothing."""

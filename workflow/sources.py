@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from common.errors import UserError
 from common.files import matching_files
 from corpus.demo import interface_text
 from corpus.demo.package_text import COLLECTIONS
@@ -85,10 +84,8 @@ class Sources:
 
         No rule makes the others again, so that a source which is added at the end leads to no job for one before it.
         """
-        try:
-            return [manifest(name) for name in self.compared if name not in self._settled()]
-        except UserError:  # an evaluation set has no files, which is told before any job
-            return self.manifests()
+        settled = self._settled()
+        return [manifest(name) for name in self.compared if name not in settled]
 
     def _settled(self) -> set[str]:
         asked = duplicates_slice(self.recipe, self.compared)

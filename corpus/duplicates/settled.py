@@ -2,7 +2,8 @@
 
 What is left of a source follows from itself and those before it, from what they are asked for, and from what is held
 out. A digest of all that lies in `compared.json` beside its manifest, which is written after it. Where the digest is
-what the recipe asks for now, the manifest is what the comparison would write.
+what the recipe asks for now, the manifest is what the comparison would write. Nothing here needs more than a login node
+has.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from common.files import read_json, sha256_of
+from common.files import matching_files, read_json, sha256_of
 from corpus.sampling.origins import fingerprint
-from corpus.sources.readers import source_files
 from recipe.slices.types import ContaminationSlice, DuplicatesSlice, FingerprintSlice
 
 FORMAT = 1
@@ -29,11 +29,11 @@ def held_out_digest(slice_: ContaminationSlice, documents: Mapping[str, Path]) -
     Args:
         slice_: what is asked for.
         documents: source -> manifest of its sampled documents, of those that hold something out.
-
-    Raises:
-        UserError: a pattern of an evaluation set matches no file.
     """
-    sets = {name: [fingerprint(path) for path in source_files(one.files)[0]] for name, one in slice_.sets.items()}
+    sets = {
+        name: sorted(fingerprint(Path(file)) for pattern in one.files for file in matching_files(pattern))
+        for name, one in slice_.sets.items()
+    }
     own = {name: _digest_of_file(documents[name]) for name in slice_.sources}
     return _digest([FORMAT, slice_.model_dump(mode="json"), own, sets])
 

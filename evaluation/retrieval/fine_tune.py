@@ -12,8 +12,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from common.errors import UserError, run_command
+from common.errors import run_command
 from common.files import write_json
+from evaluation.encoders import located
 from evaluation.hub import HubAbsentError, leave_the_hub, write_unmeasured
 from evaluation.retrieval.pairs import Columns, read_pairs
 from evaluation.retrieval.tasks import open_task
@@ -27,10 +28,19 @@ COMPUTED_TOGETHER = 64
 """Pairs whose activations are held at a time; changes the result by rounding only."""
 
 
-def build(config: Path, length: int, untrained: bool, seed: int) -> Any:
-    """Return a `SentenceTransformer` of an exported encoder, or of one of its shape with random weights.
+def build(model: str, length: int, untrained: bool, seed: int) -> Any:
+    """Return a `SentenceTransformer` of an encoder, or of one of its shape with random weights.
+
+    No code of a model is run, and weights are read as safetensors only.
+
+    Args:
+        model: config.json of a directory as transformers keeps a model, or a name on the hub.
+        length: tokens of a text that are read, at most; fewer if the model takes fewer.
+        untrained: whether the weights are random.
+        seed: of these.
 
     Raises:
+        HubAbsentError: it is on the hub, which is out of reach.
         UserError: the encoder is absent or damaged.
     """
     import torch
@@ -38,15 +48,13 @@ def build(config: Path, length: int, untrained: bool, seed: int) -> Any:
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import AutoConfig, AutoModel
 
-    if not config.is_file():
-        raise UserError(f"{config} does not exist; export the model with python -m model.export.")
-    try:
-        encoder = Transformer(str(config.parent), max_seq_length=length)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{config.parent} holds no model that loads ({error}); export it again.") from None
+    where, context = located(model)
+    with context:
+        encoder = Transformer(where, model_kwargs={"use_safetensors": True})
+    encoder.max_seq_length = min(length, encoder.max_seq_length or length)
     if untrained:
         torch.manual_seed(seed)
-        fresh = AutoModel.from_config(AutoConfig.from_pretrained(config.parent, local_files_only=True))
+        fresh = AutoModel.from_config(AutoConfig.from_pretrained(where, local_files_only=True))
         encoder.model.load_state_dict(fresh.state_dict())
     pooling = Pooling(encoder.get_embedding_dimension(), pooling_mode="mean")
     return SentenceTransformer(modules=[encoder, pooling])
@@ -80,7 +88,7 @@ def main() -> None:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(prog=COMMAND, description="Train an encoder to retrieve, at one learning rate.")
     parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the retrieval, from the recipe")
-    parser.add_argument("--model", type=Path, required=True, help="config.json of the exported model")
+    parser.add_argument("--model", required=True, help="config.json of a model, or its name on the hub")
     parser.add_argument("--untrained", action="store_true", help="begin from random weights instead of the model's")
     parser.add_argument("--learning-rate", type=float, required=True, help="peak of the learning rate")
     parser.add_argument("--output", type=Path, required=True, help="result.json to write; the model goes beside it")
@@ -92,10 +100,14 @@ def main() -> None:
     except HubAbsentError as error:
         write_unmeasured(arguments.output, str(error), learning_rate=arguments.learning_rate)
         return
+    try:
+        encoder = build(arguments.model, content.length, arguments.untrained, content.seed)
+    except HubAbsentError as error:
+        write_unmeasured(arguments.output, str(error), learning_rate=arguments.learning_rate)
+        return
     leave_the_hub()
     from evaluation.retrieval.ranking import METRIC, grade, rank_by_encoder
 
-    encoder = build(arguments.model, content.length, arguments.untrained, content.seed)
     folder = arguments.output.parent
     train(encoder, pairs, content, arguments.learning_rate, folder / "trainer")
     encoder.save(str(folder / MODEL))

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from common.errors import UserError
 from common.files import write_json
-from evaluation.speed import document_lengths, measure, packed, padded
+from evaluation.speed import document_lengths, measure, packed, padded, reach
 from model.export import load_encoder, transformers_config
 from model.modernbert import ModernBert, Shape
 
@@ -55,9 +55,20 @@ def test_mixed_lengths_spread_over_the_orders_and_the_first_is_the_longest() -> 
     assert (document_lengths(1024, "mixed", 200_000, seed=1) == lengths).all()
 
 
-def test_a_length_beyond_the_model_is_told(config: Path) -> None:
-    with pytest.raises(UserError, match="the model takes 64 tokens, 128 are asked for"):
-        next(measure(config, [128], torch.device("cpu"), 1))
+def test_lengths_beyond_a_model_are_left_out_and_another_kind_of_model_is_measured_padded(tmp_path: Path) -> None:
+    from transformers import XLMRobertaConfig, XLMRobertaModel
+
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    other = XLMRobertaConfig(vocab_size=99, max_position_embeddings=66, pad_token_id=1, **shape)
+    assert reach(other) == 64
+    XLMRobertaModel(other).save_pretrained(tmp_path)
+    rows = list(measure(str(tmp_path / "config.json"), [64, 65], torch.device("cpu"), 1, tokens=256))
+    assert [(row.length, row.lengths, row.way) for row in rows] == [(64, "same", "padded"), (64, "mixed", "padded")]
+
+
+def test_an_absent_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none/config.json does not exist; export the model"):
+        next(measure(str(tmp_path / "none" / "config.json"), [16], torch.device("cpu"), 1))
 
 
 def test_the_command_writes_each_way_with_the_machine(config: Path, tmp_path: Path) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from recipe.needs import compared, looked_for, retrieval_encoders, speed_runs, started_models, whole_recipe
+from recipe.needs import (
+    compared,
+    foreign_tokenizers,
+    looked_for,
+    retrieval_encoders,
+    speed_encoders,
+    started_models,
+    whole_recipe,
+)
 from recipe.schema import Recipe, adopted_tokenizers
 from recipe.slices.making import sample_name, tokenizer_slice
 from slurm.cluster.cost import Resources, billed_per_hour, billing_unit, broken_limits
@@ -52,9 +60,9 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "held_out_rows": len(recipe.runs),
         **dict.fromkeys(each_run, len(recipe.runs)),
         **dict.fromkeys(("test_rows", "final_test"), len(set(recipe.evaluation.test))),
-        "speed": len(speed_runs(recipe)),
+        "speed": len(speed_encoders(recipe)),
         "fertility": len(needs.tokenizers),
-        "foreign_fertility": len(recipe.evaluation.tokenizers),
+        "foreign_fertility": len(foreign_tokenizers(recipe)),
         "fine_tune": len(encoders) * len(retrieval.learning_rates),
         "retrieval": len(encoders) * len(retrieval.tasks),
         "retrieval_bm25": len(retrieval.tasks),

@@ -89,7 +89,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "made": {source.name for source in sources if source.made},
         "fills": fills,
         "fertility": fertility.table(fertility.read_tokenizers(results.folder)),
-        "speeds": speed.tables(results.folder, runs),
+        "speeds": speed.tables(results.folder),
         "confidence": CONFIDENCE,
         "retrieval": retrieval.tables(retrieval.read_results(results.folder)),
         "blanks": (blanks := blank_rows(results, runs)),

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
 from common.files import read_json
+from recipe.needs import speed_encoders
+from recipe.reading import read_recipe
 
 
-def tables(results: Path, runs: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a table for each model of runs whose speed was measured: `model`, `machine`, and `rows`.
+def tables(results: Path) -> list[dict[str, Any]]:
+    """Return a table for each model whose speed was measured: `model`, `machine`, `rows`; or why it was not.
 
-    A row has `length`, `lengths`, and the lines of the result for `packed` and `padded`.
+    A row has `length`, `lengths`, and the lines of the result for `packed`, None for an encoder from elsewhere, and
+    `padded`.
 
     Raises:
         UserError: a file is no such result.
     """
-    paths = [results / "evaluation" / run / "speed.json" for run in runs]
+    encoders = speed_encoders(read_recipe(results / "recipe" / "recipe.json"))
+    paths = [results / "evaluation" / encoder / "speed.json" for encoder in encoders]
     return [_table(path, read_json(path)) for path in paths if path.is_file()]
 
 
 def _table(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     try:
+        if "unmeasured" in content:
+            return {"model": content["run"], "unmeasured": content["unmeasured"]}
         found: dict[tuple[int, str], dict[str, Any]] = {}
         for row in content["rows"]:
             found.setdefault((row["length"], row["lengths"]), {})[row["way"]] = row
         rows = [
-            {"length": length, "lengths": lengths, "packed": ways["packed"], "padded": ways["padded"]}
+            {"length": length, "lengths": lengths, "packed": ways.get("packed"), "padded": ways["padded"]}
             for (length, lengths), ways in sorted(found.items())
         ]
-        return {"model": content["run"], "machine": content["machine"], "rows": rows}
+        return {"model": content["run"], "machine": content["machine"], "rows": rows, "unmeasured": ""}
     except (KeyError, TypeError):
         raise UserError(f"{path} is no result of python -m evaluation.speed; delete it and run again.") from None

@@ -143,20 +143,21 @@ rule context_lengths:
 
 rule speed:
     input:
-        model="results/models/{run}/config.json",
+        model=dag.encoder_model,
     output:
-        result="results/evaluation/{run}/speed.json",
+        result="results/evaluation/{encoder}/speed.json",
     log:
-        "logs/evaluation/{run}/speed.log",
+        "logs/evaluation/{encoder}/speed.log",
     conda:
         "../../envs/alasin.yaml"
     params:
         lengths=dag.recipe.evaluation.speed_lengths,
         name=dag.model_of,
+        model=dag.encoder,
     message:
         "Measuring how fast {params.name} reads"
     shell:
-        "python -m evaluation.speed --model {input.model:q} --name {params.name:q} --lengths {params.lengths}"
+        "python -m evaluation.speed --model {params.model:q} --name {params.name:q} --lengths {params.lengths}"
         " --output {output.result:q} > {log:q} 2>&1"
 
 

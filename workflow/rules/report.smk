@@ -61,7 +61,7 @@ rule report:
         fertility=dag.fertility_results(),
         statistics="results/statistics.json",
         retrieval=dag.retrieval_results(),
-        speed=collect("results/evaluation/{run}/speed.json", run=dag.speed_runs),
+        speed=collect("results/evaluation/{encoder}/speed.json", encoder=dag.speed_encoders),
     output:
         report(
             "results/report.html",

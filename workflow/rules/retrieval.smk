@@ -32,11 +32,12 @@ rule fine_tune:
     conda:
         "../../envs/alasin.yaml"
     params:
+        model=dag.encoder,
         untrained=dag.untrained_argument,
     message:
         "Training {wildcards.encoder} to retrieve at {wildcards.rate}"
     shell:
-        "python -m evaluation.retrieval.fine_tune --slice {input.slice:q} --model {input.model:q} {params.untrained}"
+        "python -m evaluation.retrieval.fine_tune --slice {input.slice:q} --model {params.model:q} {params.untrained}"
         " --learning-rate {wildcards.rate} --output {output.result:q} > {log:q} 2>&1"
 
 

@@ -130,7 +130,7 @@ def test_pairs_teach_what_was_not_among_them_and_shuffled_ones_leave_an_encoder_
 
 def test_an_untrained_encoder_has_the_same_shape_and_other_weights_by_its_seed(exported_model: Path) -> None:
     weights = [
-        build(exported_model, 32, untrained, seed)[0].model.state_dict()
+        build(str(exported_model), 32, untrained, seed)[0].model.state_dict()
         for untrained, seed in ((False, 1), (True, 1), (True, 1), (True, 2))
     ]
     name = "layers.0.attn.Wqkv.weight"

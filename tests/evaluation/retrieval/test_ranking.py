@@ -41,7 +41,7 @@ def test_bm25_finds_documents_that_share_a_word_whatever_its_case() -> None:
 
 
 def test_an_encoder_is_graded_as_mteb_grades_it(exported_model: Path) -> None:
-    encoder = build(exported_model, 32, untrained=False, seed=1)
+    encoder = build(str(exported_model), 32, untrained=False, seed=1)
     graded = grade(rank_by_encoder(encoder, TASK), TASK.relevant)
     result = mteb.evaluate(encoder, [_as_mteb(TASK)], cache=None, show_progress_bar=False, co2_tracker=False)
     assert sum(graded.values()) / 3 == pytest.approx(result.task_results[0].scores["test"][0][METRIC], abs=1e-5)
