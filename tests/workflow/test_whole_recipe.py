@@ -191,7 +191,7 @@ def test_a_new_title_or_note_trains_nothing_again(finished):
 
 def test_another_limit_of_epochs_trains_nothing_again(finished):
     planned = finished.planned(RECIPE | {"warnings": {"max_epochs": None}})
-    assert set(planned) == {"statistics", "model_card", "report", "all"}
+    assert set(planned) == {"statistics", "report", "all"}
     finished.planned(RECIPE)
 
 
