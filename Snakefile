@@ -21,6 +21,7 @@ include: "workflow/rules/shards.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/retrieval.smk"
+include: "workflow/rules/understanding.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -1,4 +1,4 @@
-"""Runs that branch off in the middle of a phase: the stages of that phase up to there, and whose phase it is."""
+"""Runs that branch off in the middle of a phase: the stages up to there, whose phase it is, and where a run ends."""
 
 from __future__ import annotations
 
@@ -37,3 +37,12 @@ def branched_from(recipe: Recipe, owner: str, phase: str) -> tuple[str, str] | N
     if run.after is None or run.after.tokens is None or run.after.phase != phase or run.from_run is None:
         return None
     return next(step for step in lineage(recipe, run.from_run) if step[1] == phase)
+
+
+def final_length(recipe: Recipe, run: str) -> int | None:
+    """Return the row length of a run's last stage, or none where its way is broken."""
+    try:
+        way = lineage(recipe, run)
+        return stages_of(recipe, *way[-1])[-1].length if way else None
+    except (KeyError, ValueError):
+        return None

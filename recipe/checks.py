@@ -12,13 +12,14 @@ from difflib import get_close_matches
 from itertools import pairwise
 from math import ceil
 
-from recipe.branches import stages_of
+from recipe.branches import final_length, stages_of
 from recipe.cleaning_checks import cleaning_problems
 from recipe.duplicates_checks import duplicates_problems
 from recipe.evaluation import RetrievalTask, file_name
 from recipe.schedule import rows_before, stage_rows, step_count
 from recipe.schema import Mixture, Recipe, Stage, Tokenizer, WordBin, ancestry, lineage
 from recipe.starts import circle, tiling_problem
+from recipe.understanding_checks import understanding_problems
 
 Problem = tuple[str, str]
 VALIDATION_SHARE = 0.01
@@ -40,6 +41,8 @@ def problems(recipe: Recipe) -> list[Problem]:
         *_evaluation(recipe),
         *_compared(recipe),
         *_retrieval(recipe),
+        *_understood(recipe),
+        *understanding_problems(recipe),
     ]
 
 
@@ -300,7 +303,7 @@ def _evaluation(recipe: Recipe) -> Iterator[Problem]:
     yield from _validation(recipe, len(spoken))
     for index, run in enumerate(recipe.evaluation.test):
         yield from _absent(f"evaluation.test[{index}]", "run", run, recipe.runs)
-    final = {run: length for run in recipe.runs if (length := _final_length(recipe, run)) is not None}
+    final = {run: length for run in recipe.runs if (length := final_length(recipe, run)) is not None}
     asked = {"lengths": recipe.evaluation.lengths, "speed_lengths": recipe.evaluation.speed_lengths}
     for key, index, length in ((key, *one) for key, lengths in asked.items() for one in enumerate(lengths)):
         short = [run for run in final if final[run] < length]
@@ -345,7 +348,7 @@ def _retrieval(recipe: Recipe) -> Iterator[Problem]:
         if pairs.subset and not pairs.hub:
             yield f"{key}.train[{index}].subset", "only data sets of the hub have subsets; leave it out."
     named = [run for run in retrieval.runs or recipe.runs if run in recipe.runs]
-    final = [length for run in named if (length := _final_length(recipe, run)) is not None]
+    final = [length for run in named if (length := final_length(recipe, run)) is not None]
     read = {"dev": retrieval.dev.length, **{f"tasks.{name}": task.length for name, task in retrieval.tasks.items()}}
     for place, length in read.items():
         if final and length is not None and length > min(final):
@@ -360,6 +363,11 @@ def _retrieval(recipe: Recipe) -> Iterator[Problem]:
                 yield f"{key}.{field}", f"is empty, but tasks are to be measured; give {wanted}."
     if len(set(retrieval.learning_rates)) < len(retrieval.learning_rates):
         yield f"{key}.learning_rates", "names a rate twice; give each once."
+
+
+def _understood(recipe: Recipe) -> Iterator[Problem]:
+    for index, run in enumerate(recipe.evaluation.understanding.runs):
+        yield from _absent(f"evaluation.understanding.runs[{index}]", "run", run, recipe.runs)
 
 
 def _point(recipe: Recipe, name: str, before: list[tuple[str, str]]) -> Iterator[Problem]:
@@ -381,12 +389,3 @@ def _task(key: str, task: RetrievalTask) -> Iterator[Problem]:
         yield key, "give either the folder of local files or the name of a task of mteb."
     if task.subset and not task.mteb:
         yield f"{key}.subset", "only tasks of mteb have subsets; leave it out."
-
-
-def _final_length(recipe: Recipe, run: str) -> int | None:
-    """Return the row length of a run's last stage, or none where its way is broken."""
-    try:
-        way = lineage(recipe, run)
-        return stages_of(recipe, *way[-1])[-1].length if way else None
-    except (KeyError, ValueError):
-        return None

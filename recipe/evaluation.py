@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from recipe.types import Count, Name, Positive, Rate, Share, Strict, Text, TokenizerName
+from recipe.understanding import Understanding
 
 
 class RetrievalTask(Strict):
@@ -105,6 +106,8 @@ class Evaluation(Strict):
     """Name -> encoder from elsewhere to compare with, its tokenizer too: a directory, or a name on the hub."""
     retrieval: Retrieval = Retrieval()
     """What retrieval is measured on."""
+    understanding: Understanding = Understanding()
+    """What classification, tagging and questions are measured on."""
     speed_lengths: list[Count] = Field(default_factory=list)
     """Tokens of the longest documents at which each shape's speed and memory are measured; none unless asked for."""
 

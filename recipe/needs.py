@@ -110,8 +110,18 @@ def tokenizer_sources(recipe: Recipe, name: str) -> list[str]:
 
 
 def retrieval_encoders(recipe: Recipe) -> list[str]:
-    """Return whose retrieval is measured: runs, an untrained encoder of each start, and encoders from elsewhere."""
-    runs = recipe.evaluation.retrieval.runs or list(recipe.runs)
+    """Return the encoders whose retrieval is measured."""
+    return _beside_others(recipe, recipe.evaluation.retrieval.runs)
+
+
+def understanding_encoders(recipe: Recipe) -> list[str]:
+    """Return the encoders whose understanding is measured."""
+    return _beside_others(recipe, recipe.evaluation.understanding.runs)
+
+
+def _beside_others(recipe: Recipe, named: list[str]) -> list[str]:
+    """Return runs, all where none is named, an untrained encoder of each start, and encoders from elsewhere."""
+    runs = named or list(recipe.runs)
     first = dict.fromkeys(lineage(recipe, run)[0][0] for run in runs)
     return [*runs, *(f"{run}{UNTRAINED}" for run in first), *recipe.evaluation.models]
 

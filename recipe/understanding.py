@@ -9,6 +9,8 @@ from pydantic import Field
 from recipe.types import Count, Language, Name, Positive, Share, Strict, Text
 
 TaskKind = Literal["classification", "tagging", "qa"]
+TREEBANK = (".conllu", ".conllu.gz", ".conllu.zst", ".conllu.xz", ".conllu.bz2")
+"""How the name of a treebank ends."""
 COLUMNS: dict[TaskKind, list[str]] = {
     "classification": ["text", "label"],
     "tagging": ["words", "labels"],

@@ -52,6 +52,7 @@ from recipe.slices.making import (
 from recipe.types import Strict
 from workflow.sources import PACKAGE_TEXT, Sources, manifest
 from workflow.starting import Starts
+from workflow.understanding import Understanding
 
 WHEEL = "text/wheels/homeassistant-2024.3.3-py3-none-any.whl"
 """The one that `envs/text.txt` pins."""
@@ -69,6 +70,7 @@ class Dag:
         self.recipe = recipe
         self.starts = Starts(recipe)
         self.sources = Sources(recipe)
+        self.understanding = Understanding(recipe)
         self.speed_encoders = speed_encoders(recipe)
         self.trained_tokenizers = sorted(set(recipe.tokenizers) - set(self.starts.adopted))
         self._needs = whole_recipe(recipe)
@@ -109,6 +111,7 @@ class Dag:
         retrieval |= {"retrieval": retrieval_slice(self.recipe)} if tasks else {}
         contents: dict[str, Strict] = {
             **self.sources.slices(),
+            **self.understanding.slices(),
             **tokenizers,
             **samples,
             **rows,
@@ -156,7 +159,7 @@ class Dag:
             for name in foreign_tokenizers(self.recipe)
             if name.startswith(("/", ".", "~")) and not Path(name).exists()
         ]
-        found += self.starts.problems()
+        found += self.starts.problems() + self.understanding.missing()
         if tasks := self.recipe.evaluation.retrieval.tasks:
             files = {*self._training_files(), *(file for name in tasks for file in self._task_files(name))}
             found += [
@@ -295,7 +298,7 @@ class Dag:
         """Return the results that say so where the hub was out of reach."""
         encoders = retrieval_encoders(self.recipe) if self.recipe.evaluation.retrieval.tasks else []
         tuned = [path for encoder in encoders for path in self._candidates(encoder)]
-        return [*self.fertility_results(), *tuned, *self.retrieval_results()]
+        return [*self.fertility_results(), *tuned, *self.retrieval_results(), *self.understanding.results()]
 
     def training_files(self, wildcards: Any) -> list[str]:
         """Return the files that an encoder learns to retrieve from, and those that choose its rate; none of the hub."""

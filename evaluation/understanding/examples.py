@@ -21,9 +21,8 @@ from corpus.sources.fields import names_in, value_at
 from corpus.sources.kinds import by_name
 from evaluation.hub import needing_the_hub
 from evaluation.understanding.conllu import read_conllu
-from recipe.understanding import COLUMNS, LabelledExamples, TaskKind
+from recipe.understanding import COLUMNS, TREEBANK, LabelledExamples, TaskKind
 
-TREEBANK = (".conllu", ".conllu.gz", ".conllu.zst", ".conllu.xz", ".conllu.bz2")
 DEV_SHARE = 0.1
 """Of the training examples, where the recipe names none to choose by."""
 

@@ -1,4 +1,4 @@
-"""An exported encoder with a head of transformers' for a task: built, trained, and asked.
+"""An encoder with a head of transformers' for a task: built, trained, and asked.
 
 The loop is a plain one. transformers' Trainer would want a folder, callbacks and a data set class for what is said here
 in a screen; the optimizer is the one that it has by default: AdamW without weight decay, a rate that rises and falls
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from common.errors import UserError
+from evaluation.encoders import located
 from evaluation.understanding.inputs import Input, padded, shuffled_batches
 from recipe.slices.types import UnderstandingSlice
 
@@ -28,48 +27,51 @@ Outputs = dict[str, NDArray[np.float32]]
 """Name, as transformers has it, -> float32[padded tokens, ...] of one input, or float32[labels] of its one label."""
 
 
-def read_tokenizer(config: Path) -> Any:
-    """Return the tokenizer of an exported model.
-
-    Raises:
-        UserError: the model is absent or damaged.
-    """
-    if not config.is_file():
-        raise UserError(f"{config} does not exist; export the model with python -m model.export.")
-    return _loaded(config, lambda: transformers.AutoTokenizer.from_pretrained(config.parent, local_files_only=True))
-
-
-def build(config: Path, head: str, labels: int, untrained: bool, seed: int) -> Any:
-    """Return a model with a head of `labels` outputs, on a GPU if there is one.
+def read_tokenizer(model: str, length: int) -> tuple[Any, int]:
+    """Return the tokenizer of an encoder, and how many tokens it is given: `length`, or fewer if it takes fewer.
 
     Args:
-        config: config.json of the exported encoder.
+        model: config.json of a directory as transformers keeps a model, or a name on the hub.
+        length: tokens of a text that are read at once.
+
+    Raises:
+        HubAbsentError: it is on the hub, which is out of reach.
+        UserError: the model is absent or damaged.
+    """
+    where, context = located(model)
+    with context:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(where)
+        shape = transformers.AutoConfig.from_pretrained(where)
+    return tokenizer, min(length, tokenizer.model_max_length, getattr(shape, "max_position_embeddings", length))
+
+
+def build(model: str, head: str, labels: int, untrained: bool, seed: int) -> Any:
+    """Return a model with a head of `labels` outputs, on a GPU if there is one.
+
+    No code of a model is run, and weights are read as safetensors only.
+
+    Args:
+        model: config.json of a directory as transformers keeps a model, or a name on the hub.
         head: class of transformers, such as AutoModelForTokenClassification.
         labels: number of outputs.
         untrained: begin from random weights instead of the encoder's.
         seed: of all random weights.
 
     Raises:
+        HubAbsentError: it is on the hub, which is out of reach.
         UserError: the model is absent or damaged.
     """
     transformers.utils.logging.set_verbosity_error()  # that the head is new is no news
     transformers.utils.logging.disable_progress_bar()
     kind = getattr(transformers, head)
-    options = {"num_labels": labels, "local_files_only": True}
+    where, context = located(model)
     torch.manual_seed(seed)
-    if untrained:
-        shape = _loaded(config, lambda: transformers.AutoConfig.from_pretrained(config.parent, **options))
-        model = kind.from_config(shape)
-    else:
-        model = _loaded(config, lambda: kind.from_pretrained(config.parent, dtype=torch.float32, **options))
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _loaded(config: Path, load: Any) -> Any:
-    try:
-        return load()
-    except (OSError, ValueError) as error:
-        raise UserError(f"{config.parent} holds no model that loads ({error}); export it again.") from None
+    with context:
+        if untrained:
+            made = kind.from_config(transformers.AutoConfig.from_pretrained(where, num_labels=labels))
+        else:
+            made = kind.from_pretrained(where, num_labels=labels, dtype=torch.float32, use_safetensors=True)
+    return made.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def train(model: Any, inputs: Sequence[Input], content: UnderstandingSlice, rate: float, seed: int) -> None:

@@ -26,17 +26,18 @@ from recipe.slices.types import UnderstandingSlice
 COMMAND = "python -m evaluation.understanding.measure"
 
 
-def measure(config: Path, content: UnderstandingSlice, splits: Splits, untrained: bool) -> dict[str, Any]:
+def measure(model: str, content: UnderstandingSlice, splits: Splits, untrained: bool) -> dict[str, Any]:
     """Return what an encoder reaches on a task, and how that was made.
 
     Args:
-        config: config.json of the exported encoder.
+        model: config.json of the encoder's directory, or its name on the hub.
         content: slice of the task.
         splits: its examples.
         untrained: begin from random weights instead of the encoder's.
 
     Raises:
-        UserError: the model is absent or damaged.
+        HubAbsentError: the encoder is on the hub, which is out of reach.
+        UserError: it is absent or damaged.
     """
     from evaluation.understanding.answering import Answering
     from evaluation.understanding.classification import Classification
@@ -45,14 +46,16 @@ def measure(config: Path, content: UnderstandingSlice, splits: Splits, untrained
     from evaluation.understanding.tagging import Tagging
 
     kinds = {"classification": Classification, "tagging": Tagging, "qa": Answering}
-    kind: Kind = kinds[content.kind](read_tokenizer(config), content.length, splits.train)
+    tokenizer, length = read_tokenizer(model, content.length)
+    kind: Kind = kinds[content.kind](tokenizer, length, splits.train)
     learnt, dev, test = (kind.inputs(own, own is splits.train) for own in (splits.train, splits.dev, splits.test))
     chooses = kind.metrics[0]
 
     def tuned(rate: float, seed: int) -> Any:
-        model = build(config, kind.head, len(kind.labels), untrained, seed)
-        train(model, learnt, content, rate, seed)
-        return model
+        encoder = build(model, kind.head, len(kind.labels), untrained, seed)
+        leave_the_hub()
+        train(encoder, learnt, content, rate, seed)
+        return encoder
 
     def score(metric: str, examples: Sequence[Any], answers: Sequence[Any]) -> float:
         return float(scored(metric, [kind.rows(metric, examples, answers)]).values()[0])
@@ -60,10 +63,10 @@ def measure(config: Path, content: UnderstandingSlice, splits: Splits, untrained
     tried: dict[float, float] = {}
     first: Any = None
     for rate in sorted(content.learning_rates):
-        model = tuned(rate, content.seed)
-        reached = score(chooses, splits.dev, kind.answers(splits.dev, outputs(model, dev)))
+        encoder = tuned(rate, content.seed)
+        reached = score(chooses, splits.dev, kind.answers(splits.dev, outputs(encoder, dev)))
         if first is None or reached > max(tried.values()):
-            first, best = model, rate
+            first, best = encoder, rate
         tried[rate] = reached
         print(f"learning rate {rate:g}: {chooses} {reached:.4f} on {len(splits.dev):,} dev examples", flush=True)
     seeds = [content.seed + number for number in range(content.seeds)]
@@ -93,6 +96,7 @@ def measure(config: Path, content: UnderstandingSlice, splits: Splits, untrained
         "seeds": seeds,
         "how": {
             "untrained": untrained,
+            "tokens_read": length,
             "learning_rate": best,
             "tried": {f"{rate:g}": reached for rate, reached in tried.items()},
             "examples": {"train": len(splits.train), "dev": len(splits.dev)},
@@ -108,7 +112,7 @@ def main() -> None:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(prog=COMMAND, description="Fine-tune an encoder for a task and measure it.")
     parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the task, from the recipe")
-    parser.add_argument("--model", type=Path, required=True, help="config.json of the exported model")
+    parser.add_argument("--model", required=True, help="config.json of a model, or its name on the hub")
     parser.add_argument("--untrained", action="store_true", help="begin from random weights instead of the model's")
     parser.add_argument("--system", required=True, help="name of the encoder, for the result")
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
@@ -117,11 +121,10 @@ def main() -> None:
     facts = {"system": arguments.system, "task": content.name, "kind": content.kind, "language": content.language}
     try:
         splits = read_splits(content, content.seed)
+        found = measure(arguments.model, content, splits, arguments.untrained)
     except HubAbsentError as error:
         write_unmeasured(arguments.output, str(error), **facts)
         return
-    leave_the_hub()
-    found = measure(arguments.model, content, splits, arguments.untrained)
     write_json(arguments.output, {"format": FORMAT, **facts, **found})
     low, high = found["interval"]
     print(

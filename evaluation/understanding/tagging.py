@@ -21,11 +21,12 @@ SPECIAL = 2
 
 
 def for_split_words(tokenizer: Any) -> Any:
-    """Let a tokenizer put a space before each word that it is given; else it glues words together. Returns it.
+    """Let a byte-level tokenizer put a space before each word that it is given; else it glues words. Returns it.
 
-    `add_prefix_space=True` does nothing for a byte-level tokenizer in transformers 5 (its issue 37883).
+    `add_prefix_space=True` does nothing for one in transformers 5 (its issue 37883).
     """
-    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    if isinstance(tokenizer.backend_tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel):
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     return tokenizer
 
 
@@ -48,6 +49,8 @@ class Tagging:
     def __init__(self, tokenizer: Any, length: int, train: Sequence[Sentence]) -> None:
         """Take the labels from the examples to learn from."""
         self._tokenizer, self._length = for_split_words(tokenizer), length
+        special = (tokenizer.cls_token_id, tokenizer.sep_token_id)
+        self._before, self._after = ([one] if one is not None else [] for one in special)
         of_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for sentence in train:
             for word, label in zip(sentence.words, sentence.labels, strict=True):
@@ -72,13 +75,14 @@ class Tagging:
     def _input(
         self, example: int, sentence: Sentence, words: Sequence[tuple[int, list[int]]], numbers: dict[str, int]
     ) -> Input:
-        ids, targets, places = [self._tokenizer.cls_token_id], [IGNORED], []
+        ids = [*self._before]
+        targets, places = [IGNORED] * len(ids), []
         for word, own in words:
             places.append((word, len(ids)))
             targets += [numbers.get(sentence.labels[word], IGNORED), *[IGNORED] * (len(own) - 1)]
             ids += own
-        ids.append(self._tokenizer.sep_token_id)
-        return Input(example, ids, {"labels": [*targets, IGNORED]} if numbers else {}, places)
+        ids += self._after
+        return Input(example, ids, {"labels": targets + [IGNORED] * len(self._after)} if numbers else {}, places)
 
     def answers(self, examples: Sequence[Sentence], said: Iterable[tuple[Input, Outputs]]) -> list[list[str]]:
         """Return the likeliest label of each word."""

@@ -29,6 +29,7 @@ from recipe.slices.types import (
     StartSlice,
     StatisticsSlice,
     TokenizerSlice,
+    UnderstandingSlice,
     ValidationSlice,
 )
 
@@ -241,6 +242,14 @@ def retrieval_slice(recipe: Recipe) -> RetrievalSlice:
 def retrieval_task_slice(recipe: Recipe, name: str) -> RetrievalTaskSlice:
     """Return the slice of a retrieval task; raises `KeyError` if the recipe has none of this name."""
     return RetrievalTaskSlice(name=name, seed=recipe.seed, **dict(recipe.evaluation.retrieval.tasks[name]))
+
+
+def understanding_slice(recipe: Recipe, name: str) -> UnderstandingSlice:
+    """Return the slice of a task of understanding; raises `KeyError` if the recipe has none of this name."""
+    asked = recipe.evaluation.understanding
+    common = {field: value for field, value in asked if field in UnderstandingSlice.model_fields}
+    own = {field: value for field, value in asked.tasks[name] if value is not None}
+    return UnderstandingSlice(**common | own | {"name": name, "seed": recipe.seed})
 
 
 def train_rows_slice(phase: PhaseSlice) -> RowsSlice:

@@ -234,3 +234,10 @@ def test_retrieval_is_learnt_and_measured_as_published():
     assert {("COIRCodeSearchNetRetrieval", language) for language in languages} <= tasks
     assert all(task.length == 8192 for task in found.tasks.values() if "Long" in task.mteb or "LEMB" in task.mteb)
     assert set(found.runs) == {f"{model}{form}" for model in MODELS for form in ("", "-edu")}
+
+
+def test_parts_of_speech_are_tagged_in_northern_sami_without_dev_sentences():
+    found = RECIPE.evaluation.understanding
+    assert found.learning_rates == [1e-5, 2e-5, 3e-5, 4e-5, 5e-5]
+    task = found.tasks["pos-sme"]
+    assert (task.kind, task.language, task.dev) == ("tagging", "sme", "")

@@ -36,6 +36,7 @@ def finish(folder: Path) -> Path:
         _evaluation(results, run)
     _fertility(results, dag)
     _retrieval(results)
+    _understanding(results)
     _speed(results)
     seen = {"documents": 12, "shorter_than_a_window": 2, "bytes": 4000, "seen_bytes": 246, "seen": 0.0615, "copies": 1}
     seen |= {"seen_stderr": 0.01, "where": [{"source": "interface-sv", "seen": 0.0415}]}
@@ -102,6 +103,23 @@ def _retrieval(results: Path) -> None:
         content |= {"queries": 4, "documents": 9, "how": {} if system == "BM25" else {"learning_rate": 5e-4}}
         content["scores"] = {f"q{number}": score for number, score in enumerate(own)}
         write_json(results / "evaluation" / "retrieval" / "interface-fi-sv" / f"{name}.json", content)
+
+
+def _understanding(results: Path) -> None:
+    facts = {"format": 1, "confidence": 0.95, "seeds": [42, 43], "interval": [0.4, 0.9]}
+    for task, kind, metric in (("topic", "classification", "macro_f1"), ("word-language", "tagging", "accuracy")):
+        for system, right in (("small", 18), ("small.untrained", 11)):
+            rows = [[place % 2, place % 2 if place < right else 1 - place % 2] for place in range(20)]
+            if kind == "tagging":
+                rows = [[int(place < right), 1] for place in range(20)]
+            content = facts | {"system": system, "task": task, "kind": kind, "language": "en", "metric": metric}
+            content |= {"value": right / 20, "values": [right / 20] * 2, "examples": 20, "counts": [rows, rows]}
+            also = {
+                "accuracy": {"value": right / 20, "values": [right / 20] * 2, "interval": [0.4, 0.9], "baseline": 0.5}
+            }
+            content |= {"also": also if kind == "classification" else {}, "baseline": 0.3333, "baseline_is": "a guess"}
+            content["how"] = {"learning_rate": 5e-4, "examples": {"train": 30, "dev": 10}}
+            write_json(results / "evaluation" / "understanding" / task / f"{system}.json", content)
 
 
 def change(path: Path, **values: Any) -> None:

@@ -153,22 +153,31 @@ def test_a_language_that_could_not_be_measured_is_named(results: Path) -> None:
     assert "Not measured: fi at 128 tokens (no held-out document)." in render(Results(results), "small")
 
 
-def test_retrieval_is_in_the_card_and_its_model_index_from_one_file_a_task(finished: Path) -> None:
+def test_retrieval_and_understanding_are_in_the_card_and_its_model_index_from_one_file_a_task(finished: Path) -> None:
     card = render(Results(finished), "small")
     assert "| interface-fi-sv | 4 | 0.8125 | 0.7000 to 0.9000 | 0.0005 |" in card
     (model,) = yaml.safe_load(card.split("---\n")[1])["model-index"]
-    (result,) = model["results"]
+    result, *others = model["results"]
     assert model["name"] == "small"
     assert result["dataset"] == {"name": "interface-fi-sv", "type": "interface-fi-sv", "split": "test"}
     assert (result["metrics"][0]["type"], result["metrics"][0]["value"]) == ("ndcg_at_10", 0.8125)
+    assert "| topic | classification | en | 20 | macro F1 | 0.9000 | 0.4000 to 0.9000 | 2 | 0.0005 |" in card
+    assert [(one["task"]["type"], one["metrics"][0]["value"]) for one in others] == [
+        ("text-classification", 0.9),
+        ("token-classification", 0.9),
+    ]
 
 
 def test_a_task_that_could_not_be_measured_is_told_in_the_card(tmp_path: Path) -> None:
     results = finish(tmp_path)
     content = {"format": 1, "system": "small", "task": "interface-fi-sv", "unmeasured": "It needs the hub."}
     write_json(results / "evaluation" / "retrieval" / "interface-fi-sv" / "small.json", content)
+    for task in ("topic", "word-language"):
+        far = content | {"task": task, "kind": "tagging", "language": "en"}
+        write_json(results / "evaluation" / "understanding" / task / "small.json", far)
     text = render(Results(results), "small")
     assert "interface-fi-sv was not measured: It needs the hub." in text
+    assert "topic was not measured: It needs the hub." in text
     assert "model-index" not in text
 
 

@@ -14,9 +14,12 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from common.errors import UserError
 from evaluation.retrieval.fine_tune import build
-from recipe.needs import foreign_tokenizers, retrieval_encoders, speed_encoders
+from evaluation.understanding.examples import Sentence, Splits
+from evaluation.understanding.measure import measure
+from recipe.needs import foreign_tokenizers, retrieval_encoders, speed_encoders, understanding_encoders
 from recipe.reading import load_recipe
 from recipe.schema import Recipe
+from recipe.slices.types import UnderstandingSlice
 from workflow.dag import Dag
 
 DEMO = yaml.safe_load((Path(__file__).parents[2] / "config" / "demo.yaml").read_text())
@@ -44,7 +47,9 @@ def test_they_are_measured_by_the_jobs_of_the_runs_and_their_tokenizers_are_comp
     recipe = demo(mine=str(other), xlmr="FacebookAI/xlm-roberta-base")
     assert retrieval_encoders(recipe)[-2:] == speed_encoders(recipe)[-2:] == ["mine", "xlmr"]
     assert foreign_tokenizers(recipe)[-2:] == [str(other), "FacebookAI/xlm-roberta-base"]
+    assert understanding_encoders(recipe)[-2:] == ["mine", "xlmr"]
     dag = Dag(recipe)
+    assert "results/evaluation/understanding/topic/xlmr.json" in dag.understanding.results()
     assert "results/evaluation/retrieval/interface-fi-sv/xlmr.json" in dag.retrieval_results()
     assert "results/fertility/foreign/FacebookAI--xlm-roberta-base.json" in dag.fertility_results()
     asked = {name: SimpleNamespace(encoder=name) for name in ("small", "small.untrained", "mine", "xlmr")}
@@ -68,6 +73,16 @@ def test_one_learns_to_retrieve_and_reads_no_more_than_it_takes(other: Path) -> 
     encoder = build(f"{other}/config.json", 512, untrained=False, seed=1)
     assert encoder.max_seq_length == 20
     assert encoder.encode(["yksi kaksi"]).shape == (1, 32)
+
+
+def test_one_learns_to_tag_by_its_own_tokenizer(other: Path) -> None:
+    sentences = [Sentence(["yksi", "kaksi"] * 20, ["A", "B"] * 20)]
+    task = {"kind": "tagging", "language": "fi", "train": "-", "test": "-", "name": "t", "seed": 1, "seeds": 1}
+    task |= {"learning_rates": [1e-2], "epochs": 20, "batch": 4, "length": 512, "warmup": 0.1}
+    splits = Splits(sentences, sentences, sentences)
+    found = measure(f"{other}/config.json", UnderstandingSlice.model_validate(task), splits, untrained=False)
+    assert found["how"]["tokens_read"] == 20
+    assert found["value"] == 1
 
 
 def test_weights_in_a_pickle_are_not_read(other: Path) -> None:

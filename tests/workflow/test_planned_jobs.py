@@ -23,8 +23,10 @@ def test_a_dry_run_has_as_many_jobs_of_each_rule_as_a_plan_counts(tmp_path: Path
     planned = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE)}
     assert planned.pop("total") == sum(planned.values())
     assert planned.pop("all") == 1
-    made_from_packages = [planned.pop(rule) for rule in ("package_text", "text_wheel", "retrieval_text")]
-    assert made_from_packages == [13, 1, 1]
+    made_from_packages = [
+        planned.pop(rule) for rule in ("package_text", "text_wheel", "retrieval_text", "understanding_text")
+    ]
+    assert made_from_packages == [13, 1, 1, 1]
     recipe = read_recipe(RECIPE)
     counted = {rule: jobs for rule, jobs in count_jobs(recipe).items() if jobs}
     assert planned == counted | {"train": len(all_phases(recipe))}

@@ -12,6 +12,7 @@ from recipe.needs import (
     retrieval_encoders,
     speed_encoders,
     started_models,
+    understanding_encoders,
     whole_recipe,
 )
 from recipe.schema import Recipe, adopted_tokenizers
@@ -66,6 +67,7 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "fine_tune": len(encoders) * len(retrieval.learning_rates),
         "retrieval": len(encoders) * len(retrieval.tasks),
         "retrieval_bm25": len(retrieval.tasks),
+        "understanding": len(understanding_encoders(recipe)) * len(recipe.evaluation.understanding.tasks),
         "report": 1,
     }
 

@@ -16,12 +16,11 @@ import yaml
 
 from common.errors import run_command
 from common.files import atomic_file
-from workflow.report import text
+from workflow.report import retrieval, text, understanding
 from workflow.report.fertility import of_languages, read_tokenizers
 from workflow.report.html import environment
 from workflow.report.metrics import ENDS
 from workflow.report.results import FillMask, PhaseResult, Results
-from workflow.report.retrieval import model_index, read_results
 
 
 def render(results: Results, run: str) -> str:
@@ -35,7 +34,8 @@ def render(results: Results, run: str) -> str:
     sources = results.sources([run])
     held_out = results.held_out(run)
     fill_mask = results.fill_mask(run)
-    retrieval = read_results(results.folder)
+    retrieved, understood = retrieval.read_results(results.folder), understanding.read_results(results.folder)
+    measured = retrieval.indexed(run, retrieved) + understanding.indexed(run, understood)
     drawn = drawn_tokens(phases)
     statistics = results.statistics()
     names = [source.name for source in sources]
@@ -44,8 +44,12 @@ def render(results: Results, run: str) -> str:
         by_language[source.language] += drawn[source.name]
     context = {
         "run": run,
-        "front_matter": front_matter(sorted(content.languages), fill_mask, model_index(run, retrieval)),
-        "retrieval": [one for one in retrieval if one["system"] == run],
+        "front_matter": front_matter(
+            sorted(content.languages), fill_mask, [{"name": run, "results": measured}] if measured else []
+        ),
+        "retrieval": [one for one in retrieved if one["system"] == run],
+        "understanding": [one for one in understood if one["system"] == run],
+        "metrics": understanding.METRICS,
         "languages": sorted(content.languages),
         "shape": content.model,
         "model": results.model(run),

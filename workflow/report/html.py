@@ -21,7 +21,7 @@ from common.intervals import CONFIDENCE
 from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
 from recipe.slices.rowsets import parse_rowset
-from workflow.report import fertility, figures, retrieval, speed, text
+from workflow.report import fertility, figures, retrieval, speed, text, understanding
 from workflow.report.contexts import read_contexts
 from workflow.report.metrics import ENDS, FREQUENT
 from workflow.report.results import (
@@ -92,6 +92,8 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "speeds": speed.tables(results.folder),
         "confidence": CONFIDENCE,
         "retrieval": retrieval.tables(retrieval.read_results(results.folder)),
+        "understanding": understanding.tables(understanding.read_results(results.folder)),
+        "metrics": understanding.METRICS,
         "blanks": (blanks := blank_rows(results, runs)),
         "prompt": blanks[0]["prompt"] if blanks else "[MASK]",
         "validation": validation_rows(lineages),

@@ -76,9 +76,12 @@ def shown_name(system: str) -> str:
     return system if run == system else f"untrained, the shape of {run}"
 
 
-def model_index(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the `model-index` of a run's card, https://github.com/huggingface/hub-docs/blob/main/modelcard.md."""
-    results = [
+def indexed(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a run's results as the `model-index` of its card has them.
+
+    The format is https://github.com/huggingface/hub-docs/blob/main/modelcard.md.
+    """
+    return [
         {
             "task": {"type": "retrieval"},
             "dataset": {"name": one["task"], "type": one["task"], "split": one["split"]},
@@ -94,4 +97,3 @@ def model_index(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, 
         for one in found
         if one["system"] == run and "value" in one
     ]
-    return [{"name": run, "results": results}] if results else []

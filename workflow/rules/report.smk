@@ -42,6 +42,7 @@ rule model_card:
         # read of them is no matter of its own.
         statistics=ancient("results/statistics.json"),
         retrieval=dag.run_retrieval,
+        understanding=dag.understanding.of_run,
     output:
         card="results/models/{run}/README.md",
     log:
@@ -63,6 +64,7 @@ rule report:
         fertility=dag.fertility_results(),
         statistics="results/statistics.json",
         retrieval=dag.retrieval_results(),
+        understanding=dag.understanding.results(),
         speed=collect("results/evaluation/{encoder}/speed.json", encoder=dag.speed_encoders),
     output:
         report(

@@ -18,7 +18,7 @@ NONE = Question("Missä ovi on?", CONTEXT, [], 0)
 
 @pytest.fixture
 def tokenizer(exported_model: Path) -> Any:
-    return read_tokenizer(exported_model)
+    return read_tokenizer(str(exported_model), 64)[0]
 
 
 def say(kind: Answering, examples: Sequence[Question], certain: float = 9.0) -> list[str]:

@@ -118,8 +118,8 @@ def test_an_untrained_encoder_of_the_same_shape_is_below_one_that_has_learnt_the
 ) -> None:
     task = content(folder, "right", "classification", epochs=6)
     splits = read_splits(task, 1)
-    kind = Classification(read_tokenizer(exported_model), 48, splits.train)
-    model = build(exported_model, kind.head, 2, untrained=False, seed=1)
+    kind = Classification(read_tokenizer(str(exported_model), 64)[0], 48, splits.train)
+    model = build(str(exported_model), kind.head, 2, untrained=False, seed=1)
     train(model, kind.inputs(splits.train, learn=True), task, 3e-3, 1)
     shutil.copytree(exported_model.parent, tmp_path / "learnt")
     torch.nn.init.normal_(model.classifier.weight, std=0.2)
@@ -146,8 +146,8 @@ def test_the_rate_that_is_best_on_the_dev_examples_is_taken_of_equal_ones_the_lo
 
 def test_what_is_said_of_an_input_does_not_depend_on_what_is_beside_it(exported_model: Path) -> None:
     texts = [Text(" ".join(["vasara"] * (1 + number % 7)), "ab"[number % 2]) for number in range(20)]
-    kind = Classification(read_tokenizer(exported_model), 64, texts)
-    model = build(exported_model, kind.head, 2, untrained=False, seed=1)
+    kind = Classification(read_tokenizer(str(exported_model), 64)[0], 64, texts)
+    model = build(str(exported_model), kind.head, 2, untrained=False, seed=1)
     inputs = kind.inputs(texts, learn=False)
     together = {one.example: found["logits"] for one, found in outputs(model, inputs)}
     for one in inputs:
@@ -162,14 +162,16 @@ def test_out_of_reach_of_the_hub_the_result_says_so(
     task = content(folder, "right", "classification", hub="someone/texts", train="train", dev="", test="test")
     found = run(monkeypatch, task, exported_model, tmp_path / "a.json")
     assert "someone/texts needs the hub, which is out of reach" in found["unmeasured"]
+    far = run(monkeypatch, content(folder, "right", "classification"), Path("someone/model"), tmp_path / "b.json")
+    assert "the model someone/model needs the hub, which is out of reach" in far["unmeasured"]
     assert found.keys() == {"format", "system", "task", "kind", "language", "unmeasured"}
 
 
 def test_mistakes_are_told(exported_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="all examples have the label 'a'"):
-        Classification(read_tokenizer(exported_model), 64, [Text("x", "a")])
+        Classification(read_tokenizer(str(exported_model), 64)[0], 64, [Text("x", "a")])
     with pytest.raises(UserError, match=r"config\.json does not exist; export the model"):
-        read_tokenizer(tmp_path / "config.json")
+        read_tokenizer(str(tmp_path / "config.json"), 64)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="holds no model that loads"):
-        build(tmp_path / "config.json", Classification.head, 2, untrained=False, seed=1)
+        build(str(tmp_path / "config.json"), Classification.head, 2, untrained=False, seed=1)

@@ -16,7 +16,7 @@ WORDS = ["iso", "talo", "on", "Älä,", "10 000", "sininen"]
 
 @pytest.fixture
 def tokenizer(exported_model: Path) -> Any:
-    return read_tokenizer(exported_model)
+    return read_tokenizer(str(exported_model), 64)[0]
 
 
 def test_words_that_are_split_already_stay_words(tokenizer: Any) -> None:

@@ -207,7 +207,15 @@ def test_without_a_description_a_given_speed_gives_hours_and_jobs(tmp_path: Path
 def test_every_rule_is_planned() -> None:
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "workflow" / "rules").glob("*.smk")]
     rules = {name for text in texts for name in re.findall(r"^rule (\w+):", text, re.MULTILINE)}
-    assert rules == {*count_jobs(DEMO), "train", "package_text", "text_wheel", "retrieval_text", "hub_files"}
+    assert rules == {
+        *count_jobs(DEMO),
+        "train",
+        "package_text",
+        "text_wheel",
+        "retrieval_text",
+        "understanding_text",
+        "hub_files",
+    }
 
 
 def test_stages_are_billed_for_all_the_time_they_may_take(tmp_path: Path) -> None:

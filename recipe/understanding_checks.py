@@ -1,0 +1,42 @@
+"""Rules of what a recipe says of classification, tagging and questions; see `recipe.checks` for what a rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from recipe.branches import final_length
+from recipe.schema import Recipe
+from recipe.understanding import COLUMNS, TREEBANK, UnderstandingTask
+
+SHORTEST = 16
+"""Tokens: a question and a context need some of them."""
+
+
+def understanding_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Yield every breach of a rule as (key path, sentence)."""
+    asked, key = recipe.evaluation.understanding, "evaluation.understanding"
+    if len(set(asked.learning_rates)) < len(asked.learning_rates):
+        yield f"{key}.learning_rates", "names a rate twice; give each once."
+    for name, task in asked.tasks.items():
+        yield from _task(f"{key}.tasks.{name}", task)
+    named = [run for run in asked.runs or recipe.runs if run in recipe.runs]
+    longest = min((length for run in named if (length := final_length(recipe, run)) is not None), default=None)
+    lengths = {f"{key}.tasks.{name}.length": task.length for name, task in asked.tasks.items() if task.length}
+    if len(lengths) < len(asked.tasks):
+        lengths[f"{key}.length"] = asked.length
+    for place, length in lengths.items():
+        if longest is not None and length > longest:
+            yield place, f"{length} tokens are more than a run is trained for; give at most {longest}."
+        elif length < SHORTEST:
+            yield place, f"{length} tokens are too few for a task; give at least {SHORTEST}."
+
+
+def _task(key: str, task: UnderstandingTask) -> Iterator[tuple[str, str]]:
+    if task.subset and not task.hub:
+        yield f"{key}.subset", "only data sets of the hub have subsets; leave it out."
+    if task.columns and len(task.columns) != (number := len(COLUMNS[task.kind])):
+        yield f"{key}.columns", f"names {len(task.columns)} fields, but {task.kind} has {number}; name them all."
+    for field in ("train", "dev", "test"):
+        path = getattr(task, field)
+        if not task.hub and path.lower().endswith(TREEBANK) and task.kind != "tagging":
+            yield f"{key}.{field}", f"{path} is a treebank, which only tagging reads; give JSON Lines or Parquet."

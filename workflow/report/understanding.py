@@ -1,0 +1,114 @@
+"""Understanding in the report and in the cards: read from one JSON per encoder and task, and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from common.errors import UserError
+from common.files import read_json
+from common.summed_scores import scored, surely_best_of_sums
+from recipe.reading import read_recipe
+from workflow.report.retrieval import shown_name
+from workflow.understanding import Understanding
+
+METRICS = {
+    "macro_f1": "macro F1",
+    "accuracy": "accuracy",
+    "span_f1": "F1 of entities",
+    "token_f1": "F1 of words",
+    "exact_match": "exact match",
+}
+"""Metric -> what a reader is told."""
+FACTS = {"system", "task", "kind", "language"}
+RESULT = FACTS | {
+    "metric",
+    "value",
+    "interval",
+    "confidence",
+    "values",
+    "seeds",
+    "examples",
+    "baseline",
+    "baseline_is",
+    "also",
+    "how",
+    "counts",
+}
+HUB_TYPES = {"classification": "text-classification", "tagging": "token-classification", "qa": "question-answering"}
+"""Kind of task -> what the hub calls it."""
+
+
+def read_results(results: Path) -> list[dict[str, Any]]:
+    """Return what was measured on understanding for the recipe that is there, tasks by name, of a task the best first.
+
+    A result with `unmeasured`, the reason, has no `value`; those come last of their task. What an earlier recipe left
+    of other tasks and systems is not read.
+
+    Raises:
+        UserError: a file is no such result.
+    """
+    found = []
+    asked = Understanding(read_recipe(results / "recipe" / "recipe.json")).results()
+    for path in filter(Path.is_file, (results / file.removeprefix("results/") for file in asked)):
+        content = read_json(path)
+        if not isinstance(content, dict) or not any(
+            content.keys() >= kind for kind in (RESULT, FACTS | {"unmeasured"})
+        ):
+            raise UserError(f"{path} is no result of a task; delete it and run Snakemake again.")
+        found.append(content)
+    return sorted(found, key=lambda one: (one["task"], -one.get("value", -1.0), one["system"]))
+
+
+def tables(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one table a task: what it is, a row a system, with whether it is surely the best, and the absent ones.
+
+    Bold is only what is better than every other system on these examples, sure by the interval of the difference.
+
+    Raises:
+        UserError: systems were measured on different examples.
+    """
+    made = []
+    for task in dict.fromkeys(one["task"] for one in found):
+        named = [{**one, "name": shown_name(one["system"])} for one in found if one["task"] == task]
+        own = [one for one in named if "value" in one]
+        best = _best(task, own)
+        absent: dict[str, list[str]] = {}
+        for one in named:
+            if "unmeasured" in one:
+                absent.setdefault(one["unmeasured"], []).append(one["name"])
+        rows = [{**one, "best": one["system"] == best} for one in own]
+        made.append({"task": task, "rows": rows, "absent": absent})
+    return made
+
+
+def _best(task: str, own: Sequence[Mapping[str, Any]]) -> str | None:
+    if len({one["metric"] for one in own}) > 1:
+        raise UserError(f"the results of {task} have different metrics; delete them and run Snakemake again.")
+    systems = {one["system"]: scored(one["metric"], one["counts"]) for one in own}
+    try:
+        return surely_best_of_sums(systems, own[0]["seeds"][0]) if own else None
+    except ValueError as error:
+        raise UserError(f"{task}: {error}; delete its results and run Snakemake again.") from None
+
+
+def indexed(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a run's results as the `model-index` of its card has them, as `workflow.report.retrieval.indexed` does."""
+    return [
+        {
+            "task": {"type": HUB_TYPES[one["kind"]]},
+            "dataset": {"name": one["task"], "type": one["task"], "split": "test"},
+            "metrics": [
+                {
+                    "type": one["metric"],
+                    "value": round(one["value"], 5),
+                    "name": f"{METRICS[one['metric']]} after fine-tuning, mean of {len(one['seeds'])} seeds on "
+                    f"{one['examples']} examples, {one['confidence']:.0%} interval "
+                    f"{one['interval'][0]:.4f} to {one['interval'][1]:.4f}",
+                }
+            ],
+        }
+        for one in found
+        if one["system"] == run and "value" in one
+    ]
