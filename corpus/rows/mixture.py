@@ -96,8 +96,7 @@ class Mixture:
     def drawn(self, rows: int) -> list[int]:
         """Return how many rows of each component are among the first `rows` global rows."""
         blocks, places = divmod(rows, self.block)
-        part = np.bincount(self._components(blocks)[0][:places], minlength=len(self.orders))
-        return [count + more for count, more in zip(self.counts(blocks), part.tolist(), strict=True)]
+        return [count + more for count, more in zip(self.counts(blocks), self._part(blocks, places), strict=True)]
 
     def locate(self, global_rows: Indices) -> tuple[Indices, Indices]:
         """Return (component int64[n], row inside that component int64[n]) of int64[n] global rows >= 0."""
@@ -143,19 +142,41 @@ class Mixture:
                 self._blocks[block] = made
         return made
 
-    def _shuffled(self, block: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        shuffle = Permutation(self.block, derive_key(self.key.hex(), "block", block))
+    def _part(self, block: int, places: int) -> list[int]:
+        """Return how many rows of each component are among the first places of a block.
+
+        A block that is not read is not made for it: the side with fewer places is counted.
+        """
+        if (made := self._blocks.get(block)) is not None:
+            part: list[int] = np.bincount(made[0][:places], minlength=len(self.orders)).tolist()
+            return part
+        first = places <= self.block - places
+        shuffle, edges = self._shuffle(block)
+        counted = np.zeros(len(self.orders), dtype=np.int64)
+        begin, end = (0, places) if first else (places, self.block)
+        for at in range(begin, end, PLACES_AT_ONCE):
+            component = np.searchsorted(edges, shuffle(np.arange(at, min(end, at + PLACES_AT_ONCE))), side="right")
+            counted += np.bincount(component, minlength=len(counted))
+        part = counted.tolist()
+        whole = np.diff(edges, prepend=0).tolist()
+        return part if first else [all_ - rest for all_, rest in zip(whole, part, strict=True)]
+
+    def _shuffle(self, block: int) -> tuple[Permutation, NDArray[np.int64]]:
+        """Return the order of the places of a block, and where the places of each component end in it."""
         counts = [b - a for a, b in zip(self.counts(block), self.counts(block + 1), strict=True)]
-        edges = np.cumsum(counts)
+        return Permutation(self.block, derive_key(self.key.hex(), "block", block)), np.cumsum(counts)
+
+    def _shuffled(self, block: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        shuffle, edges = self._shuffle(block)
         components, ranks = np.empty(self.block, dtype=np.int32), np.empty(self.block, dtype=np.int32)
-        seen = np.zeros(len(counts), dtype=np.int64)
+        seen = np.zeros(len(edges), dtype=np.int64)
         for begin in range(0, self.block, PLACES_AT_ONCE):
             here = slice(begin, begin + PLACES_AT_ONCE)
             component = np.searchsorted(
                 edges, shuffle(np.arange(begin, min(self.block, begin + PLACES_AT_ONCE))), side="right"
             )
             order = np.argsort(component, kind="stable")
-            number = np.bincount(component, minlength=len(counts))
+            number = np.bincount(component, minlength=len(edges))
             rank = np.arange(len(component)) - np.repeat(np.cumsum(number) - number - seen, number)
             components[here], ranks[here][order] = component, rank
             seen += number

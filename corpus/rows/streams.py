@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from corpus.rows.blend import Blend, Part
 from corpus.rows.heads import Heads, first_occurrence, head_name
 from corpus.rows.keys import derive_key
@@ -33,9 +35,9 @@ def mixture_of(mixed: Blend, begun: Heads, seed: int, number: int) -> Mixture:
     )
 
 
-def heads_after(mixed: Blend, mixture: Mixture, begun: Heads, rows: int) -> Heads:
-    """Return how far each source has been read after the first `rows` global rows of a stream."""
-    parts = zip(mixed.parts, mixture.orders, mixture.firsts, mixture.drawn(rows), strict=True)
+def heads_after(mixed: Blend, mixture: Mixture, begun: Heads, drawn: Sequence[int]) -> Heads:
+    """Return how far each source has been read, given the rows of each component that a stream has drawn."""
+    parts = zip(mixed.parts, mixture.orders, mixture.firsts, drawn, strict=True)
     return begun | {
         head_name(part.text, part.component.rowset): [first + count, order.rows] for part, order, first, count in parts
     }

@@ -41,17 +41,17 @@ def draw(content: PhaseSlice, blends: Sequence[Blend], start: DataPosition) -> t
         place = place.following(mixed.digest)
         mixture = mixture_of(mixed, place.begun, content.seed, place.stream)
         ranges = passing(place.rows, stage_rows(stage), stage.skip_rows)
-        counts = _counts(mixture, ranges)
+        counts, after = _counts(mixture, ranges)
         drawn += [Drawn(number, part, rows) for part, rows in zip(mixed.parts, counts, strict=True)]
-        end = ranges[-1][1]
-        place = replace(place, rows=end, heads=heads_after(mixed, mixture, place.begun, end))
+        place = replace(place, rows=ranges[-1][1], heads=heads_after(mixed, mixture, place.begun, after))
     return drawn, place
 
 
-def _counts(mixture: Mixture, ranges: Sequence[tuple[int, int]]) -> list[int]:
-    """Return how many rows of each component lie in ranges [begin, end) of global rows."""
+def _counts(mixture: Mixture, ranges: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Return how many rows of each component lie in ranges [begin, end) of global rows, and before the last end."""
     counts = [0] * len(mixture.orders)
+    after = counts
     for begin, end in ranges:
-        edges = zip(counts, mixture.drawn(begin), mixture.drawn(end), strict=True)
-        counts = [count + after - before for count, before, after in edges]
-    return counts
+        before, after = mixture.drawn(begin), mixture.drawn(end)
+        counts = [count + b - a for count, a, b in zip(counts, before, after, strict=True)]
+    return counts, after

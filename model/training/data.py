@@ -123,7 +123,7 @@ class Stream:
 
     def heads(self, rows: int) -> Heads:
         """Return how far each source has been read after the first `rows` global rows of the stream."""
-        return heads_after(self.blend, self.mixture, self.place.begun, rows)
+        return heads_after(self.blend, self.mixture, self.place.begun, self.mixture.drawn(rows))
 
     def at(self, rows: int) -> DataPosition:
         """Return where the data stands when the first `rows` global rows of the stream are done."""

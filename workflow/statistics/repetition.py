@@ -7,8 +7,9 @@ words are read more or less often than the source as a whole, and that is told b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from model.history.drawing import Drawn, draw
 from model.history.plan import blends_of
 from model.history.position import DataPosition
 from recipe.needs import OwnedPhase
+from recipe.schedule import stage_rows
 from recipe.slices.types import PhaseSlice
 
 Words = tuple[int, int | None]
@@ -87,13 +89,16 @@ def read_by_phases(
     """
     ends: dict[OwnedPhase, DataPosition] = {}
     read: dict[OwnedPhase, Reads] = {}
+    known: dict[Hashable, tuple[Reads, DataPosition]] = {}
     for way in runs.values():
         start = DataPosition()
         for phase in way:
             if phase not in ends:
-                blends = blends_of(phases[phase], indexes[phase])
-                drawn, ends[phase] = draw(phases[phase], blends, start)
-                read[phase] = _reads(drawn)
+                asked = _asked(phases[phase], start)
+                if asked not in known:
+                    drawn, end = draw(phases[phase], blends_of(phases[phase], indexes[phase]), start)
+                    known[asked] = _reads(drawn), end
+                read[phase], ends[phase] = known[asked]
             start = ends[phase]
     return read
 
@@ -129,6 +134,12 @@ def _reads(drawn: Sequence[Drawn]) -> Reads:
         part = Read(tokens, ids / index["split_ids"], {words: [tokens, share]})
         reads.setdefault(one.part.component.source, Read()).add(part)
     return reads
+
+
+def _asked(content: PhaseSlice, start: DataPosition) -> Hashable:
+    """Return what decides what a phase draws: models of several sizes often read the same."""
+    stages = [(stage_rows(stage), tuple(stage.skip_rows), tuple(stage.components)) for stage in content.stages]
+    return content.tokenizer, content.seed, json.dumps(asdict(start)), *stages
 
 
 def _within(words: Words, others: Words) -> bool:

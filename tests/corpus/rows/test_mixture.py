@@ -61,7 +61,9 @@ def test_a_row_is_the_same_alone_and_among_others(rows, asked):
 def test_what_is_drawn_up_to_a_row_is_known_without_looking_at_rows(integers, rows):
     mixture = mixture_of(integers)
     components, _ = mixture.locate(np.arange(rows))
-    assert np.bincount(components, minlength=len(integers)).tolist() == mixture.drawn(rows)
+    drawn = np.bincount(components, minlength=len(integers)).tolist()
+    assert mixture.drawn(rows) == drawn, "of a block that has been read"
+    assert mixture_of(integers).drawn(rows) == drawn, "and of one that has not"
 
 
 def test_a_large_block_is_made_in_pieces(monkeypatch):

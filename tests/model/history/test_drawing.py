@@ -39,7 +39,7 @@ def walked(made: Plan, place: DataPosition) -> tuple[Counts, DataPosition]:
             components = mixture.locate(np.arange(begin, end))[0].tolist()
             counts.update((point.stage, mixed.parts[component].component.source) for component in components)
         end = point.batch.ranges[-1][1]
-        place = replace(place, rows=end, heads=heads_after(mixed, mixture, place.begun, end))
+        place = replace(place, rows=end, heads=heads_after(mixed, mixture, place.begun, mixture.drawn(end)))
     return counts, place
 
 
