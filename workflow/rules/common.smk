@@ -12,7 +12,7 @@ from workflow.dag import PAIRS, WHEEL, Dag, unreadable_files
 from workflow.directory_lock import hold, holder_elsewhere
 from workflow.resources import read_as_meant
 from workflow.sources import HUB
-from workflow.understanding import DEMO_FILES, LABELLED
+from workflow.understanding import DEMO_FILES
 from workflow.statistics.warning import told as told_of_text
 from workflow.unmeasured import told
 from recipe.reading import load_recipe, read_yaml, unusable_files

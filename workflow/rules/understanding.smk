@@ -11,7 +11,7 @@ rule understanding_text:
     conda:
         "../../envs/alasin.yaml"
     params:
-        folder=LABELLED,
+        folder=subpath(output[0], ancestor=2),
     message:
         "Taking texts that say what they are about, and words of two languages, out of packages"
     shell:
