@@ -121,7 +121,8 @@ class _Cutting:
 
     def _held_out(self) -> _Lines:
         """Count what is found of each set; drop what is mostly held-out text, and return the lines of the others."""
-        self._count_near_copies()
+        if self._task.remove:
+            self._drop(OF_HELD_OUT, self._fates == NEAR_HELD_OUT)
         empty = np.zeros(0, np.int64)
         if self._found is None:
             return _Lines(empty, empty, empty)
@@ -138,10 +139,6 @@ class _Cutting:
         cut = np.bincount(lines.documents, lines.ends - lines.starts, len(self._sizes))
         self._drop(MOSTLY, cut > self._task.max_share * self._sizes)
         return _Lines.of(documents, starts, ends, self._alive)
-
-    def _count_near_copies(self) -> None:
-        if self._task.remove:
-            self._drop(OF_HELD_OUT, self._fates == NEAR_HELD_OUT)
 
     def _repeated(self, held_out: _Lines) -> _Lines:
         """Return the lines that stand in too many documents, and are not cut already."""

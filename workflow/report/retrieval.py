@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from common.errors import UserError
-from common.files import read_json
 from common.intervals import surely_best
 from recipe.needs import UNTRAINED
 from recipe.reading import read_recipe
 from workflow.dag import Dag
+from workflow.report.systems import read_systems
 
 RESULT = {
     "system",
@@ -39,16 +38,8 @@ def read_results(results: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: a file is no such result.
     """
-    found = []
     asked = Dag(read_recipe(results / "recipe" / "recipe.json")).retrieval_results()
-    for path in filter(Path.is_file, (results / file.removeprefix("results/") for file in asked)):
-        content = read_json(path)
-        if not isinstance(content, dict) or not any(
-            content.keys() >= kind for kind in (RESULT | {"scores"}, UNMEASURED)
-        ):
-            raise UserError(f"{path} is no result of a retrieval; delete it and run Snakemake again.")
-        found.append(content)
-    return sorted(found, key=lambda one: (one["task"], -one.get("value", -1.0), one["system"]))
+    return read_systems(results, asked, (RESULT | {"scores"}, UNMEASURED), "a retrieval")
 
 
 def tables(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

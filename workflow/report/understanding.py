@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from common.files import read_json
 from common.summed_scores import scored, surely_best_of_sums
 from recipe.reading import read_recipe
 from workflow.report.retrieval import shown_name
+from workflow.report.systems import read_systems
 from workflow.understanding import Understanding
 
 METRICS = {
@@ -49,16 +49,8 @@ def read_results(results: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: a file is no such result.
     """
-    found = []
     asked = Understanding(read_recipe(results / "recipe" / "recipe.json")).results()
-    for path in filter(Path.is_file, (results / file.removeprefix("results/") for file in asked)):
-        content = read_json(path)
-        if not isinstance(content, dict) or not any(
-            content.keys() >= kind for kind in (RESULT, FACTS | {"unmeasured"})
-        ):
-            raise UserError(f"{path} is no result of a task; delete it and run Snakemake again.")
-        found.append(content)
-    return sorted(found, key=lambda one: (one["task"], -one.get("value", -1.0), one["system"]))
+    return read_systems(results, asked, (RESULT, FACTS | {"unmeasured"}), "a task")
 
 
 def tables(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

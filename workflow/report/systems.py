@@ -1,0 +1,33 @@
+"""Results of systems on tasks, one JSON each, as retrieval and understanding leave them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from common.errors import UserError
+from common.files import read_json
+
+
+def read_systems(results: Path, asked: Iterable[str], kinds: Sequence[set[str]], what: str) -> list[dict[str, Any]]:
+    """Return the results that are there of those that are asked for, tasks by name, of a task the best first.
+
+    One with `unmeasured`, the reason, has no `value`; those come last of their task.
+
+    Args:
+        results: the directory `results`.
+        asked: paths of results, that directory among them.
+        kinds: keys of which a result has all of one set.
+        what: a result is of, for the error.
+
+    Raises:
+        UserError: a file is no such result.
+    """
+    found = []
+    for path in filter(Path.is_file, (results / file.removeprefix("results/") for file in asked)):
+        content = read_json(path)
+        if not isinstance(content, dict) or not any(content.keys() >= kind for kind in kinds):
+            raise UserError(f"{path} is no result of {what}; delete it and run Snakemake again.")
+        found.append(content)
+    return sorted(found, key=lambda one: (one["task"], -one.get("value", -1.0), one["system"]))
