@@ -11,6 +11,7 @@ if WORKERS := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 
 import pytest
 import torch
+from huggingface_hub import constants
 from hypothesis import settings
 
 from common.files import sha256_of, write_json
@@ -38,6 +39,21 @@ TEXTS = [
     "Städet är gammalt och hammaren är ny.",
     "Incus vetus est et malleus novus.",
 ] * 4
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undo what commands called here do to their whole process: tests share it, and their children inherit it."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", constants.HF_HUB_OFFLINE)
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() ^ before.keys() | {name for name in before if os.environ.get(name) != before[name]}:
+        if name == "PYTEST_CURRENT_TEST":
+            continue
+        if name in before:
+            os.environ[name] = before[name]
+        else:
+            del os.environ[name]
 
 
 @pytest.fixture

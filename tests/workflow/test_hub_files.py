@@ -44,7 +44,8 @@ class Place:
         """Let Snakemake sample the source; return what it said."""
         command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--cores", "1", "--nolock"]
         command += ["--configfile", self.directory / "recipe.yaml", "--directory", self.directory]
-        command += ["--rerun-triggers", "mtime", "input", *options, "--", self.manifest.relative_to(self.directory)]
+        command += ["--show-failed-logs", "--rerun-triggers", "mtime", "input", *options]
+        command += ["--", self.manifest.relative_to(self.directory)]
         environment = os.environ | {"HF_ENDPOINT": self.hub.endpoint, "HF_HOME": str(self.directory / "home")}
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr + done.stdout
