@@ -30,7 +30,8 @@ def f1(sums: Floats) -> Floats:
 def macro_f1(sums: Floats) -> Floats:
     """Return float64[...] of float64[..., 3 C]: the mean of `f1` over the classes that are predicted or wanted at all.
 
-    Three counts of each class follow one another. That is scikit-learn's `f1_score` with `average="macro"`.
+    Three counts of each class follow one another. That is scikit-learn's `f1_score` with `average="macro"`, and of
+    several labels an example with `zero_division=nan` too.
     """
     classes = sums.reshape(*sums.shape[:-1], -1, 3)
     there = classes[..., 1:].sum(-1) > 0
@@ -44,6 +45,9 @@ SCORES: dict[str, Callable[[Floats], Floats]] = {
     "token_f1": ratio,
     "span_f1": f1,
     "macro_f1": macro_f1,
+    "micro_f1": f1,
+    "macro_f1_of_labels": macro_f1,
+    "r_precision": ratio,
 }
 """Metric -> its score from counts."""
 
@@ -67,7 +71,8 @@ def scored(metric: str, rows: ArrayLike) -> Scored:
     Args:
         metric: one of `SCORES`.
         rows: [seeds, examples, columns] as the score takes them; for macro_f1 the numbers of the class that is wanted
-            and of the one that is predicted.
+            and of the one that is predicted; for macro_f1_of_labels, where an example has several, for each label 1 if
+            it is wanted, and 2 more if it is predicted.
 
     Raises:
         KeyError: there is no such metric.
@@ -78,8 +83,15 @@ def scored(metric: str, rows: ArrayLike) -> Scored:
         raise ValueError("counts are [seeds, examples, columns]")
     if metric == "macro_f1":
         wanted, predicted = (np.eye(int(counts.max()) + 1)[counts[..., column].astype(int)] for column in (0, 1))
-        counts = np.stack([wanted * predicted, predicted, wanted], axis=-1).reshape(*counts.shape[:2], -1)
+        counts = _of_classes(wanted, predicted)
+    elif metric == "macro_f1_of_labels":
+        counts = _of_classes(counts % 2, counts // 2)
     return Scored(counts, SCORES[metric])
+
+
+def _of_classes(wanted: Floats, predicted: Floats) -> Floats:
+    """Return float64[seeds, examples, 3 C] of float64[seeds, examples, C], 1 where a class is wanted or predicted."""
+    return np.stack([wanted * predicted, predicted, wanted], axis=-1).reshape(*wanted.shape[:2], -1)
 
 
 def summed_interval(system: Scored, seed: int) -> tuple[float, float]:

@@ -29,6 +29,7 @@ class Answering:
     """See `evaluation.understanding.kinds.Kind`. Places of an input are the characters of each token."""
 
     head = "AutoModelForQuestionAnswering"
+    problem = None
     metrics = ("token_f1", "exact_match")
     labels = ("start", "end")
     baseline = "the first words of the context, as many as an answer has"

@@ -17,6 +17,7 @@ class Classification:
     """See `evaluation.understanding.kinds.Kind`."""
 
     head = "AutoModelForSequenceClassification"
+    problem = "single_label_classification"
     metrics = ("macro_f1", "accuracy")
     baseline = "the commonest label"
 

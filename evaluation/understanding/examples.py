@@ -36,6 +36,14 @@ class Text:
 
 
 @dataclass(frozen=True)
+class TextWithLabels:
+    """A text with all its labels, or none."""
+
+    text: str
+    labels: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Sentence:
     """Words, and the label of each."""
 
@@ -54,7 +62,7 @@ class Question:
     """Character at which the first of the answers begins; 0 where there is none."""
 
 
-Example = Text | Sentence | Question
+Example = Text | TextWithLabels | Sentence | Question
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,16 @@ def _text(place: str, record: dict[str, Any], columns: Sequence[str]) -> Text:
     return Text(_string(place, record, text), _label(place, label, value_at(record, label), record))
 
 
+def _text_with_labels(place: str, record: dict[str, Any], columns: Sequence[str]) -> TextWithLabels:
+    text, name = columns
+    labels = value_at(record, name)
+    if not isinstance(labels, list):
+        raise UserError(f"{place} has no list of labels {name!r}; there are: {names_in(record)}.")
+    return TextWithLabels(
+        _string(place, record, text), frozenset(_label(place, name, label, record) for label in labels)
+    )
+
+
 def _sentence(place: str, record: dict[str, Any], columns: Sequence[str]) -> Sentence:
     words, labels = (value_at(record, name) for name in columns)
     if not isinstance(words, list) or not words or not all(isinstance(word, str) and word for word in words):
@@ -174,6 +192,7 @@ def _question(place: str, record: dict[str, Any], columns: Sequence[str]) -> Que
 
 _EXAMPLES: dict[TaskKind, Callable[[str, dict[str, Any], Sequence[str]], Example]] = {
     "classification": _text,
+    "multilabel": _text_with_labels,
     "tagging": _sentence,
     "qa": _question,
 }

@@ -45,7 +45,7 @@ def read_tokenizer(model: str, length: int) -> tuple[Any, int]:
     return tokenizer, min(length, tokenizer.model_max_length, getattr(shape, "max_position_embeddings", length))
 
 
-def build(model: str, head: str, labels: int, untrained: bool, seed: int) -> Any:
+def build(model: str, head: str, labels: int, untrained: bool, seed: int, problem: str | None = None) -> Any:
     """Return a model with a head of `labels` outputs, on a GPU if there is one.
 
     No code of a model is run, and weights are read as safetensors only.
@@ -56,6 +56,7 @@ def build(model: str, head: str, labels: int, untrained: bool, seed: int) -> Any
         labels: number of outputs.
         untrained: begin from random weights instead of the encoder's.
         seed: of all random weights.
+        problem: which of the head's problems, as transformers has it; none where it has one only.
 
     Raises:
         HubAbsentError: it is on the hub, which is out of reach.
@@ -64,13 +65,14 @@ def build(model: str, head: str, labels: int, untrained: bool, seed: int) -> Any
     transformers.utils.logging.set_verbosity_error()  # that the head is new is no news
     transformers.utils.logging.disable_progress_bar()
     kind = getattr(transformers, head)
+    asked = {"num_labels": labels, "problem_type": problem}
     where, context = located(model)
     torch.manual_seed(seed)
     with context:
         if untrained:
-            made = kind.from_config(transformers.AutoConfig.from_pretrained(where, num_labels=labels))
+            made = kind.from_config(transformers.AutoConfig.from_pretrained(where, **asked))
         else:
-            made = kind.from_pretrained(where, num_labels=labels, dtype=torch.float32, use_safetensors=True)
+            made = kind.from_pretrained(where, **asked, dtype=torch.float32, use_safetensors=True)
     return made.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -24,8 +24,8 @@ class Input:
     """Which example it is of."""
     ids: list[int]
     """With the special tokens."""
-    targets: Mapping[str, int | list[int]] = field(default_factory=dict)
-    """As transformers' models call them: one number, or one for each id."""
+    targets: Mapping[str, int | list[int] | list[float]] = field(default_factory=dict)
+    """As transformers' models call them: one number, one for each id, or a float for each label."""
     places: Sequence[tuple[int, int]] = ()
     """Where its answer is: see the kind of task that makes it."""
 
@@ -45,7 +45,10 @@ def shuffled_batches(inputs: Sequence[Input], batch: int, chance: np.random.Gene
 
 
 def padded(inputs: Sequence[Input], pad: int) -> dict[str, Tensor]:
-    """Return int64 tensors for a model of transformers: [inputs, longest], or [inputs] for targets of one number."""
+    """Return tensors for a model of transformers: int64[inputs, longest], int64[inputs] for targets of one number.
+
+    Targets of each label are float32[inputs, labels].
+    """
     content: dict[str, Any] = {
         "input_ids": _rows([one.ids for one in inputs], pad),
         "attention_mask": _rows([[1] * len(one.ids) for one in inputs], 0),

@@ -15,6 +15,8 @@ class Kind(Protocol):
 
     head: str
     """Class of transformers that answers."""
+    problem: str | None
+    """Which of the head's problems, as transformers has it; none where it has one only."""
     metrics: tuple[str, ...]
     """Of `common.summed_scores`; the first is the one that chooses."""
     labels: Sequence[str]

@@ -43,16 +43,17 @@ def measure(model: str, content: UnderstandingSlice, splits: Splits, untrained: 
     from evaluation.understanding.classification import Classification
     from evaluation.understanding.fine_tuning import build, outputs, read_tokenizer, train
     from evaluation.understanding.kinds import Kind
+    from evaluation.understanding.multilabel import Multilabel
     from evaluation.understanding.tagging import Tagging
 
-    kinds = {"classification": Classification, "tagging": Tagging, "qa": Answering}
+    kinds = {"classification": Classification, "multilabel": Multilabel, "tagging": Tagging, "qa": Answering}
     tokenizer, length = read_tokenizer(model, content.length)
     kind: Kind = kinds[content.kind](tokenizer, length, splits.train)
     learnt, dev, test = (kind.inputs(own, own is splits.train) for own in (splits.train, splits.dev, splits.test))
     chooses = kind.metrics[0]
 
     def tuned(rate: float, seed: int) -> Any:
-        encoder = build(model, kind.head, len(kind.labels), untrained, seed)
+        encoder = build(model, kind.head, len(kind.labels), untrained, seed, kind.problem)
         leave_the_hub()
         train(encoder, learnt, content, rate, seed)
         return encoder

@@ -39,6 +39,21 @@ def entities(labels: Sequence[str]) -> set[Span]:
     return found
 
 
+def label_row(wanted: frozenset[str], predicted: frozenset[str]) -> Row:
+    """Return how many labels of a text are right, are predicted, and are wanted."""
+    return [len(wanted & predicted), len(predicted), len(wanted)]
+
+
+def ranked_row(wanted: frozenset[str], ranked: Sequence[str]) -> Row:
+    """Return the R-precision of labels, the surest first; of 1, or of 0 for a text without labels, which has none.
+
+    That is the share of right ones among the first R, where R labels are wanted (Manning, Raghavan and Schütze 2008,
+    Introduction to Information Retrieval, 8.4).
+    """
+    number = len(wanted)
+    return [len(wanted.intersection(ranked[:number])) / number, 1] if number else [0, 0]
+
+
 def word_row(wanted: Sequence[str], predicted: Sequence[str]) -> Row:
     """Return how many words of a sentence have the right label, and how many words it has."""
     return [sum(map(str.__eq__, wanted, predicted)), len(wanted)]

@@ -44,6 +44,7 @@ class Tagging:
     """See `evaluation.understanding.kinds.Kind`. A place of an input is (word, position of its first token)."""
 
     head = "AutoModelForTokenClassification"
+    problem = None
     baseline = "the commonest label of each word, or of all where it was not learnt"
 
     def __init__(self, tokenizer: Any, length: int, train: Sequence[Sentence]) -> None:

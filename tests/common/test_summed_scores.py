@@ -25,6 +25,18 @@ def test_macro_f1_is_that_of_scikit_learn() -> None:
     assert scored("macro_f1", absent).values() == pytest.approx(f1_score([0, 2, 2], [0, 0, 2], average="macro"))
 
 
+def test_of_several_labels_an_example_micro_and_macro_f1_are_those_of_scikit_learn() -> None:
+    chance = np.random.default_rng(5)
+    often = np.array([0.6, 0.3, 0.2, 0.02, 0])  # the last is neither wanted nor predicted
+    wanted, predicted = (chance.random((200, 5)) < often for _ in range(2))
+    sums = [[(one & own).sum(), own.sum(), one.sum()] for one, own in zip(wanted, predicted, strict=True)]
+    assert scored("micro_f1", [sums]).values() == pytest.approx(f1_score(wanted, predicted, average="micro"))
+    expected = f1_score(wanted, predicted, average="macro", zero_division=np.nan)
+    assert scored("macro_f1_of_labels", [wanted + 2 * predicted]).values() == pytest.approx(expected)
+    low, high = summed_interval(scored("macro_f1_of_labels", [wanted + 2 * predicted]), 1)
+    assert low < expected < high
+
+
 def test_accuracy_is_over_words_and_not_over_sentences() -> None:
     assert scored("accuracy", [[[1, 1], [3, 9]]]).values() == pytest.approx(accuracy_score([1] * 10, [1] * 4 + [0] * 6))
     assert scored("accuracy", [[[0, 0]]]).values() == 0

@@ -241,3 +241,12 @@ def test_parts_of_speech_are_tagged_in_northern_sami_without_dev_sentences():
     assert found.learning_rates == [1e-5, 2e-5, 3e-5, 4e-5, 5e-5]
     task = found.tasks["pos-sme"]
     assert (task.kind, task.language, task.dev) == ("tagging", "sme", "")
+
+
+def test_long_documents_with_several_labels_are_read_whole_in_three_languages():
+    tasks = {name: task for name, task in RECIPE.evaluation.understanding.tasks.items() if task.kind == "multilabel"}
+    assert [task.language for task in tasks.values()] == ["fi", "sv", "en"]
+    for name, task in tasks.items():
+        assert name == f"eurlex-{task.language}"
+        assert (task.hub, task.subset, task.columns) == ("mteb/eurlex-multilingual", task.language, ["text", "label"])
+        assert (task.test, task.length) == ("test", 8192)

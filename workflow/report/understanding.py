@@ -15,6 +15,9 @@ from workflow.understanding import Understanding
 
 METRICS = {
     "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "macro_f1_of_labels": "macro F1",
+    "r_precision": "mean R-precision",
     "accuracy": "accuracy",
     "span_f1": "F1 of entities",
     "token_f1": "F1 of words",
@@ -36,7 +39,12 @@ RESULT = FACTS | {
     "how",
     "counts",
 }
-HUB_TYPES = {"classification": "text-classification", "tagging": "token-classification", "qa": "question-answering"}
+HUB_TYPES = {
+    "classification": "text-classification",
+    "multilabel": "text-classification",
+    "tagging": "token-classification",
+    "qa": "question-answering",
+}
 """Kind of task -> what the hub calls it."""
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from common.errors import UserError
 from evaluation.hub import HubAbsentError
-from evaluation.understanding.examples import Question, Sentence, Text, read_splits
+from evaluation.understanding.examples import Question, Sentence, Text, TextWithLabels, read_splits
 from recipe.understanding import LabelledExamples
 
 # A sentence with a multiword token and an empty node, as the page of the format shows them.
@@ -79,6 +79,14 @@ def test_labels_may_be_numbers_and_lie_deeper_in_a_record(tmp_path: Path) -> Non
     assert found.test == [Text("yksi", "1"), Text("nolla", "0")]
 
 
+def test_a_text_may_have_several_labels_or_none(tmp_path: Path) -> None:
+    rows = [{"text": "a", "labels": [3, 1, 3]}, {"text": "b", "labels": []}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    expected = [TextWithLabels("a", frozenset({"1", "3"})), TextWithLabels("b", frozenset())]
+    for path in (lines(tmp_path / "a.jsonl", *rows), tmp_path / "a.parquet"):
+        assert read_splits(task("multilabel", path), 1).train == expected
+
+
 def test_parquet_and_lines_hold_the_same(tmp_path: Path) -> None:
     rows = [
         {"question": "Mikä?", "context": "Vasara on uusi.", "answers": answers(("Vasara", 0), ("uusi", 10))},
@@ -97,6 +105,9 @@ def test_parquet_and_lines_hold_the_same(tmp_path: Path) -> None:
         ("classification", {"text": "a", "label": 0.5}, "line 1 has no label"),
         ("classification", {"text": "", "label": 1}, "line 1 has no string 'text'"),
         ("classification", [1], "line 1 is no JSON object"),
+        ("multilabel", {"text": "a", "labels": "b"}, "line 1 has no list of labels 'labels'"),
+        ("multilabel", {"text": "a", "labels": ["b", ""]}, "line 1 has no label 'labels'"),
+        ("multilabel", {"text": "", "labels": ["b"]}, "line 1 has no string 'text'"),
         ("tagging", {"words": ["a", ""], "labels": [1, 2]}, "line 1 has no list of words"),
         ("tagging", {"words": ["a"], "labels": [1, 2]}, "line 1 has not one label in 'labels' for each of its 1 words"),
         ("qa", {"question": "a", "context": "b", "answers": ["b"]}, "line 1 has no 'answers' with as many"),
@@ -158,6 +169,8 @@ def test_a_data_set_of_the_hub_says_what_its_labels_mean(repository: Path) -> No
     found = read_splits(task("tagging", "train[:60%]", "train[60%:]", **columns), 1)
     assert (len(found.train), len(found.test)) == (6, 4)
     assert found.test[0] == Sentence(["Oulu", "on"], ["B-LOC", "O"])
+    several = task("multilabel", "train", hub=str(repository), columns=["tokens.0", "tags"])
+    assert read_splits(several, 1).train[0] == TextWithLabels("Oulu", frozenset({"B-LOC", "O"}))
     single = task("classification", "train", hub=str(repository), columns=["tokens.0", "tone"])
     assert read_splits(single, 1).train[0] == Text("Oulu", "B-LOC")
 

@@ -24,4 +24,6 @@ def test_ids_and_targets_are_padded_to_the_longest() -> None:
     assert content["input_ids"].tolist() == [[1, 5, 4], [1, 4, 9]]
     assert content["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
     assert content["labels"].tolist() == [[IGNORED, 2, IGNORED], [0, 1, IGNORED]]
+    several = padded([Input(0, [1], {"labels": [1.0, 0.0, 1.0]}), Input(1, [1], {"labels": [0.0] * 3})], 9)["labels"]
+    assert several.equal(torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]))
     assert padded([Input(0, [1], {"labels": 3})], 9)["labels"].equal(torch.tensor([3]))

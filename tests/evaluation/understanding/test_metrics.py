@@ -9,7 +9,9 @@ from evaluation.understanding.metrics import (
     entities,
     entity_row,
     exact_row,
+    label_row,
     normalized,
+    ranked_row,
     word_row,
 )
 
@@ -35,6 +37,31 @@ def test_span_f1_is_that_of_the_example_of_seqeval() -> None:
 )
 def test_entities_begin_and_end_as_in_conlleval(labels: list[str], found: set) -> None:
     assert entities(labels) == found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ranked", "row"),
+    [
+        ("ab", "axby", [0.5, 1]),
+        ("ab", "bayx", [1, 1]),
+        ("abc", "xya", [1 / 3, 1]),
+        ("ab", "a", [0.5, 1]),  # fewer were learnt than are wanted
+        ("", "ab", [0, 0]),
+    ],
+)
+def test_r_precision_looks_at_as_many_labels_as_are_wanted(wanted: str, ranked: str, row: list[float]) -> None:
+    assert ranked_row(frozenset(wanted), ranked) == pytest.approx(row)
+
+
+def test_a_text_without_labels_has_no_r_precision_and_weighs_nothing_in_the_mean() -> None:
+    rows = [ranked_row(frozenset("ab"), "axb"), ranked_row(frozenset(), "axb"), ranked_row(frozenset("x"), "xab")]
+    assert scored("r_precision", [rows]).values() == pytest.approx((0.5 + 1) / 2)
+
+
+def test_labels_of_a_text_are_counted_that_are_right_predicted_and_wanted() -> None:
+    rows = [label_row(frozenset("ab"), frozenset("bcd")), label_row(frozenset(), frozenset()), [1, 1, 1]]
+    assert rows[:2] == [[1, 3, 2], [0, 0, 0]]
+    assert scored("micro_f1", [rows]).values() == pytest.approx(2 * 2 / (4 + 3))
 
 
 def test_labels_mark_entities_only_if_all_do() -> None:
