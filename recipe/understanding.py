@@ -37,6 +37,8 @@ class LabelledExamples(Strict):
     """File or split that the learning rate is chosen by; none for a tenth of `train`, drawn at random."""
     test: Text
     """File or split that is measured."""
+    given: list[Count] = Field(default_factory=list)
+    """Tokens from the beginning of a text that are given in the test, each measured; none for all that are read."""
     columns: list[Text] = Field(default_factory=list)
     """Fields that hold text and label or labels, words and labels, or question, context and answers."""
 

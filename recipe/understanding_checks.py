@@ -36,6 +36,12 @@ def _task(key: str, task: UnderstandingTask) -> Iterator[tuple[str, str]]:
         yield f"{key}.subset", "only data sets of the hub have subsets; leave it out."
     if task.columns and len(task.columns) != (number := len(COLUMNS[task.kind])):
         yield f"{key}.columns", f"names {len(task.columns)} fields, but {task.kind} has {number}; name them all."
+    if task.given != sorted(set(task.given)):
+        yield f"{key}.given", "must rise from number to number."
+    if task.given and task.kind == "tagging":
+        yield f"{key}.given", "words that are cut off have no answer to be right; leave it out of a task of tagging."
+    if task.given and task.given[0] < SHORTEST:
+        yield f"{key}.given", f"{task.given[0]} tokens are too few for a task; give at least {SHORTEST}."
     for field in ("train", "dev", "test"):
         path = getattr(task, field)
         if not task.hub and path.lower().endswith(TREEBANK) and task.kind != "tagging":

@@ -6,6 +6,7 @@ A context that is longer than what is read at once is read in windows that overl
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from evaluation.understanding.examples import Question
 from evaluation.understanding.fine_tuning import Outputs
-from evaluation.understanding.inputs import Input
+from evaluation.understanding.inputs import Input, first_tokens, token_places
 from evaluation.understanding.metrics import Row, answer_row, exact_row
 
 CLS_PLACE = 0
@@ -68,8 +69,28 @@ class Answering:
 
     def _cut(self, question: str) -> str:
         """Return a question without what would leave its context less than half of the tokens."""
-        characters = self._tokenizer(question, add_special_tokens=False, return_offsets_mapping=True).offset_mapping
-        return question[: characters[self._length // 2][0]] if len(characters) > self._length // 2 else question
+        return first_tokens(self._tokenizer, question, self._length // 2)
+
+    def given(self, examples: Sequence[Question], tokens: int) -> list[Question]:
+        """Return examples with only so much of their contexts that it is `tokens` with the question."""
+        return [
+            replace(one, context=first_tokens(self._tokenizer, one.context, tokens - self._before(one) - 1))
+            for one in examples
+        ]
+
+    def distances(self, examples: Sequence[Question]) -> list[int]:
+        """Return at which token the first answer begins, if question and context are read at once."""
+        return [
+            self._before(one) + sum(end <= one.start for _, end in token_places(self._tokenizer, one.context))
+            if one.answers
+            else -1
+            for one in examples
+        ]
+
+    def _before(self, one: Question) -> int:
+        """Return how many tokens stand before the context, [CLS] and [SEP] among them."""
+        special: int = self._tokenizer.num_special_tokens_to_add(pair=True) - 1
+        return len(token_places(self._tokenizer, self._cut(one.question))) + special
 
     def answers(self, examples: Sequence[Question], said: Iterable[tuple[Input, Outputs]]) -> list[str]:
         """Return the likeliest answer to each question; none where that is likelier, if some questions have none."""

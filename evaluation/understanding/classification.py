@@ -9,11 +9,12 @@ from typing import Any
 from common.errors import UserError
 from evaluation.understanding.examples import Text
 from evaluation.understanding.fine_tuning import Outputs
+from evaluation.understanding.given import CutTexts
 from evaluation.understanding.inputs import Input
 from evaluation.understanding.metrics import Row
 
 
-class Classification:
+class Classification(CutTexts):
     """See `evaluation.understanding.kinds.Kind`."""
 
     head = "AutoModelForSequenceClassification"
@@ -27,7 +28,8 @@ class Classification:
         Raises:
             UserError: all have the same.
         """
-        self._tokenizer, self._length = tokenizer, length
+        super().__init__(tokenizer)
+        self._length = length
         counted = Counter(example.label for example in train)
         self.labels = sorted(counted)
         if len(counted) < 2:

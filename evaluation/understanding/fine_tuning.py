@@ -17,12 +17,12 @@ import transformers
 from numpy.typing import NDArray
 
 from evaluation.encoders import located
-from evaluation.understanding.inputs import Input, padded, shuffled_batches
+from evaluation.understanding.inputs import Input, asked_of, padded, parts_of, shuffled_batches
 from recipe.slices.types import UnderstandingSlice
 
 GRADIENT_NORM = 1.0
-ASKED_TOKENS = 1 << 14
-"""At most so many tokens at a time when nothing is learnt; the mask of attention grows with the square of a text."""
+TOKENS_AT_ONCE = 1 << 14
+"""Of padded inputs, however long and however many are a batch; the mask of attention grows with the square of one."""
 Outputs = dict[str, NDArray[np.float32]]
 """Name, as transformers has it, -> float32[padded tokens, ...] of one input, or float32[labels] of its one label."""
 
@@ -77,7 +77,7 @@ def build(model: str, head: str, labels: int, untrained: bool, seed: int, proble
 
 
 def train(model: Any, inputs: Sequence[Input], content: UnderstandingSlice, rate: float, seed: int) -> None:
-    """Train a model in place, in bf16 on a GPU."""
+    """Train a model in place, in bf16 on a GPU. A batch of long inputs is learnt from in parts, of the same loss."""
     steps = content.epochs * ceil(len(inputs) / content.batch)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0)
     warmup = ceil(content.warmup * steps)
@@ -87,9 +87,13 @@ def train(model: Any, inputs: Sequence[Input], content: UnderstandingSlice, rate
     model.train()
     for _ in range(content.epochs):
         for batch in shuffled_batches(inputs, content.batch, chance):
-            with _in_bf16(model):
-                loss = model(**_moved(batch, model)).loss
-            loss.backward()
+            asked = asked_of(batch)
+            for part in parts_of(batch, TOKENS_AT_ONCE):
+                with _in_bf16(model):
+                    loss = model(**_moved(part, model)).loss
+                # What no answer is asked of has no mean.
+                if own := asked_of(part):
+                    (loss * (own / asked)).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
             optimizer.step()
             schedule.step()
@@ -100,10 +104,7 @@ def train(model: Any, inputs: Sequence[Input], content: UnderstandingSlice, rate
 def outputs(model: Any, inputs: Sequence[Input]) -> Iterator[tuple[Input, Outputs]]:
     """Yield each input with what a model says of it, in an order of lengths; nothing is learnt from its targets."""
     model.eval()
-    order = sorted(inputs, key=lambda one: len(one.ids))
-    while order:
-        batch = order[-max(1, ASKED_TOKENS // len(order[-1].ids)) :]
-        del order[-len(batch) :]
+    for batch in parts_of(inputs, TOKENS_AT_ONCE):
         bare = [Input(one.example, one.ids) for one in batch]
         with _in_bf16(model):
             found = model(**_moved(bare, model))

@@ -30,6 +30,34 @@ class Input:
     """Where its answer is: see the kind of task that makes it."""
 
 
+def first_tokens(tokenizer: Any, text: str, number: int) -> str:
+    """Return the beginning of a text that is `number` tokens, or all of it if that is no more."""
+    places = token_places(tokenizer, text)
+    return text if len(places) <= number else text[: places[number][0] if number > 0 else 0].rstrip()
+
+
+def token_places(tokenizer: Any, text: str) -> list[tuple[int, int]]:
+    """Return the characters at which each token of a text begins and ends, without special tokens."""
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    found: list[tuple[int, int]] = encoded.offset_mapping
+    return found
+
+
+def asked_of(inputs: Sequence[Input]) -> int:
+    """Return how many answers are asked of some inputs: what the loss of a batch is the mean over."""
+    values = [value for one in inputs for value in one.targets.values()]
+    return sum(sum(one != IGNORED for one in value) if isinstance(value, list) else 1 for value in values)
+
+
+def parts_of(batch: Sequence[Input], tokens: int) -> Iterator[list[Input]]:
+    """Yield the inputs of a batch, the longest first, so many at a time that they are at most `tokens` with padding."""
+    left = sorted(batch, key=lambda one: len(one.ids), reverse=True)
+    while left:
+        number = max(1, tokens // len(left[0].ids))
+        yield left[:number]
+        left = left[number:]
+
+
 def shuffled_batches(inputs: Sequence[Input], batch: int, chance: np.random.Generator) -> Iterator[list[Input]]:
     """Yield every input once, `batch` at a time, those of a batch of similar length."""
     order = chance.permutation(len(inputs)).tolist()

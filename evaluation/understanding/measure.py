@@ -8,7 +8,7 @@ encoder begins from random weights: what pre-training is worth is the difference
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from common.errors import run_command
 from common.files import write_json
 from common.intervals import CONFIDENCE
-from common.summed_scores import scored, summed_interval
+from common.summed_scores import scored
 from evaluation.hub import HubAbsentError, leave_the_hub, write_unmeasured
 from evaluation.results import FORMAT
 from evaluation.understanding.examples import Splits, read_splits
@@ -42,6 +42,7 @@ def measure(model: str, content: UnderstandingSlice, splits: Splits, untrained: 
     from evaluation.understanding.answering import Answering
     from evaluation.understanding.classification import Classification
     from evaluation.understanding.fine_tuning import build, outputs, read_tokenizer, train
+    from evaluation.understanding.given import by_tokens, cuts_of, described
     from evaluation.understanding.kinds import Kind
     from evaluation.understanding.multilabel import Multilabel
     from evaluation.understanding.tagging import Tagging
@@ -49,7 +50,9 @@ def measure(model: str, content: UnderstandingSlice, splits: Splits, untrained: 
     kinds = {"classification": Classification, "multilabel": Multilabel, "tagging": Tagging, "qa": Answering}
     tokenizer, length = read_tokenizer(model, content.length)
     kind: Kind = kinds[content.kind](tokenizer, length, splits.train)
-    learnt, dev, test = (kind.inputs(own, own is splits.train) for own in (splits.train, splits.dev, splits.test))
+    learnt, dev = kind.inputs(splits.train, True), kind.inputs(splits.dev, False)
+    # Long contexts are read in windows; of other texts nothing beyond what is read at once is.
+    cuts = cuts_of(kind, splits.test, content.given, None if content.kind == "qa" else length)
     chooses = kind.metrics[0]
 
     def tuned(rate: float, seed: int) -> Any:
@@ -71,18 +74,16 @@ def measure(model: str, content: UnderstandingSlice, splits: Splits, untrained: 
         tried[rate] = reached
         print(f"learning rate {rate:g}: {chooses} {reached:.4f} on {len(splits.dev):,} dev examples", flush=True)
     seeds = [content.seed + number for number in range(content.seeds)]
-    answers = [
-        kind.answers(splits.test, outputs(tuned(best, seed) if number else first, test))
-        for number, seed in enumerate(seeds)
-    ]
+
+    def encoders() -> Iterator[Any]:
+        yield first
+        yield from (tuned(best, seed) for seed in seeds[1:])
+
+    said = [[kind.answers(cut.examples, outputs(each, cut.inputs)) for cut in cuts] for each in encoders()]
     measured = {}
     for metric in kind.metrics:
-        counts = [kind.rows(metric, splits.test, own) for own in answers]
-        values = scored(metric, counts).values()
-        measured[metric] = {
-            "value": float(values.mean()),
-            "interval": list(summed_interval(scored(metric, counts), content.seed)),
-            "values": values.tolist(),
+        counts = [kind.rows(metric, splits.test, own[-1]) for own in said]
+        measured[metric] = described(metric, counts, content.seed) | {
             "baseline": score(metric, splits.test, kind.guess(splits.test)),
             "counts": [[[round(float(one), 6) for one in row] for row in own] for own in counts],
         }
@@ -92,6 +93,7 @@ def measure(model: str, content: UnderstandingSlice, splits: Splits, untrained: 
         **measured[main],
         "confidence": CONFIDENCE,
         "also": {metric: {k: v for k, v in measured[metric].items() if k != "counts"} for metric in others},
+        **by_tokens(kind, splits.test, cuts, said, content.seed),
         "baseline_is": kind.baseline,
         "examples": len(splits.test),
         "seeds": seeds,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from common.errors import UserError
 from evaluation.understanding.examples import TextWithLabels
 from evaluation.understanding.fine_tuning import Outputs
+from evaluation.understanding.given import CutTexts
 from evaluation.understanding.inputs import Input
 from evaluation.understanding.metrics import Row, label_row, ranked_row
 
@@ -24,7 +25,7 @@ Answer = NDArray[np.float32]
 """float32[labels]: the higher the surer, above 0 where the label is given: the logit of a chance of 0.5."""
 
 
-class Multilabel:
+class Multilabel(CutTexts):
     """See `evaluation.understanding.kinds.Kind`."""
 
     head = "AutoModelForSequenceClassification"
@@ -38,7 +39,8 @@ class Multilabel:
         Raises:
             UserError: all have the same, or there is only one.
         """
-        self._tokenizer, self._length = tokenizer, length
+        super().__init__(tokenizer)
+        self._length = length
         counted = Counter(label for example in train for label in example.labels)
         sets = Counter(example.labels for example in train)
         self.labels = sorted(counted)

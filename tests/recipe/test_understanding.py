@@ -40,6 +40,13 @@ def understanding(**changed: Any) -> dict[str, Any]:
             "b.conllu.gz is a treebank, which only tagging reads; give JSON Lines or Parquet.",
         ),
         ({"tasks": {"one": TASK | {"length": 257}}}, "tasks.one.length", "257 tokens are more than a run is trained"),
+        ({"tasks": {"one": TASK | {"given": [64, 32]}}}, "tasks.one.given", "must rise from number to number."),
+        ({"tasks": {"one": TASK | {"given": [8, 32]}}}, "tasks.one.given", "8 tokens are too few for a task"),
+        (
+            {"tasks": {"one": TASK | {"kind": "tagging", "given": [32]}}},
+            "tasks.one.given",
+            "words that are cut off have no answer to be right",
+        ),
         ({"length": 257}, "length", "257 tokens are more than a run is trained for; give at most 256."),
         ({"length": 8}, "length", "8 tokens are too few for a task; give at least 16."),
         ({"runs": ["smal"]}, "runs[0]", "the recipe has no run smal; did you mean small?"),

@@ -33,6 +33,20 @@ def test_understanding_has_a_table_a_task_and_bold_where_a_system_is_surely_best
     assert section(render(Results(results), "t", RUNS)).count("<b>") == 1
 
 
+def test_what_is_reached_with_less_text_and_by_distance_is_told_where_it_was_measured(results: Path) -> None:
+    assert "given only the first tokens" not in section(render(Results(results), "t", RUNS))
+    score = {"value": 0.25, "interval": [0.125, 0.5], "values": [0.25, 0.25]}
+    given = [{"tokens": tokens, **score} for tokens in (512, 4096)]
+    change(folder(results) / "small.json", given=given, distance=[{"from": 512, "below": 4096, "examples": 7, **score}])
+    page = section(render(Results(results), "t", RUNS))
+    assert "<th>512<small>tokens</small></th><th>4,096<small>tokens</small></th>" in page
+    cell = "<td>0.250 <small>0.125 to 0.500{}</small></td>"
+    assert f'<td class="t">small</td>{cell.format("") * 2}</tr>' in page
+    assert '<td class="t">untrained, the shape of small</td><td>–</td><td>–</td></tr>' in page
+    assert "<th>512 to 4,095<small>tokens</small></th>" in page
+    assert f'<td class="t">small</td>{cell.format(", of 7")}</tr>' in page
+
+
 def test_what_could_not_be_measured_is_told_beside_the_others(results: Path) -> None:
     facts = {name: read_json(folder(results) / "small.json")[name] for name in ("system", "task", "kind", "language")}
     write_json(folder(results) / "small.json", facts | {"format": 1, "unmeasured": "It needs the hub."})

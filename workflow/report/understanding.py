@@ -79,8 +79,29 @@ def tables(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             if "unmeasured" in one:
                 absent.setdefault(one["unmeasured"], []).append(one["name"])
         rows = [{**one, "best": one["system"] == best} for one in own]
-        made.append({"task": task, "rows": rows, "absent": absent})
+        made.append({"task": task, "rows": rows, "absent": absent, **_by_tokens(rows)})
     return made
+
+
+def _by_tokens(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what systems reach by tokens given and by distance: (columns, name -> column -> score), as far as known.
+
+    Another system's tokens are other ones, so that one may have a column that another has not.
+    """
+    made = {}
+    for key, column in (("given", _tokens), ("distance", _stretch)):
+        named = {row["name"]: {column(one): one for one in row.get(key, [])} for row in rows}
+        if columns := sorted({one for own in named.values() for one in own}, key=lambda shown: shown[-1]):
+            made[key] = {"columns": columns, "rows": named}
+    return made
+
+
+def _tokens(one: Mapping[str, Any]) -> tuple[int]:
+    return (one["tokens"],)
+
+
+def _stretch(one: Mapping[str, Any]) -> tuple[int, int]:
+    return one["from"], one["below"] - 1
 
 
 def _best(task: str, own: Sequence[Mapping[str, Any]]) -> str | None:
