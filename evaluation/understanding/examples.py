@@ -2,13 +2,14 @@
 
 A file is JSON Lines or Parquet, a record an example; for tagging also a treebank in CoNLL-U. Labels are text or
 numbers; a data set of the hub says what its numbers mean. Answers are as SQuAD's (arXiv 1606.05250): an object of
-`text`, the answers, and `answer_start`, the character of the context at which each begins.
+`text`, the answers, and `answer_start`, the character of the context at which each begins. Published ones are wrong at
+times, those of translated questions above all: an answer is then looked for in its context.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from recipe.understanding import COLUMNS, TREEBANK, LabelledExamples, TaskKind
 
 DEV_SHARE = 0.1
 """Of the training examples, where the recipe names none to choose by."""
+MOST_LEFT_OUT = 0.05
+"""Share of the examples of a file or split that may be left out; more are no slips of the data, but a wrong format."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Question:
     answers: list[str]
     start: int
     """Character at which the first of the answers begins; 0 where there is none."""
+    moved: bool = False
+    """Whether an answer stands elsewhere than the data say, or one of several nowhere."""
 
 
 Example = Text | TextWithLabels | Sentence | Question
@@ -72,6 +77,19 @@ class Splits:
     train: Sequence[Any]
     dev: Sequence[Any]
     test: Sequence[Any]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Split -> questions that were left out, since no answer stands in the context. Of a drawn `dev`, in `train`."""
+
+    def mended(self) -> dict[str, dict[str, int]]:
+        """Return split -> how many questions were `moved` or `left_out`, for splits that have such."""
+        found = {
+            name: {
+                "moved": sum(getattr(example, "moved", False) for example in getattr(self, name)),
+                "left_out": self.left_out.get(name, 0),
+            }
+            for name in ("train", "dev", "test")
+        }
+        return {name: counts for name, counts in found.items() if any(counts.values())}
 
 
 def read_splits(task: LabelledExamples, seed: int) -> Splits:
@@ -79,29 +97,40 @@ def read_splits(task: LabelledExamples, seed: int) -> Splits:
 
     Raises:
         HubAbsentError: the hub is out of reach.
-        UserError: something is no such example, or a split has none.
+        UserError: something is no such example, a split has none, or too many are left out.
     """
-    train, test = _read(task, task.train), _read(task, task.test)
+    (train, of_train), (test, of_test) = _read(task, task.train), _read(task, task.test)
+    left_out = {"train": of_train, "test": of_test}
     if task.dev:
-        return Splits(train, _read(task, task.dev), test)
+        dev, of_dev = _read(task, task.dev)
+        return Splits(train, dev, test, left_out | {"dev": of_dev})
     if len(train) < 2:
         raise UserError(f"{task.train} holds one example only; a tenth of it cannot be kept to choose by.")
     drawn = set(np.random.default_rng(seed).permutation(len(train))[: max(1, round(DEV_SHARE * len(train)))].tolist())
     learnt = [example for place, example in enumerate(train) if place not in drawn]
-    return Splits(learnt, [train[place] for place in sorted(drawn)], test)
+    return Splits(learnt, [train[place] for place in sorted(drawn)], test, left_out)
 
 
-def _read(task: LabelledExamples, name: str) -> list[Example]:
+def _read(task: LabelledExamples, name: str) -> tuple[list[Example], int]:
+    """Return the examples of a file or split, and how many of it are left out."""
     found: list[Example]
+    left_out: list[str] = []
     if not task.hub and name.lower().endswith(TREEBANK):
         found = [Sentence(words, tags) for _, words, tags in read_conllu(_content(Path(name)), Path(name))]
     else:
         columns = task.columns or COLUMNS[task.kind]
         records = _of_hub(task, name, columns) if task.hub else _of_file(Path(name))
-        found = [_EXAMPLES[task.kind](place, record, columns) for place, record in records]
+        read = [(place, _EXAMPLES[task.kind](place, record, columns)) for place, record in records]
+        found = [example for _, example in read if example is not None]
+        left_out = [place for place, example in read if example is None]
+        if len(left_out) > MOST_LEFT_OUT * len(read):
+            raise UserError(
+                f"{len(left_out):,} of {len(read):,} questions have no answer that stands in the context, the first is "
+                f"{left_out[0]}; {MOST_LEFT_OUT:.0%} may be left out. Mend them, or name the columns."
+            )
     if not found:
         raise UserError(f"there is no example in {' '.join(filter(None, (task.hub, name)))}; name what has some.")
-    return found
+    return found, len(left_out)
 
 
 def _content(path: Path) -> bytes:
@@ -178,19 +207,31 @@ def _sentence(place: str, record: dict[str, Any], columns: Sequence[str]) -> Sen
     return Sentence(words, [_label(place, columns[1], label, record) for label in labels])
 
 
-def _question(place: str, record: dict[str, Any], columns: Sequence[str]) -> Question:
+def _question(place: str, record: dict[str, Any], columns: Sequence[str]) -> Question | None:
     question, context = (_string(place, record, name) for name in columns[:2])
     given = value_at(record, columns[2])
     answers, starts = (given.get(key) if isinstance(given, dict) else None for key in ("text", "answer_start"))
     if not isinstance(answers, list) or not isinstance(starts, list) or len(answers) != len(starts):
         raise UserError(f"{place} has no {columns[2]!r} with as many `text` as `answer_start`, as SQuAD's.")
     for answer, start in zip(answers, starts, strict=True):
-        if not isinstance(answer, str) or not isinstance(start, int) or not context.startswith(answer, start):
-            raise UserError(f"{place}: the answer {answer!r} does not stand at character {start} of the context.")
-    return Question(question, context, answers, starts[0] if starts else 0)
+        if not isinstance(answer, str) or not isinstance(start, int):
+            raise UserError(f"{place}: the answer {answer!r} at {start!r} is no string at a whole number.")
+    stand = [(answer, _nearest(context, answer, start)) for answer, start in zip(answers, starts, strict=True)]
+    there = [(answer, start) for answer, start in stand if start >= 0]
+    if answers and not there:
+        return None
+    moved = there != list(zip(answers, starts, strict=True))
+    return Question(question, context, [answer for answer, _ in there], there[0][1] if there else 0, moved)
 
 
-_EXAMPLES: dict[TaskKind, Callable[[str, dict[str, Any], Sequence[str]], Example]] = {
+def _nearest(context: str, answer: str, start: int) -> int:
+    """Return where an answer stands nearest to `start`, of two the first; -1 where it stands nowhere."""
+    start = min(max(start, 0), len(context))
+    places = {context.rfind(answer, 0, start + len(answer)), context.find(answer, start)} - {-1}
+    return min(places, key=lambda place: (abs(place - start), place), default=-1)
+
+
+_EXAMPLES: dict[TaskKind, Callable[[str, dict[str, Any], Sequence[str]], Example | None]] = {
     "classification": _text,
     "multilabel": _text_with_labels,
     "tagging": _sentence,

@@ -103,6 +103,7 @@ def measure(model: str, content: UnderstandingSlice, splits: Splits, untrained: 
             "learning_rate": best,
             "tried": {f"{rate:g}": reached for rate, reached in tried.items()},
             "examples": {"train": len(splits.train), "dev": len(splits.dev)},
+            "mended": splits.mended(),
             "labels": list(kind.labels),
             "task": content.model_dump(mode="json"),
             "transformers": version("transformers"),
@@ -130,6 +131,8 @@ def main() -> None:
         return
     write_json(arguments.output, {"format": FORMAT, **facts, **found})
     low, high = found["interval"]
+    for split, counts in splits.mended().items():
+        print(f"{split}: {counts['moved']:,} questions whose answers stand elsewhere, {counts['left_out']:,} left out")
     print(
         f"{arguments.system} on {content.name}: {found['metric']} {found['value']:.4f} ({low:.4f} to {high:.4f}, "
         f"{len(splits.test):,} examples, {content.seeds} seeds); {found['baseline']:.4f} by {found['baseline_is']}"

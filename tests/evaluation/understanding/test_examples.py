@@ -111,12 +111,55 @@ def test_parquet_and_lines_hold_the_same(tmp_path: Path) -> None:
         ("tagging", {"words": ["a", ""], "labels": [1, 2]}, "line 1 has no list of words"),
         ("tagging", {"words": ["a"], "labels": [1, 2]}, "line 1 has not one label in 'labels' for each of its 1 words"),
         ("qa", {"question": "a", "context": "b", "answers": ["b"]}, "line 1 has no 'answers' with as many"),
-        ("qa", {"question": "a", "context": "bc", "answers": answers(("c", 0))}, "'c' does not stand at character 0"),
+        (
+            "qa",
+            {"question": "a", "context": "b", "answers": {"text": ["b"], "answer_start": ["0"]}},
+            "'b' at '0' is no",
+        ),
+        ("qa", {"question": "a", "context": "b", "answers": answers(("c", 0))}, "1 of 1 questions have no answer"),
     ],
 )
 def test_what_is_no_example_is_told(tmp_path: Path, kind: str, row: Any, told: str) -> None:
     with pytest.raises(UserError, match=told):
         read_splits(task(kind, lines(tmp_path / "a.jsonl", row)), 1)
+
+
+@pytest.mark.parametrize(
+    ("context", "given", "expected"),
+    [
+        ("abcab", [("ab", 0)], Question("?", "abcab", ["ab"], 0)),
+        ("abcab", [("ab", 1)], Question("?", "abcab", ["ab"], 0, moved=True)),
+        ("abcab", [("ab", 2)], Question("?", "abcab", ["ab"], 3, moved=True)),
+        ("ab.ab", [("b", 2)], Question("?", "ab.ab", ["b"], 1, moved=True)),
+        ("abcab", [("ab", 99)], Question("?", "abcab", ["ab"], 3, moved=True)),
+        ("abcab", [("ab", -1)], Question("?", "abcab", ["ab"], 0, moved=True)),
+        ("aaaa", [("aa", 1)], Question("?", "aaaa", ["aa"], 1)),
+        ("abcab", [("x", 0), ("c", 2)], Question("?", "abcab", ["c"], 2, moved=True)),
+        ("abcab", [], Question("?", "abcab", [], 0)),
+    ],
+)
+def test_an_answer_is_taken_where_it_stands_nearest(
+    tmp_path: Path, context: str, given: list[tuple[str, int]], expected: Question
+) -> None:
+    path = lines(tmp_path / "a.jsonl", {"question": "?", "context": context, "answers": answers(*given)})
+    assert read_splits(task("qa", path), 1).test == [expected]
+
+
+def test_up_to_a_twentieth_of_the_questions_is_left_out_and_counted(tmp_path: Path) -> None:
+    good = {"question": "?", "context": "abcab", "answers": answers(("ab", 0))}
+    moved, gone = good | {"answers": answers(("ab", 2))}, good | {"answers": answers(("x", 0))}
+    train = lines(tmp_path / "train.jsonl", *[good] * 37, moved, gone, gone)
+    test = lines(tmp_path / "test.jsonl", *[good] * 18, gone, gone)
+    plain = lines(tmp_path / "plain.jsonl", good)
+    found = read_splits(task("qa", train, plain), 1)
+    assert (len(found.train), len(found.dev), len(found.test)) == (38, 38, 1)
+    assert found.mended() == {"train": {"moved": 1, "left_out": 2}, "dev": {"moved": 1, "left_out": 2}}
+    drawn = read_splits(task("qa", train, plain, dev=""), 1)
+    assert len(drawn.train) + len(drawn.dev) == 38
+    assert {split: one["left_out"] for split, one in drawn.mended().items() if one["left_out"]} == {"train": 2}
+    with pytest.raises(UserError, match=r"2 of 20 questions have no answer .* the first is .*test.jsonl line 19; 5%"):
+        read_splits(task("qa", train, test), 1)
+    assert read_splits(task("qa", plain), 1).mended() == {}
 
 
 @pytest.mark.parametrize("name", ["gone.jsonl", "gone.parquet", "gone.conllu"])

@@ -53,6 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         context = " ".join(words)
         answers = {"text": [tool], "answer_start": [context.index(tool)]}
         asked.append({"question": "mikä on?", "context": context, "answers": answers})
+    asked[0]["answers"]["answer_start"] = [99]
     write(folder, "questions", asked)
     return folder
 
@@ -101,7 +102,11 @@ def test_the_same_command_gives_the_same_bytes_and_another_seed_another_result(
 
 
 def test_entities_and_answers_are_learnt(
-    exported_model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exported_model: Path,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     tags = run(monkeypatch, content(folder, "tags", "tagging", seeds=1), exported_model, tmp_path / "a.json")
     assert (tags["metric"], list(tags["also"])) == ("span_f1", ["accuracy"])
@@ -111,6 +116,8 @@ def test_entities_and_answers_are_learnt(
     found = run(monkeypatch, task, exported_model, tmp_path / "b.json")
     assert (found["metric"], list(found["also"])) == ("token_f1", ["exact_match"])
     assert found["value"] > 2 * found["baseline"]
+    assert (tags["how"]["mended"], found["how"]["mended"]) == ({}, {"train": {"moved": 1, "left_out": 0}})
+    assert "train: 1 questions whose answers stand elsewhere, 0 left out" in capsys.readouterr().out
 
 
 def test_an_untrained_encoder_of_the_same_shape_is_below_one_that_has_learnt_the_words(
