@@ -72,6 +72,7 @@ def whole_recipe(recipe: Recipe) -> Needs:
     shards |= {one for content in evaluations for one in evaluation_shards(content)}
     sources = {source for name in recipe.tokenizers for source in tokenizer_sources(recipe, name)}
     sources |= {source for content in evaluations for source in content.sources}
+    sources |= {task.made.source for task in recipe.evaluation.understanding.tasks.values() if task.made}
     return Needs(sorted(sources), sorted(recipe.tokenizers), sorted(shards), phases)
 
 

@@ -31,11 +31,11 @@ class LabelledExamples(Strict):
     """Name of a data set on the hub; none where files are named."""
     subset: Text = ""
     """Which part of that data set, where it has several."""
-    train: Text
+    train: Text = ""
     """File or split to learn from: JSON Lines, Parquet or, for tagging, CoNLL-U."""
     dev: Text = ""
     """File or split that the learning rate is chosen by; none for a tenth of `train`, drawn at random."""
-    test: Text
+    test: Text = ""
     """File or split that is measured."""
     given: list[Count] = Field(default_factory=list)
     """Tokens from the beginning of a text that are given in the test, each measured; none for all that are read."""
@@ -43,9 +43,24 @@ class LabelledExamples(Strict):
     """Fields that hold text and label or labels, words and labels, or question, context and answers."""
 
 
+class MadeQuestions(Strict):
+    """How many questions are made from the text of a source."""
+
+    source: Name
+    """Source whose training text is learnt from, and whose held-out text is measured."""
+    train: Count = 1000
+    """Questions to learn from."""
+    dev: Count = 100
+    """Questions that the learning rate is chosen by."""
+    test: Count = 500
+    """Questions that are measured."""
+
+
 class UnderstandingTask(LabelledExamples):
     """Examples, and what of the fine-tuning is otherwise than in other tasks."""
 
+    made: MadeQuestions | None = None
+    """Questions that are made from a source, in place of files or a data set."""
     epochs: Count | None = None
     """Times that the examples are shown."""
     batch: Count | None = None

@@ -19,6 +19,9 @@ def understanding_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield f"{key}.learning_rates", "names a rate twice; give each once."
     for name, task in asked.tasks.items():
         yield from _task(f"{key}.tasks.{name}", task)
+        yield from _examples(f"{key}.tasks.{name}", task)
+        if task.made and not any(_examples(key, task)):
+            yield from _made(f"{key}.tasks.{name}", task, task.made.source, recipe)
     named = [run for run in asked.runs or recipe.runs if run in recipe.runs]
     longest = min((length for run in named if (length := final_length(recipe, run)) is not None), default=None)
     lengths = {f"{key}.tasks.{name}.length": task.length for name, task in asked.tasks.items() if task.length}
@@ -29,6 +32,26 @@ def understanding_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             yield place, f"{length} tokens are more than a run is trained for; give at most {longest}."
         elif length < SHORTEST:
             yield place, f"{length} tokens are too few for a task; give at least {SHORTEST}."
+
+
+def _examples(key: str, task: UnderstandingTask) -> Iterator[tuple[str, str]]:
+    for field in ("train", "test"):
+        if not task.made and not getattr(task, field):
+            yield f"{key}.{field}", "is missing."
+    for field in ("hub", "train", "dev", "test", "columns"):
+        if task.made and getattr(task, field):
+            yield f"{key}.{field}", "has no effect on questions that are made from a source; leave it or `made` out."
+
+
+def _made(key: str, task: UnderstandingTask, name: str, recipe: Recipe) -> Iterator[tuple[str, str]]:
+    if task.kind != "qa":
+        yield f"{key}.kind", f"only questions are made from a source; let it be qa, not {task.kind}."
+    if (source := recipe.sources.get(name)) is None:
+        yield f"{key}.made.source", f"the recipe has no source {name}; there are: {', '.join(sorted(recipe.sources))}."
+    elif not source.held_out:
+        yield f"{key}.made.source", f"{name} holds nothing out that could be measured; give it `held_out`."
+    elif source.language != task.language:
+        yield f"{key}.language", f"is {task.language}, but the source {name} is {source.language}."
 
 
 def _task(key: str, task: UnderstandingTask) -> Iterator[tuple[str, str]]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from recipe.needs import understanding_encoders
 from recipe.schema import Recipe
-from recipe.slices.making import understanding_slice
+from recipe.slices.making import evaluation_slice, questions_slice, understanding_slice
 from recipe.types import Strict
+from workflow.sources import manifest
 
 LABELLED = "text/understanding"
 """Folder of the demo's tasks."""
-DEMO_FILES = [
-    f"{LABELLED}/{task}/{part}.jsonl" for task in ("topic", "word-language") for part in ("train", "dev", "test")
-]
+PARTS = ("train", "dev", "test")
+DEMO_FILES = [f"{LABELLED}/{task}/{part}.jsonl" for task in ("topic", "word-language") for part in PARTS]
 """That a rule makes."""
 
 
@@ -27,8 +27,15 @@ class Understanding:
         self._tasks = recipe.evaluation.understanding.tasks
 
     def slices(self) -> dict[str, Strict]:
-        """Return name -> slice of each task."""
-        return {f"understanding/{name}": understanding_slice(self._recipe, name) for name in self._tasks}
+        """Return name -> slice of each task, and of the questions that are made for one."""
+        found: dict[str, Strict] = {}
+        for name in self._tasks:
+            own = understanding_slice(self._recipe, name)
+            if made := questions_slice(self._recipe, name):
+                own = own.model_copy(update={part: f"results/questions/{name}/{part}.jsonl.zst" for part in PARTS})
+                found[f"questions/{name}"] = made
+            found[f"understanding/{name}"] = own
+        return found
 
     def missing(self) -> list[str]:
         """Return a sentence for each file of a task that is not there and that no rule makes."""
@@ -41,7 +48,21 @@ class Understanding:
 
     def files(self, wildcards: Any) -> list[str]:
         """Return the files of a task; none for one of the hub. Absent ones are told by `missing`, not by a dry run."""
+        own: Any = self.slices()[f"understanding/{wildcards.task}"]
+        if self._tasks[wildcards.task].made:
+            return [own.train, own.dev, own.test]
         return [file for file in self._files(wildcards.task) if file in DEMO_FILES or Path(file).is_file()]
+
+    def documents(self, wildcards: Any) -> str:
+        """Return the manifest of the documents that questions for a task are made from."""
+        made = self._tasks[wildcards.task].made
+        assert made, f"no questions are made for {wildcards.task}"
+        return manifest(made.source)
+
+    def tokenizer(self, wildcards: Any) -> str:
+        """Return the manifest of the tokenizer that counts how far away evidence stands: of the first run measured."""
+        first = understanding_encoders(self._recipe)[0]
+        return f"results/tokenizers/{evaluation_slice(self._recipe, first).tokenizer}/manifest.json"
 
     def results(self, run: str | None = None) -> list[str]:
         """Return what is measured on all tasks, of one run or of all encoders."""

@@ -20,6 +20,7 @@ from recipe.slices.types import (
     FingerprintSlice,
     KeepingSlice,
     PhaseSlice,
+    QuestionsSlice,
     RetrievalSlice,
     RetrievalTaskSlice,
     RowsSlice,
@@ -248,8 +249,15 @@ def understanding_slice(recipe: Recipe, name: str) -> UnderstandingSlice:
     """Return the slice of a task of understanding; raises `KeyError` if the recipe has none of this name."""
     asked = recipe.evaluation.understanding
     common = {field: value for field, value in asked if field in UnderstandingSlice.model_fields}
-    own = {field: value for field, value in asked.tasks[name] if value is not None}
+    own = {field: value for field, value in asked.tasks[name] if value is not None and field != "made"}
     return UnderstandingSlice(**common | own | {"name": name, "seed": recipe.seed})
+
+
+def questions_slice(recipe: Recipe, name: str) -> QuestionsSlice | None:
+    """Return the slice of the questions that are made for a task, or None if none are."""
+    task = recipe.evaluation.understanding.tasks[name]
+    edges = task.given or [task.length or recipe.evaluation.understanding.length]
+    return QuestionsSlice(seed=recipe.seed, edges=edges, **task.made.model_dump()) if task.made else None
 
 
 def train_rows_slice(phase: PhaseSlice) -> RowsSlice:

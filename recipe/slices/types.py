@@ -251,6 +251,18 @@ class RetrievalTaskSlice(RetrievalTask):
     seed: int
 
 
+class QuestionsSlice(Strict):
+    """What decides the questions that are made from a source, besides its documents and the tokenizer."""
+
+    source: str
+    seed: int
+    train: int
+    dev: int
+    test: int
+    edges: list[int]
+    """Tokens, rising, that part the stretches in which evidence stands, besides 0; contexts are as long as the last."""
+
+
 class UnderstandingSlice(LabelledExamples):
     """What decides a measurement of understanding, besides the encoder. Fields as in `Understanding`."""
 

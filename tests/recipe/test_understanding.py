@@ -13,6 +13,7 @@ from recipe.slices.making import understanding_slice
 
 DEMO = Path(__file__).parents[2] / "config" / "demo.yaml"
 TASK = {"kind": "classification", "language": "fi", "train": "a.jsonl", "test": "b.jsonl"}
+MADE = {"kind": "qa", "language": "fi", "made": {"source": "interface-fi"}}
 
 
 def understanding(**changed: Any) -> dict[str, Any]:
@@ -40,6 +41,23 @@ def understanding(**changed: Any) -> dict[str, Any]:
             "b.conllu.gz is a treebank, which only tagging reads; give JSON Lines or Parquet.",
         ),
         ({"tasks": {"one": TASK | {"length": 257}}}, "tasks.one.length", "257 tokens are more than a run is trained"),
+        ({"tasks": {"one": {"kind": "qa", "language": "fi", "test": "b"}}}, "tasks.one.train", "is missing."),
+        ({"tasks": {"one": MADE | {"train": "a"}}}, "tasks.one.train", "has no effect on questions that are made"),
+        (
+            {"tasks": {"one": MADE | {"kind": "tagging"}}},
+            "tasks.one.kind",
+            "only questions are made from a source; let",
+        ),
+        (
+            {"tasks": {"one": MADE | {"language": "sv"}}},
+            "tasks.one.language",
+            "is sv, but the source interface-fi is fi.",
+        ),
+        (
+            {"tasks": {"one": MADE | {"made": {"source": "nowhere"}}}},
+            "tasks.one.made.source",
+            "the recipe has no source nowhere; there are:",
+        ),
         ({"tasks": {"one": TASK | {"given": [64, 32]}}}, "tasks.one.given", "must rise from number to number."),
         ({"tasks": {"one": TASK | {"given": [8, 32]}}}, "tasks.one.given", "8 tokens are too few for a task"),
         (

@@ -1,6 +1,7 @@
 """Tasks of understanding as the rules see them: results of each encoder, files that are there, absent ones told."""
 
 import copy
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,6 +28,23 @@ def test_each_encoder_has_a_result_a_task_and_the_demos_files_are_made_by_a_rule
     asked = dag.understanding.files(SimpleNamespace(task="topic"))
     assert asked == [f"text/understanding/topic/{part}.jsonl" for part in ("train", "dev", "test")]
     assert set(asked) < set(DEMO_FILES)
+
+
+def test_questions_are_made_once_for_all_encoders_from_documents_and_counted_by_a_tokenizer_of_theirs() -> None:
+    content = copy.deepcopy(DEMO)
+    far = {"kind": "qa", "language": "fi", "made": {"source": "interface-fi", "test": 7}, "given": [32, 64]}
+    content["evaluation"]["understanding"]["tasks"] |= {"far": far}
+    dag = Dag(load_recipe(content, "demo"))
+    asked = SimpleNamespace(task="far")
+    assert dag.understanding.files(asked) == [
+        f"results/questions/far/{part}.jsonl.zst" for part in ("train", "dev", "test")
+    ]
+    assert dag.understanding.documents(asked) == "results/corpus/interface-fi/manifest.json"
+    assert dag.understanding.tokenizer(asked) == "results/tokenizers/demo/manifest.json"
+    made, task = (json.loads(dag.slices[f"{kind}/far"]) for kind in ("questions", "understanding"))
+    assert (made["edges"], made["test"], made["train"]) == ([32, 64], 7, 1000)
+    assert task["test"] == "results/questions/far/test.jsonl.zst"
+    assert not [sentence for sentence in dag.missing() if "far" in sentence]
 
 
 def test_an_absent_file_is_told_at_the_start_and_lets_a_dry_run_go_on(

@@ -46,7 +46,19 @@ RECIPE = {
         "one": {"model": "tiny", "phases": ["stable", "annealing"]},
         "edu": {"from": "one", "after": "stable", "phases": ["annealing-edu"]},
     },
-    "evaluation": {"lengths": [64], "prompts": {"en": "everyone has [MASK] ."}},
+    "evaluation": {
+        "lengths": [64],
+        "prompts": {"en": "everyone has [MASK] ."},
+        "understanding": {
+            **{"learning_rates": [1e-3], "seeds": 1, "epochs": 1, "batch": 8, "length": 64, "runs": ["one"]},
+            "tasks": {
+                "far": {
+                    **{"kind": "qa", "language": "en", "given": [32, 64]},
+                    "made": {"source": "en", "train": 16, "dev": 4, "test": 12},
+                }
+            },
+        },
+    },
     "warnings": {"max_epochs": 0.1},
 }
 
@@ -126,6 +138,15 @@ def finished(tmp_path_factory):
     house = House(tmp_path_factory.mktemp("whole"))
     house.output = house.run(RECIPE)
     return house
+
+
+def test_questions_are_made_from_a_sources_text_and_asked_with_more_and_less_of_it(finished):
+    for encoder in ("one", "one.untrained"):
+        found = json.loads(finished.result(f"evaluation/understanding/far/{encoder}.json").read_text())
+        assert found["how"]["examples"] == {"train": 16, "dev": 4}
+        assert [one["tokens"] for one in found["given"]] == [32, 64]
+        assert {one["from"] for one in found["distance"]} <= {0, 32}
+        assert 0 < sum(one["examples"] for one in found["distance"]) <= found["examples"] == 12
 
 
 @pytest.mark.parametrize(("phase", "stream"), [("one/stable", 0), ("edu/annealing-edu", 1)])

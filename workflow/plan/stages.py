@@ -67,6 +67,7 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "fine_tune": len(encoders) * len(retrieval.learning_rates),
         "retrieval": len(encoders) * len(retrieval.tasks),
         "retrieval_bm25": len(retrieval.tasks),
+        "made_questions": sum(task.made is not None for task in recipe.evaluation.understanding.tasks.values()),
         "understanding": len(understanding_encoders(recipe)) * len(recipe.evaluation.understanding.tasks),
         "report": 1,
     }

@@ -18,6 +18,28 @@ rule understanding_text:
         "python -m corpus.demo.labelled_text --wheel {input.wheel:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
+rule made_questions:
+    input:
+        slice="results/recipe/questions/{task}.json",
+        documents=dag.understanding.documents,
+        tokenizer=dag.understanding.tokenizer,
+    output:
+        parts=expand("results/questions/{{task}}/{part}.jsonl.zst", part=("train", "dev", "test")),
+    log:
+        "logs/questions/{task}.log",
+    conda:
+        "../../envs/alasin.yaml"
+    threads: 1
+    params:
+        tokenizer=subpath(input.tokenizer, parent=True),
+        folder=subpath(output[0], parent=True),
+    message:
+        "Making questions with far evidence for {wildcards.task}"
+    shell:
+        "python -m evaluation.understanding.make_questions --slice {input.slice:q} --documents {input.documents:q}"
+        " --tokenizer {params.tokenizer:q}/tokenizer.json --output {params.folder:q} > {log:q} 2>&1"
+
+
 rule understanding:
     input:
         slice="results/recipe/understanding/{task}.json",
