@@ -22,6 +22,7 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/retrieval.smk"
 include: "workflow/rules/understanding.smk"
+include: "workflow/rules/euroeval.smk"
 include: "workflow/rules/report.smk"
 
 

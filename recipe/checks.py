@@ -15,6 +15,7 @@ from math import ceil
 from recipe.branches import final_length, stages_of
 from recipe.cleaning_checks import cleaning_problems
 from recipe.duplicates_checks import duplicates_problems
+from recipe.euroeval_checks import euroeval_problems
 from recipe.evaluation import RetrievalTask, file_name
 from recipe.schedule import rows_before, stage_rows, step_count
 from recipe.schema import Mixture, Recipe, Stage, Tokenizer, WordBin, ancestry, lineage
@@ -43,6 +44,7 @@ def problems(recipe: Recipe) -> list[Problem]:
         *_retrieval(recipe),
         *_understood(recipe),
         *understanding_problems(recipe),
+        *euroeval_problems(recipe),
     ]
 
 
@@ -366,8 +368,9 @@ def _retrieval(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _understood(recipe: Recipe) -> Iterator[Problem]:
-    for index, run in enumerate(recipe.evaluation.understanding.runs):
-        yield from _absent(f"evaluation.understanding.runs[{index}]", "run", run, recipe.runs)
+    for part in ("understanding", "euroeval"):
+        for index, run in enumerate(getattr(recipe.evaluation, part).runs):
+            yield from _absent(f"evaluation.{part}.runs[{index}]", "run", run, recipe.runs)
 
 
 def _point(recipe: Recipe, name: str, before: list[tuple[str, str]]) -> Iterator[Problem]:

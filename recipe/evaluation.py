@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from recipe.euroeval import EuroEval
 from recipe.types import Count, Name, Positive, Rate, Share, Strict, Text, TokenizerName
 from recipe.understanding import Understanding
 
@@ -108,6 +109,8 @@ class Evaluation(Strict):
     """What retrieval is measured on."""
     understanding: Understanding = Understanding()
     """What classification, tagging and questions are measured on."""
+    euroeval: EuroEval = EuroEval()
+    """What is measured by the benchmark of that name."""
     speed_lengths: list[Count] = Field(default_factory=list)
     """Tokens of the longest documents at which each shape's speed and memory are measured; none unless asked for."""
 

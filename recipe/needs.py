@@ -120,6 +120,17 @@ def understanding_encoders(recipe: Recipe) -> list[str]:
     return _beside_others(recipe, recipe.evaluation.understanding.runs)
 
 
+def euroeval_encoders(recipe: Recipe) -> list[str]:
+    """Return the encoders that EuroEval measures."""
+    return _beside_others(recipe, recipe.evaluation.euroeval.runs)
+
+
+def euroeval_datasets(recipe: Recipe) -> list[str]:
+    """Return the names of the data sets that it measures them on: its own, then those of local files."""
+    asked = recipe.evaluation.euroeval
+    return [*asked.datasets, *asked.local]
+
+
 def _beside_others(recipe: Recipe, named: list[str]) -> list[str]:
     """Return runs, all where none is named, an untrained encoder of each start, and encoders from elsewhere."""
     runs = named or list(recipe.runs)

@@ -50,6 +50,7 @@ from recipe.slices.making import (
     validation_slice,
 )
 from recipe.types import Strict
+from workflow.euroeval import EuroEvalTasks
 from workflow.sources import PACKAGE_TEXT, Sources, manifest
 from workflow.starting import Starts
 from workflow.understanding import Understanding
@@ -71,6 +72,7 @@ class Dag:
         self.starts = Starts(recipe)
         self.sources = Sources(recipe)
         self.understanding = Understanding(recipe)
+        self.euroeval = EuroEvalTasks(recipe)
         self.speed_encoders = speed_encoders(recipe)
         self.trained_tokenizers = sorted(set(recipe.tokenizers) - set(self.starts.adopted))
         self._needs = whole_recipe(recipe)
@@ -112,6 +114,7 @@ class Dag:
         contents: dict[str, Strict] = {
             **self.sources.slices(),
             **self.understanding.slices(),
+            **self.euroeval.slices(),
             **tokenizers,
             **samples,
             **rows,
@@ -159,7 +162,7 @@ class Dag:
             for name in foreign_tokenizers(self.recipe)
             if name.startswith(("/", ".", "~")) and not Path(name).exists()
         ]
-        found += self.starts.problems() + self.understanding.missing()
+        found += self.starts.problems() + self.understanding.missing() + self.euroeval.missing()
         if tasks := self.recipe.evaluation.retrieval.tasks:
             files = {*self._training_files(), *(file for name in tasks for file in self._task_files(name))}
             found += [
@@ -298,7 +301,8 @@ class Dag:
         """Return the results that say so where the hub was out of reach."""
         encoders = retrieval_encoders(self.recipe) if self.recipe.evaluation.retrieval.tasks else []
         tuned = [path for encoder in encoders for path in self._candidates(encoder)]
-        return [*self.fertility_results(), *tuned, *self.retrieval_results(), *self.understanding.results()]
+        results = [*self.retrieval_results(), *self.understanding.results(), *self.euroeval.by_hub()]
+        return [*self.fertility_results(), *tuned, *results]
 
     def training_files(self, wildcards: Any) -> list[str]:
         """Return the files that an encoder learns to retrieve from, and those that choose its rate; none of the hub."""

@@ -15,6 +15,7 @@ from recipe.slices.types import (
     Component,
     ContaminationSlice,
     DuplicatesSlice,
+    EuroEvalSlice,
     EvaluationSlice,
     FertilitySlice,
     FingerprintSlice,
@@ -258,6 +259,14 @@ def questions_slice(recipe: Recipe, name: str) -> QuestionsSlice | None:
     task = recipe.evaluation.understanding.tasks[name]
     edges = task.given or [task.length or recipe.evaluation.understanding.length]
     return QuestionsSlice(seed=recipe.seed, edges=edges, **task.made.model_dump()) if task.made else None
+
+
+def euroeval_slice(recipe: Recipe, name: str) -> EuroEvalSlice:
+    """Return the slice of a data set that EuroEval measures; raises `KeyError` if the recipe has none of this name."""
+    asked = recipe.evaluation.euroeval
+    if name not in asked.datasets and name not in asked.local:
+        raise KeyError(f"data set {name}")
+    return EuroEvalSlice(name=name, seed=recipe.seed, iterations=asked.iterations, local=asked.local.get(name))
 
 
 def train_rows_slice(phase: PhaseSlice) -> RowsSlice:

@@ -3,8 +3,8 @@
 A rule writes each slice anew whenever the recipe changes, and a stage depends on its slice, not on the recipe. So what
 was made stays valid for as long as its own slice stays the same: a new run, another mixture or a reworded title leaves
 a finished phase alone. They are of a source, a sample of sources, a tokenizer trained on one, rows, a phase of a run,
-the weights that a model begins with, validation while a run trains, the evaluation of a run, fertility, retrieval, and
-understanding.
+the weights that a model begins with, validation while a run trains, the evaluation of a run, fertility, retrieval,
+understanding, and EuroEval.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from recipe.duplicates import Duplicates, EvaluationSet
+from recipe.euroeval import LocalDataset
 from recipe.evaluation import Pairs, RetrievalTask
 from recipe.schema import Batch, Documents, LearningRate, ModelShape, Optimizer
 from recipe.types import Objective, Strict
@@ -274,3 +275,13 @@ class UnderstandingSlice(LabelledExamples):
     batch: int
     length: int
     warmup: float
+
+
+class EuroEvalSlice(Strict):
+    """What decides a measurement by EuroEval, besides the encoder. Fields as in `EuroEval`."""
+
+    name: str
+    seed: int
+    iterations: int
+    local: LocalDataset | None = None
+    """Files of the data set; none for one of EuroEval's own."""

@@ -11,6 +11,7 @@ from snakemake.common.configfile import load_configfile
 
 import recipe.cleaning
 import recipe.duplicates
+import recipe.euroeval
 import recipe.evaluation
 import recipe.schema
 import recipe.understanding
@@ -76,7 +77,14 @@ def test_the_readme_names_no_key_that_is_not_there():
 
 
 def _keys() -> set[str]:
-    rooms = (recipe.schema, recipe.evaluation, recipe.understanding, recipe.cleaning, recipe.duplicates)
+    rooms = (
+        recipe.schema,
+        recipe.evaluation,
+        recipe.understanding,
+        recipe.euroeval,
+        recipe.cleaning,
+        recipe.duplicates,
+    )
     types = {name: part for room in rooms for name, part in vars(room).items()}.values()
     parts = [part for part in types if isinstance(part, type) and issubclass(part, BaseModel)]
     return {field.alias or name for part in parts for name, field in part.model_fields.items()}

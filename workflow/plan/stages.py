@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from recipe.needs import (
     compared,
+    euroeval_datasets,
+    euroeval_encoders,
     foreign_tokenizers,
     looked_for,
     retrieval_encoders,
@@ -69,6 +71,8 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "retrieval_bm25": len(retrieval.tasks),
         "made_questions": sum(task.made is not None for task in recipe.evaluation.understanding.tasks.values()),
         "understanding": len(understanding_encoders(recipe)) * len(recipe.evaluation.understanding.tasks),
+        "euroeval_environment": int(bool(euroeval_datasets(recipe))),
+        "euroeval": len(euroeval_encoders(recipe)) * len(euroeval_datasets(recipe)),
         "report": 1,
     }
 

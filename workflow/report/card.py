@@ -16,7 +16,7 @@ import yaml
 
 from common.errors import run_command
 from common.files import atomic_file
-from workflow.report import retrieval, text, understanding
+from workflow.report import euroeval, retrieval, text, understanding
 from workflow.report.fertility import of_languages, read_tokenizers
 from workflow.report.html import environment
 from workflow.report.metrics import ENDS
@@ -35,7 +35,9 @@ def render(results: Results, run: str) -> str:
     held_out = results.held_out(run)
     fill_mask = results.fill_mask(run)
     retrieved, understood = retrieval.read_results(results.folder), understanding.read_results(results.folder)
+    benchmarked = euroeval.read_results(results.folder)
     measured = retrieval.indexed(run, retrieved) + understanding.indexed(run, understood)
+    measured += euroeval.indexed(run, benchmarked)
     drawn = drawn_tokens(phases)
     statistics = results.statistics()
     names = [source.name for source in sources]
@@ -50,6 +52,8 @@ def render(results: Results, run: str) -> str:
         "retrieval": [one for one in retrieved if one["system"] == run],
         "understanding": [one for one in understood if one["system"] == run],
         "metrics": understanding.METRICS,
+        "euroeval": [one for one in benchmarked if one["system"] == run],
+        "euroeval_metrics": euroeval.METRICS,
         "languages": sorted(content.languages),
         "shape": content.model,
         "model": results.model(run),

@@ -21,7 +21,7 @@ from common.intervals import CONFIDENCE
 from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
 from recipe.slices.rowsets import parse_rowset
-from workflow.report import fertility, figures, retrieval, speed, text, understanding
+from workflow.report import euroeval, fertility, figures, retrieval, speed, text, understanding
 from workflow.report.contexts import read_contexts
 from workflow.report.metrics import ENDS, FREQUENT
 from workflow.report.results import (
@@ -94,6 +94,8 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "retrieval": retrieval.tables(retrieval.read_results(results.folder)),
         "understanding": understanding.tables(understanding.read_results(results.folder)),
         "metrics": understanding.METRICS,
+        "euroeval": euroeval.tables(euroeval.read_results(results.folder)),
+        "euroeval_metrics": euroeval.METRICS,
         "blanks": (blanks := blank_rows(results, runs)),
         "prompt": blanks[0]["prompt"] if blanks else "[MASK]",
         "validation": validation_rows(lineages),

@@ -9,6 +9,7 @@ sys.path.insert(0, workflow.basedir)
 from common.errors import UserError
 from common.processes import begin_in_utf8_mode
 from workflow.dag import PAIRS, WHEEL, Dag, unreadable_files
+from workflow.euroeval import ENVIRONMENT
 from workflow.directory_lock import hold, holder_elsewhere
 from workflow.resources import read_as_meant
 from workflow.sources import HUB

@@ -43,6 +43,7 @@ rule model_card:
         statistics=ancient("results/statistics.json"),
         retrieval=dag.run_retrieval,
         understanding=dag.understanding.of_run,
+        euroeval=dag.euroeval.of_run,
     output:
         card="results/models/{run}/README.md",
     log:
@@ -65,6 +66,7 @@ rule report:
         statistics="results/statistics.json",
         retrieval=dag.retrieval_results(),
         understanding=dag.understanding.results(),
+        euroeval=dag.euroeval.results(),
         speed=collect("results/evaluation/{encoder}/speed.json", encoder=dag.speed_encoders),
     output:
         report(
