@@ -8,11 +8,12 @@ from pydantic import Field
 
 from recipe.types import Count, Language, Name, Positive, Share, Strict, Text
 
-TaskKind = Literal["classification", "multilabel", "tagging", "qa"]
+TaskKind = Literal["classification", "pairs", "multilabel", "tagging", "qa"]
 TREEBANK = (".conllu", ".conllu.gz", ".conllu.zst", ".conllu.xz", ".conllu.bz2")
 """How the name of a treebank ends."""
 COLUMNS: dict[TaskKind, list[str]] = {
     "classification": ["text", "label"],
+    "pairs": ["sentence1", "sentence2", "label"],
     "multilabel": ["text", "labels"],
     "tagging": ["words", "labels"],
     "qa": ["question", "context", "answers"],
@@ -24,7 +25,7 @@ class LabelledExamples(Strict):
     """Examples with the right answer: local files, or splits of a data set of the hub."""
 
     kind: TaskKind
-    """A label of a text, all labels of a text, a label of each word, or a question's answer in a text."""
+    """A label of a text or of two, all labels of a text, a label of each word, or a question's answer in a text."""
     language: Language
     """Which language it is measured in."""
     hub: Text = ""
@@ -40,7 +41,7 @@ class LabelledExamples(Strict):
     given: list[Count] = Field(default_factory=list)
     """Tokens from the beginning of a text that are given in the test, each measured; none for all that are read."""
     columns: list[Text] = Field(default_factory=list)
-    """Fields that hold text and label or labels, words and labels, or question, context and answers."""
+    """Fields that hold one or two texts and label or labels, words and labels, or question, context and answers."""
 
 
 class MadeQuestions(Strict):

@@ -63,6 +63,8 @@ def _task(key: str, task: UnderstandingTask) -> Iterator[tuple[str, str]]:
         yield f"{key}.given", "must rise from number to number."
     if task.given and task.kind == "tagging":
         yield f"{key}.given", "words that are cut off have no answer to be right; leave it out of a task of tagging."
+    if task.given and task.kind == "pairs":
+        yield f"{key}.given", "the first tokens of which of two texts is not told; leave it out of a task of pairs."
     if task.given and task.given[0] < SHORTEST:
         yield f"{key}.given", f"{task.given[0]} tokens are too few for a task; give at least {SHORTEST}."
     for field in ("train", "dev", "test"):

@@ -14,7 +14,7 @@ import numpy as np
 
 from evaluation.understanding.examples import Question
 from evaluation.understanding.fine_tuning import Outputs
-from evaluation.understanding.inputs import Input, first_tokens, token_places
+from evaluation.understanding.inputs import Input, first_tokens, token_places, types_of
 from evaluation.understanding.metrics import Row, answer_row, exact_row
 
 CLS_PLACE = 0
@@ -64,7 +64,7 @@ class Answering:
                 for sequence, (begin, end) in characters
             ]
             targets = _targets(examples[example], places) if learn else {}
-            found.append(Input(example, encoded.input_ids[window], targets, places))
+            found.append(Input(example, encoded.input_ids[window], targets, places, types_of(encoded, window)))
         return found
 
     def _cut(self, question: str) -> str:

@@ -1,4 +1,4 @@
-"""Classification: one label of a text, cut where it is longer than what is read."""
+"""Classification: one label of a text or of two, cut where they are longer than what is read, the longer first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from common.errors import UserError
 from evaluation.understanding.examples import Text
 from evaluation.understanding.fine_tuning import Outputs
 from evaluation.understanding.given import CutTexts
-from evaluation.understanding.inputs import Input
+from evaluation.understanding.inputs import Input, types_of
 from evaluation.understanding.metrics import Row
 
 
@@ -38,10 +38,11 @@ class Classification(CutTexts):
 
     def inputs(self, examples: Sequence[Text], learn: bool) -> list[Input]:
         """Return one input an example."""
-        encoded = self._tokenizer([one.text for one in examples], truncation=True, max_length=self._length)
+        second = [one.second for one in examples] if examples[0].second else None
+        encoded = self._tokenizer([one.text for one in examples], second, truncation=True, max_length=self._length)
         numbers = {label: number for number, label in enumerate(self.labels)}
         return [
-            Input(place, ids, {"labels": numbers[one.label]} if learn else {})
+            Input(place, ids, {"labels": numbers[one.label]} if learn else {}, types=types_of(encoded, place))
             for place, (one, ids) in enumerate(zip(examples, encoded.input_ids, strict=True))
         ]
 

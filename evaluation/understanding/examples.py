@@ -9,7 +9,7 @@ times, those of translated questions above all: an answer is then looked for in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,12 @@ MOST_LEFT_OUT = 0.05
 
 @dataclass(frozen=True)
 class Text:
-    """A text with its label."""
+    """A text with its label, or two with what one is to the other."""
 
     text: str
     label: str
+    second: str = ""
+    """None where it is one text."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,11 @@ def _text(place: str, record: dict[str, Any], columns: Sequence[str]) -> Text:
     return Text(_string(place, record, text), _label(place, label, value_at(record, label), record))
 
 
+def _pair(place: str, record: dict[str, Any], columns: Sequence[str]) -> Text:
+    first, second, label = columns
+    return replace(_text(place, record, (first, label)), second=_string(place, record, second))
+
+
 def _text_with_labels(place: str, record: dict[str, Any], columns: Sequence[str]) -> TextWithLabels:
     text, name = columns
     labels = value_at(record, name)
@@ -233,6 +240,7 @@ def _nearest(context: str, answer: str, start: int) -> int:
 
 _EXAMPLES: dict[TaskKind, Callable[[str, dict[str, Any], Sequence[str]], Example | None]] = {
     "classification": _text,
+    "pairs": _pair,
     "multilabel": _text_with_labels,
     "tagging": _sentence,
     "qa": _question,

@@ -105,7 +105,7 @@ def outputs(model: Any, inputs: Sequence[Input]) -> Iterator[tuple[Input, Output
     """Yield each input with what a model says of it, in an order of lengths; nothing is learnt from its targets."""
     model.eval()
     for batch in parts_of(inputs, TOKENS_AT_ONCE):
-        bare = [Input(one.example, one.ids) for one in batch]
+        bare = [Input(one.example, one.ids, types=one.types) for one in batch]
         with _in_bf16(model):
             found = model(**_moved(bare, model))
         arrays = {name: value.float().cpu().numpy() for name, value in found.items()}
@@ -114,7 +114,10 @@ def outputs(model: Any, inputs: Sequence[Input]) -> Iterator[tuple[Input, Output
 
 
 def _moved(batch: Sequence[Input], model: Any) -> dict[str, torch.Tensor]:
-    return {name: value.to(model.device) for name, value in padded(batch, model.config.pad_token_id).items()}
+    content = padded(batch, model.config.pad_token_id)
+    if getattr(model.config, "type_vocab_size", 0) < 2:
+        content.pop("token_type_ids", None)  # tokenizers make them for encoders that know no types too
+    return {name: value.to(model.device) for name, value in content.items()}
 
 
 def _in_bf16(model: Any) -> Any:

@@ -28,6 +28,14 @@ class Input:
     """As transformers' models call them: one number, one for each id, or a float for each label."""
     places: Sequence[tuple[int, int]] = ()
     """Where its answer is: see the kind of task that makes it."""
+    types: Sequence[int] = ()
+    """Which of two texts each id is of, where the tokenizer says so: encoders such as BERT learn it."""
+
+
+def types_of(encoded: Any, place: int) -> Sequence[int]:
+    """Return the types of one input of those that a tokenizer of transformers made; none if it makes none."""
+    found: Sequence[int] = encoded["token_type_ids"][place] if "token_type_ids" in encoded else ()
+    return found
 
 
 def first_tokens(tokenizer: Any, text: str, number: int) -> str:
@@ -81,6 +89,8 @@ def padded(inputs: Sequence[Input], pad: int) -> dict[str, Tensor]:
         "input_ids": _rows([one.ids for one in inputs], pad),
         "attention_mask": _rows([[1] * len(one.ids) for one in inputs], 0),
     }
+    if inputs[0].types:
+        content["token_type_ids"] = _rows([one.types for one in inputs], 0)
     for name, first in inputs[0].targets.items():
         values = [one.targets[name] for one in inputs]
         content[name] = _rows(values, IGNORED) if isinstance(first, list) else values

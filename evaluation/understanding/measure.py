@@ -47,7 +47,13 @@ def measure(model: str, content: UnderstandingSlice, splits: Splits, untrained: 
     from evaluation.understanding.multilabel import Multilabel
     from evaluation.understanding.tagging import Tagging
 
-    kinds = {"classification": Classification, "multilabel": Multilabel, "tagging": Tagging, "qa": Answering}
+    kinds = {
+        "classification": Classification,
+        "pairs": Classification,
+        "multilabel": Multilabel,
+        "tagging": Tagging,
+        "qa": Answering,
+    }
     tokenizer, length = read_tokenizer(model, content.length)
     kind: Kind = kinds[content.kind](tokenizer, length, splits.train)
     learnt, dev = kind.inputs(splits.train, True), kind.inputs(splits.dev, False)

@@ -60,6 +60,7 @@ def understanding(**changed: Any) -> dict[str, Any]:
         ),
         ({"tasks": {"one": TASK | {"given": [64, 32]}}}, "tasks.one.given", "must rise from number to number."),
         ({"tasks": {"one": TASK | {"given": [8, 32]}}}, "tasks.one.given", "8 tokens are too few for a task"),
+        ({"tasks": {"one": TASK | {"kind": "pairs", "given": [32]}}}, "tasks.one.given", "the first tokens of which"),
         (
             {"tasks": {"one": TASK | {"kind": "tagging", "given": [32]}}},
             "tasks.one.given",

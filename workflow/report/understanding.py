@@ -41,6 +41,7 @@ RESULT = FACTS | {
 }
 HUB_TYPES = {
     "classification": "text-classification",
+    "pairs": "text-classification",
     "multilabel": "text-classification",
     "tagging": "token-classification",
     "qa": "question-answering",

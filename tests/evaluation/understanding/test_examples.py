@@ -87,6 +87,12 @@ def test_a_text_may_have_several_labels_or_none(tmp_path: Path) -> None:
         assert read_splits(task("multilabel", path), 1).train == expected
 
 
+def test_two_texts_have_a_label_together(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", {"premise": "Sataa.", "other": {"text": "On märkää."}, "label": 0})
+    found = read_splits(task("pairs", path, columns=["premise", "other.text", "label"]), 1)
+    assert found.test == [Text("Sataa.", "0", second="On märkää.")]
+
+
 def test_parquet_and_lines_hold_the_same(tmp_path: Path) -> None:
     rows = [
         {"question": "Mikä?", "context": "Vasara on uusi.", "answers": answers(("Vasara", 0), ("uusi", 10))},
@@ -105,6 +111,7 @@ def test_parquet_and_lines_hold_the_same(tmp_path: Path) -> None:
         ("classification", {"text": "a", "label": 0.5}, "line 1 has no label"),
         ("classification", {"text": "", "label": 1}, "line 1 has no string 'text'"),
         ("classification", [1], "line 1 is no JSON object"),
+        ("pairs", {"sentence1": "a", "sentence2": "", "label": 1}, "line 1 has no string 'sentence2'"),
         ("multilabel", {"text": "a", "labels": "b"}, "line 1 has no list of labels 'labels'"),
         ("multilabel", {"text": "a", "labels": ["b", ""]}, "line 1 has no label 'labels'"),
         ("multilabel", {"text": "", "labels": ["b"]}, "line 1 has no string 'text'"),
