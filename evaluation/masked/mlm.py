@@ -23,6 +23,7 @@ import torch
 
 from common.errors import run_command
 from common.files import sha256_of
+from evaluation.masked.each import Each, each_row
 from evaluation.masked.rows import EvaluationRows, add_options, open_rows
 from evaluation.masked.scoring import Score, score_rows, summary
 from evaluation.results import write_result
@@ -36,6 +37,14 @@ COMMAND = "python -m evaluation.masked.mlm"
 
 
 @dataclass(frozen=True)
+class ScoreOfRows(Score):
+    """One line of mlm.json."""
+
+    each: dict[str, Each]
+    """Source -> its rows one by one."""
+
+
+@dataclass(frozen=True)
 class Unmeasured:
     """A language and length of the recipe that could not be measured."""
 
@@ -46,7 +55,7 @@ class Unmeasured:
 
 def evaluate(
     content: EvaluationSlice, encoder: ModernBert, data: EvaluationRows, device: torch.device
-) -> Iterator[Score | Unmeasured]:
+) -> Iterator[ScoreOfRows | Unmeasured]:
     """Yield the score of every language at every length of the slice, languages in the order of their names.
 
     A language without a held-out row is no error: weeks of training must not fail for the want of one small source.
@@ -68,7 +77,8 @@ def evaluate(
         elif not sum(len(row.masked.labels) for row in rows):
             yield Unmeasured(language, length, "held-out documents so short that nothing is masked in them")
         else:
-            yield summary(language, length, rows, score_rows(encoder, rows, data.unigram(language), device))
+            scores = score_rows(encoder, rows, data.unigram(language), device)
+            yield ScoreOfRows(**vars(summary(language, length, rows, scores)), each=each_row(rows, scores))
 
 
 def note_use(log: Path, run: str, model: Path) -> int:
@@ -101,7 +111,7 @@ def main() -> None:
     content = read_slice(arguments.slice, EvaluationSlice)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     data = open_rows(content, arguments, arguments.model.with_name("tokenizer.json"), arguments.split)
-    scores: list[Score] = []
+    scores: list[ScoreOfRows] = []
     unmeasured: list[Unmeasured] = []
     for score in evaluate(content, load_encoder(arguments.model), data, device):
         if isinstance(score, Unmeasured):

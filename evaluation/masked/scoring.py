@@ -67,7 +67,7 @@ class PositionMeasures(Measures):
 
 @dataclass(frozen=True)
 class Score(Measures):
-    """One line of mlm.json."""
+    """Of a language at one length."""
 
     language: str
     length: int

@@ -278,7 +278,7 @@ def test_the_command_writes_the_results(exported_model: Path, data: Data, tmp_pa
     assert (result["format"], result["run"]) == (1, "small")
     measures = {"rows", "masked", "loss", "loss_stderr", "accuracy", "unigram_loss"}
     (row,) = result["rows"]
-    assert set(row) == measures | {"language", "length", "tokens", "sources", "positions"}
+    assert set(row) == measures | {"language", "length", "tokens", "sources", "positions", "each"}
     assert [set(part) for part in row["sources"]] == [measures | {"source"}]
     assert all(set(part) == measures | {"begin", "end"} for part in row["positions"])
 
