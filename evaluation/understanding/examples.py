@@ -181,8 +181,13 @@ def _of_hub(task: LabelledExamples, split: str, columns: Sequence[str]) -> Itera
     for number, row in enumerate(table, 1):
         for column, names in named.items():
             value = row[column]
-            row[column] = [names[one] for one in value] if isinstance(value, list) else names[value]
+            row[column] = [_name(names, one) for one in value] if isinstance(value, list) else _name(names, value)
         yield f"{task.hub} {split} row {number}", row
+
+
+def _name(names: Sequence[str], number: int | None) -> str | None:
+    """Return what a number means; nothing where it means nothing, such as -1 where a test's labels are kept secret."""
+    return names[number] if number is not None and 0 <= number < len(names) else None
 
 
 def _text(place: str, record: dict[str, Any], columns: Sequence[str]) -> Text:

@@ -91,14 +91,15 @@ def measure(model: str, content: UnderstandingSlice, splits: Splits, untrained: 
         counts = [kind.rows(metric, splits.test, own[-1]) for own in said]
         measured[metric] = described(metric, counts, content.seed) | {
             "baseline": score(metric, splits.test, kind.guess(splits.test)),
-            "counts": [[[round(float(one), 6) for one in row] for row in own] for own in counts],
         }
     main, *others = kind.metrics
+    counts = [kind.rows(main, splits.test, own[-1]) for own in said]
     return {
         "metric": main,
         **measured[main],
         "confidence": CONFIDENCE,
-        "also": {metric: {k: v for k, v in measured[metric].items() if k != "counts"} for metric in others},
+        "counts": [[[round(float(one), 6) for one in row] for row in own] for own in counts],
+        "also": {metric: measured[metric] for metric in others},
         **by_tokens(kind, splits.test, cuts, said, content.seed),
         "baseline_is": kind.baseline,
         "examples": len(splits.test),

@@ -2,14 +2,18 @@
 
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from common.errors import UserError
 from common.files import read_json, write_json
+from common.summed_scores import SCORES
+from recipe.understanding import TaskKind
 from tests.workflow.finished import RUNS, change
 from workflow.report.html import render
 from workflow.report.results import Results
+from workflow.report.understanding import HUB_TYPES, METRICS
 
 
 def folder(results: Path, task: str = "topic") -> Path:
@@ -18,6 +22,11 @@ def folder(results: Path, task: str = "topic") -> Path:
 
 def section(page: str) -> str:
     return page[page.index('<section id="understanding">') : page.index('<section id="lineage">')]
+
+
+def test_each_kind_of_task_and_each_metric_has_a_name_for_readers() -> None:
+    assert HUB_TYPES.keys() == set(get_args(TaskKind))
+    assert METRICS.keys() == SCORES.keys()
 
 
 def test_understanding_has_a_table_a_task_and_bold_where_a_system_is_surely_best(page: str, results: Path) -> None:

@@ -225,6 +225,13 @@ def test_a_data_set_of_the_hub_says_what_its_labels_mean(repository: Path) -> No
     assert read_splits(single, 1).train[0] == Text("Oulu", "B-LOC")
 
 
+def test_a_label_that_is_kept_secret_is_told_and_not_taken_for_the_last_one(repository: Path) -> None:
+    lines(repository / "train.jsonl", {"tokens": ["Oulu"], "tags": [-1], "tone": -1})
+    for kind, columns in (("classification", ["tokens.0", "tone"]), ("multilabel", ["tokens.0", "tags"])):
+        with pytest.raises(UserError, match=f"train row 1 has no label '{columns[1]}'"):
+            read_splits(task(kind, "train", hub=str(repository), columns=columns), 1)
+
+
 def test_a_data_set_out_of_reach_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(HubAbsentError, match="data set someone/tagged needs the hub, which is out of reach"):
