@@ -258,6 +258,10 @@ def _optimizers(recipe: Recipe) -> Iterator[Problem]:
         if run.optimizer and run.from_run is not None:
             told = f"the run goes on with the moments of {run.from_run}, so with its optimizer; remove optimizer."
             yield f"runs.{name}.optimizer", told
+        if run.seed is not None and run.from_run is not None:
+            yield f"runs.{name}.seed", f"the run goes on with the weights and rows of {run.from_run}; remove seed."
+        if run.seed_of is not None:
+            yield from _absent(f"runs.{name}.seed_of", "run", run.seed_of, recipe.runs)
 
 
 def _way(recipe: Recipe, name: str, cycles: set[frozenset[str]]) -> Iterator[Problem]:

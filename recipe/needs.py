@@ -134,7 +134,8 @@ def euroeval_datasets(recipe: Recipe) -> list[str]:
 def _beside_others(recipe: Recipe, named: list[str]) -> list[str]:
     """Return runs, all where none is named, an untrained encoder of each start, and encoders from elsewhere."""
     runs = named or list(recipe.runs)
-    first = dict.fromkeys(lineage(recipe, run)[0][0] for run in runs)
+    starts = [lineage(recipe, run)[0][0] for run in runs]
+    first = dict.fromkeys(recipe.runs[run].seed_of or run for run in starts)
     return [*runs, *(f"{run}{UNTRAINED}" for run in first), *recipe.evaluation.models]
 
 

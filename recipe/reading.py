@@ -26,6 +26,7 @@ from common.files import each_once, matching_files
 from recipe.checks import problems, suggestion
 from recipe.hub import is_on_hub
 from recipe.schema import Documents, Recipe
+from recipe.sweeps import SweepError, spelt_out
 from recipe.types import LANGUAGE, NAME, TOKENIZER
 
 Location = tuple[int | str, ...]
@@ -120,7 +121,11 @@ def load_recipe(config: Any, where: str) -> Recipe:
     except ValidationError as error:
         found = [_plain(details) for details in error.errors(include_url=False)]
     else:
-        found = problems(recipe)
+        try:
+            recipe = spelt_out(recipe)
+            found = problems(recipe)
+        except SweepError as error:
+            found = list(error.problems)
         if not found:
             return recipe
     # What was given is quoted in the sentences and may hold line breaks.

@@ -19,6 +19,7 @@ from recipe.types import (
     Beta,
     Count,
     Engine,
+    GridValue,
     Language,
     Name,
     NotNegative,
@@ -287,6 +288,14 @@ class Run(Strict):
     """Phase of that run after which this one branches off, or a point in it; its last phase if not given."""
     optimizer: Optimizer | None = None
     """The recipe's if not given; a run that continues another has that run's."""
+    seed: Size | None = None
+    """The recipe's if not given; a run that continues another has that run's."""
+    seeds: Count | None = None
+    """Stands for so many runs that differ in the seed alone, from this one's on."""
+    grid: dict[Text, Annotated[list[GridValue], Field(min_length=1)]] = Field(default_factory=dict)
+    """Stands for a run with each value of a stage's key, in all stages of its phases, of `model` or `optimizer.…`."""
+    seed_of: Name | None = None
+    """Run that this one differs from in the seed alone."""
 
 
 class Checkpoints(Strict):

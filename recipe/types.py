@@ -54,6 +54,7 @@ NotNegative = Annotated[float, Field(ge=0.0), BeforeValidator(number)]
 Share = Annotated[float, Field(ge=0.0, le=1.0), BeforeValidator(number)]
 PositiveShare = Annotated[float, Field(gt=0.0, le=1.0), BeforeValidator(number)]
 Rate = Annotated[float, Field(gt=0.0, lt=1.0), BeforeValidator(number)]
+GridValue = Annotated[int | float | str, BeforeValidator(number)]
 Beta = Annotated[float, Field(ge=0.0, lt=1.0), BeforeValidator(number)]
 
 

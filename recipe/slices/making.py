@@ -135,13 +135,14 @@ def phase_slice(recipe: Recipe, run: str, phase: str) -> PhaseSlice:
     if phase not in phases:
         raise KeyError(f"{run} has no phase {phase}")
     shape, tokenizer = _model(recipe, run)
+    root = recipe.runs[ancestry(recipe, run)[0]]
     return PhaseSlice(
         run=way[phases.index(phase)][0],
         phase=phase,
-        seed=recipe.seed,
+        seed=recipe.seed if root.seed is None else root.seed,
         model=shape,
         tokenizer=tokenizer,
-        optimizer=recipe.runs[ancestry(recipe, run)[0]].optimizer or recipe.optimizer,
+        optimizer=root.optimizer or recipe.optimizer,
         stages=[_stage_slice(recipe, stage) for stage in stages_of(recipe, way[phases.index(phase)][0], phase)],
     )
 
