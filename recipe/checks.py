@@ -17,8 +17,9 @@ from recipe.cleaning_checks import cleaning_problems
 from recipe.duplicates_checks import duplicates_problems
 from recipe.euroeval_checks import euroeval_problems
 from recipe.evaluation import RetrievalTask, file_name
+from recipe.mixture_checks import mixture_problems
 from recipe.schedule import rows_before, stage_rows, step_count
-from recipe.schema import Mixture, Recipe, Stage, Tokenizer, WordBin, ancestry, lineage
+from recipe.schema import Recipe, Stage, Tokenizer, ancestry, lineage
 from recipe.starts import circle, tiling_problem
 from recipe.understanding_checks import understanding_problems
 
@@ -131,28 +132,7 @@ def _mixtures(recipe: Recipe) -> Iterator[Problem]:
     for name, mixture in recipe.mixtures.items():
         for source in mixture.factors:
             yield from _absent(f"mixtures.{name}.factors.{source}", "source", source, recipe.sources)
-        yield from _word_bins(f"mixtures.{name}.word_bins", mixture)
-
-
-def _word_bins(key: str, mixture: Mixture) -> Iterator[Problem]:
-    filled: list[tuple[int, WordBin]] = []
-    for index, word_bin in enumerate(mixture.word_bins):
-        if word_bin.max_words is not None and word_bin.max_words <= word_bin.min_words:
-            yield (
-                f"{key}[{index}]",
-                f"no document has at least {word_bin.min_words} and fewer than {word_bin.max_words} words; "
-                "max_words is exclusive and must be larger than min_words.",
-            )
-        else:
-            filled.append((index, word_bin))
-    filled.sort(key=lambda item: item[1].min_words)
-    for (first, lower), (second, upper) in pairwise(filled):
-        if lower.max_words is None or lower.max_words > upper.min_words:
-            end = "it has no max_words" if lower.max_words is None else f"it ends at {lower.max_words}"
-            yield (
-                f"{key}[{second}]",
-                f"begins at {upper.min_words} words, inside word_bins[{first}] ({end}); let bins not overlap.",
-            )
+        yield from mixture_problems(f"mixtures.{name}", mixture, recipe)
 
 
 def _phases(recipe: Recipe) -> Iterator[Problem]:

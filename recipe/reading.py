@@ -11,23 +11,24 @@ from __future__ import annotations
 import fnmatch
 import glob
 import re
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from textwrap import shorten
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from common.errors import UserError
 from common.files import each_once, matching_files
 from recipe.checks import problems, suggestion
+from recipe.extending import extended
 from recipe.hub import is_on_hub
 from recipe.schema import Documents, Recipe
 from recipe.sweeps import SweepError, spelt_out
 from recipe.types import LANGUAGE, NAME, TOKENIZER
+from recipe.yaml_files import read_yaml
 
 Location = tuple[int | str, ...]
 
@@ -58,56 +59,22 @@ _WANTED = {
 _RENAMED = {"warmup_tokens": "is no key any more, a warm-up is counted in steps; give warmup_steps."}
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, but a key given twice is an error; YAML's own rule, which PyYAML does not keep."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Build a mapping; raises `yaml.constructor.ConstructorError` at a key that the mapping already has."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    problem = f"the key {key.value} is given twice in one mapping; keep one of them"
-                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe from a YAML file.
 
     Raises:
         UserError: one line for each mistake, with the file and the key (or the line, where it is not YAML).
     """
-    return load_recipe(read_yaml(path), str(path))
+    return load_recipe(read_yaml(path), str(path), path.parent)
 
 
-def read_yaml(path: Path) -> Any:
-    """Read a YAML file; nothing in it is executed.
-
-    Raises:
-        UserError: with file and line, where it is not YAML or a mapping has a key twice.
-    """
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return yaml.load(stream, Loader=_UniqueKeyLoader)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; the recipes that come with Alasin are in config/.") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(f"{path}{line}: {error.problem}.") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {str(error).splitlines()[0]}.") from None
-
-
-def load_recipe(config: Any, where: str) -> Recipe:
+def load_recipe(config: Any, where: str, folder: Path = Path()) -> Recipe:
     """Turn a mapping, such as Snakemake's `config`, into a recipe.
 
     Args:
         config: the whole recipe; values as YAML gives them.
         where: name of the file or files it was read from, for the messages.
+        folder: to which a recipe that it extends is relative.
 
     Raises:
         UserError: one line for each mistake, `file: key: sentence`.
@@ -117,7 +84,7 @@ def load_recipe(config: Any, where: str) -> Recipe:
             f"{where}: holds no keys; a recipe begins with title, sources, tokenizers (see config/README.md)."
         )
     try:
-        recipe = Recipe.model_validate(config)
+        recipe = Recipe.model_validate(extended(config, where, folder))
     except ValidationError as error:
         found = [_plain(details) for details in error.errors(include_url=False)]
     else:

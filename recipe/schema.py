@@ -176,6 +176,8 @@ class Mixture(Strict):
     """Source -> how often it is read, relative to the others."""
     word_bins: list[WordBin] = Field(default_factory=list)
     """Draw documents by their length in words: the shares count relative to their sum."""
+    language_shares: dict[Language, PositiveShare] = Field(default_factory=dict)
+    """Language -> share of all tokens drawn, whatever its sources hold; factors count within a language then."""
 
 
 class Batch(Strict):

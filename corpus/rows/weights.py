@@ -14,8 +14,25 @@ LARGEST_BLOCK = 1 << 24
 def component_weights(components: Sequence[Component], tokens: Sequence[int]) -> list[Fraction]:
     """Return each component's share of the tokens drawn, exact: factor x tokens, within its word bin if there are bins.
 
-    A bin that no document falls into gives its share to the others in proportion.
+    A bin that no document falls into gives its share to the others in proportion, and so does a language without a
+    token. Where languages have shares too, those hold, and each language keeps the proportions of its components: a
+    language whose documents are all short cannot have both, its share and that of the long ones.
     """
+    weights = _within_bins(components, tokens)
+    if not any(part.language_share for part in components):
+        return weights
+    drawn: dict[str, Fraction] = {}
+    for part, weight in zip(components, weights, strict=True):
+        drawn[part.language] = drawn.get(part.language, Fraction(0)) + weight
+    wanted = {part.language: Fraction(str(part.language_share)) for part in components if drawn[part.language]}
+    total = sum(wanted.values())
+    return [
+        weight * wanted[part.language] / total / drawn[part.language] if weight else weight
+        for part, weight in zip(components, weights, strict=True)
+    ]
+
+
+def _within_bins(components: Sequence[Component], tokens: Sequence[int]) -> list[Fraction]:
     sizes = [Fraction(str(part.factor)) * count for part, count in zip(components, tokens, strict=True)]
     total: dict[int | None, Fraction] = {}
     for part, size in zip(components, sizes, strict=True):

@@ -322,6 +322,7 @@ def _components(recipe: Recipe, mixture: Mixture, length: int) -> list[Component
             factor=factor,
             bin=index,
             bin_share=word_bin.share if word_bin else None,
+            language_share=mixture.language_shares.get(recipe.sources[source].language),
         )
         for source, factor in sorted(mixture.factors.items())
         for index, word_bin in bins

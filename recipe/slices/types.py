@@ -123,6 +123,8 @@ class Component(Strict):
     """Index of the word bin; none where the mixture has no bins."""
     bin_share: float | None
     """Wanted share of that bin in all tokens drawn, relative to the sum of the bins' shares."""
+    language_share: float | None = Field(default=None, exclude_if=lambda share: share is None)
+    """Wanted share of its language, relative to the sum of the languages' shares; left out where none is wanted."""
 
 
 class StageSlice(Strict):

@@ -16,6 +16,7 @@ import recipe.evaluation
 import recipe.schema
 import recipe.understanding
 from common.errors import UserError
+from recipe.extending import EXTENDS
 from recipe.reading import load_recipe, read_recipe
 from recipe.schema import lineage
 from recipe.slices.making import phase_slice
@@ -87,7 +88,7 @@ def _keys() -> set[str]:
     )
     types = {name: part for room in rooms for name, part in vars(room).items()}.values()
     parts = [part for part in types if isinstance(part, type) and issubclass(part, BaseModel)]
-    return {field.alias or name for part in parts for name, field in part.model_fields.items()}
+    return {field.alias or name for part in parts for name, field in part.model_fields.items()} | {EXTENDS}
 
 
 def test_the_smallest_recipe_of_the_readme_is_a_recipe():

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
+from recipe.extending import EXTENDS
 from recipe.schema import Recipe
 from workflow.cli.parser import Parser
 
@@ -50,6 +51,9 @@ def _or_text(number: dict[str, Any], form: str) -> dict[str, Any]:
 def recipe_schema() -> str:
     """Return the JSON Schema (draft 2020-12) of a recipe, as text."""
     content = Recipe.model_json_schema(by_alias=True, schema_generator=_Generator)
+    other = {"type": "string", "description": "Path of a recipe from which all comes that is not said here."}
+    content["properties"] = {EXTENDS: other, **content["properties"]}
+    content["anyOf"] = [{"required": [EXTENDS]}, {"required": content.pop("required")}]
     return json.dumps({"$schema": _Generator.schema_dialect, **content}, indent=1, ensure_ascii=False) + "\n"
 
 

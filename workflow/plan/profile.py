@@ -10,7 +10,7 @@ from typing import Any
 from humanfriendly import InvalidSize, InvalidTimespan, parse_size, parse_timespan  # type: ignore[import-untyped]
 
 from common.errors import UserError
-from recipe.reading import read_yaml
+from recipe.yaml_files import read_yaml
 
 _NAMES = ("profile.yaml", "config.yaml")
 

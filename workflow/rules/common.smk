@@ -16,7 +16,8 @@ from workflow.sources import HUB
 from workflow.understanding import DEMO_FILES
 from workflow.statistics.warning import told as told_of_text
 from workflow.unmeasured import told
-from recipe.reading import load_recipe, read_yaml, unusable_files
+from recipe.extending import folder_of
+from recipe.reading import load_recipe, unusable_files
 
 SLICES = Path("results/recipe")
 
@@ -32,9 +33,8 @@ try:
             "no recipe is named; add --configfile and its path, such as config/demo.yaml, or use `alasin run RECIPE`"
         )
     # Snakemake has read these files; where one gives a key twice it took the last and said nothing.
-    for configfile in workflow.configfiles:
-        read_yaml(Path(configfile))
-    dag = Dag(load_recipe(config, " + ".join(map(str, workflow.configfiles))))
+    folder = folder_of(map(Path, workflow.configfiles))
+    dag = Dag(load_recipe(config, " + ".join(map(str, workflow.configfiles)), folder))
     # Whoever looks into every file does so once, not in each job.
     unreadable = unreadable_files(dag.recipe) if workflow.is_main_process else []
     if unusable := unusable_files(dag.recipe) + unreadable:
