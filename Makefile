@@ -1,5 +1,6 @@
 # `make demo` trains the demonstration; `make test` and `make check` are what continuous integration runs.
 # `make test-slurm` runs the tests that `make test` skips: it starts a Slurm on this machine, as root on Debian or Ubuntu.
+# `make test-euroeval` runs EuroEval itself, in an environment of its own: some minutes and 2.3 GB the first time.
 # A machine with GPUs: make REQUIREMENTS=envs/cuda.txt …. Tests run in WORKERS processes.
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ WORKERS ?= 2
 ROOMS := common recipe corpus slurm model evaluation workflow benchmarks
 CLUSTER := tests/slurm/real/cluster
 
-.PHONY: demo test test-slurm check environment clean-demo
+.PHONY: demo test test-slurm test-euroeval check environment clean-demo
 
 demo: environment
 	@.venv/bin/python -m workflow.cli run config/demo.yaml --directory demo
@@ -22,6 +23,10 @@ test-slurm: environment
 	trap 'exit 130' INT TERM; \
 	flock --close /etc/hosts $(CLUSTER)/up.sh --install && \
 	ALASIN_TEST_SLURM_RUN=1 .venv/bin/python -m pytest tests/slurm/real
+
+test-euroeval: environment
+	@.venv/bin/python -m evaluation.euroeval.environment
+	@ALASIN_TEST_EUROEVAL_RUN=1 .venv/bin/python -m pytest tests/evaluation/real
 
 check: environment
 	.venv/bin/ruff check .

@@ -57,3 +57,20 @@ def test_what_a_running_snakemake_uses_stays_as_it_is_when_the_environment_is_ma
     assert not set(before) & set(after)
     assert [path.read_text() for path in before] == ["in use"] * 2
     assert all(path.is_file() for path in after)
+
+
+def test_euroevals_packages_come_beside_and_are_named_once_however_often_they_are_made(install, tmp_path: Path):
+    target = install()
+    environment = os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "USER": "me"}
+    command = ["bash", ROOT / "envs/lumi-euroeval.sh", target]
+    for _ in range(2):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    lines = (target / "activate.sh").read_text().splitlines()
+    packages = target / "euroeval-20260101-000000.sqsh"
+    assert packages.is_file()
+    assert lines[-2:] == ["export ALASIN_EUROEVAL=/user-euroeval", f"export ALASIN_EUROEVAL_PACKAGES={packages}"]
+    assert sum("ALASIN_EUROEVAL" in line for line in lines) == 2
+    nowhere = subprocess.run([*command[:2], tmp_path], capture_output=True, text=True, check=False)
+    assert nowhere.returncode == 1
+    assert "the directory with activate.sh" in nowhere.stderr

@@ -80,7 +80,7 @@ def made(requirements: Path, beside: Path) -> Path:
     """Return the Python of the environment that is made of a list, once, in a folder of its own inside `beside`.
 
     Raises:
-        HubAbsentError: packages are to be fetched, and their index is out of reach.
+        HubAbsentError: packages are to be fetched, and their index is out of reach, or nothing can be written there.
         UserError: it cannot be made.
     """
     torch = f"torch=={version('torch')}"
@@ -95,7 +95,7 @@ def made(requirements: Path, beside: Path) -> Path:
             print(f"{folder} is being made by {holder_of(place)}; waiting", flush=True)
             time.sleep(PAUSE)
     except OSError as error:
-        raise UserError(
+        raise HubAbsentError(
             f"{beside} is not to be written to ({error.strerror}), so EuroEval's packages cannot go there; install "
             f"those of envs/euroeval.txt elsewhere and name that environment in {VARIABLE}."
         ) from None

@@ -19,6 +19,19 @@ from evaluation.understanding.examples import Question, Sentence, Text, read_spl
 from recipe.euroeval import LocalDataset
 from recipe.understanding import LabelledExamples
 
+SCHEMAS = {
+    "classification": pa.schema({"text": pa.string(), "label": pa.string()}),
+    "tagging": pa.schema({"tokens": pa.list_(pa.string()), "labels": pa.list_(pa.string())}),
+    "qa": pa.schema(
+        {
+            "id": pa.string(),
+            "question": pa.string(),
+            "context": pa.string(),
+            "answers": pa.struct({"text": pa.list_(pa.string()), "answer_start": pa.list_(pa.int32())}),
+        }
+    ),
+}
+"""Kind -> columns as EuroEval reads them, the same in a split where no question has an answer."""
 OUTSIDE = "o"
 """Label of a word that belongs to no entity; labels are written in lower case, as EuroEval compares them."""
 
@@ -43,7 +56,7 @@ def write_dataset(dataset: LocalDataset, seed: int, folder: Path) -> list[str]:
     written: dict[str, str] = {}
     for name, examples in (("train", splits.train), ("val", splits.dev), ("test", splits.test)):
         rows = [_row(place, example, written) for place, example in enumerate(examples)]
-        pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMAS[dataset.kind]), folder / f"{name}.parquet")
     names = [{"split": split, "path": f"{split}.parquet"} for split in ("train", "val", "test")]
     configuration = json.dumps({"configs": [{"config_name": "default", "data_files": names}]})
     (folder / "README.md").write_text(f"---\n{configuration}\n---\n", encoding="utf-8")  # JSON is YAML

@@ -12,6 +12,7 @@ from common.errors import UserError
 from common.files import read_json
 from evaluation.euroeval import environment
 from evaluation.euroeval.environment import given, made, main, pins
+from evaluation.hub import HubAbsentError
 
 LISTED = Path(__file__).parents[3] / "envs" / "euroeval.txt"
 
@@ -117,5 +118,5 @@ def test_an_index_that_is_out_of_reach_is_told_and_another_failure_is_an_error(
 
 def test_where_nothing_can_be_written_a_person_is_asked_to_name_one(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="is not to be written to"):
+    with pytest.raises(HubAbsentError, match="is not to be written to"):
         made(LISTED, tmp_path / "file")

@@ -51,6 +51,13 @@ def test_entities_have_a_label_a_word_and_questions_an_id_and_answers(tmp_path: 
     assert loaded(tmp_path / "asked")["test"][0] == asked[0] | {"id": "0"}
 
 
+def test_questions_without_answers_are_a_split_like_any_other(tmp_path: Path) -> None:
+    none = [{"question": "Mikä?", "context": "Turku on", "answers": {"text": [], "answer_start": []}}]
+    write_dataset(dataset(tmp_path, "qa", none), 1, tmp_path / "data")
+    kinds = loaded(tmp_path / "data")["val"].features["answers"]
+    assert {name: kind.feature.dtype for name, kind in kinds.items()} == {"text": "string", "answer_start": "int32"}
+
+
 @pytest.mark.parametrize(
     ("kind", "rows", "told"),
     [
