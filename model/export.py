@@ -25,11 +25,12 @@ from common.errors import UserError, run_command
 from common.files import atomic_file, read_json, write_json
 from corpus.tokens.encoding import read_encoder
 from corpus.tokens.special import CLS, PAD, SEP
+from model.averaging import checkpoints_at, mean_weights
 from model.history.store import open_checkpoint
 from model.modernbert import ModernBert, Shape
 from model.training.checkpoint import load_weights
 from recipe.slices.files import read_slice
-from recipe.slices.types import PhaseSlice
+from recipe.slices.types import AverageSlice, PhaseSlice
 
 COMMAND = "python -m model.export"
 WEIGHTS = "model.safetensors"
@@ -163,6 +164,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint.json of the phase to export")
     parser.add_argument("--slice", type=Path, required=True, help="JSON slice of the same phase, from the recipe")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest.json of the tokenizer")
+    parser.add_argument("--average", type=Path, help="JSON slice of the checkpoints to average; the last if not given")
     parser.add_argument("--output", type=Path, required=True, help="config.json to write; all else goes beside it")
     arguments = parser.parse_args()
     phase = read_slice(arguments.slice, PhaseSlice)
@@ -173,7 +175,12 @@ def main() -> None:
         global_rope_theta=last.rope_theta,
         **phase.model.model_dump(),
     )
-    weights = load_weights(open_checkpoint(arguments.checkpoint))
+    if arguments.average:
+        averaged = checkpoints_at(arguments.checkpoint, read_slice(arguments.average, AverageSlice).at_tokens)
+        print(f"the mean of {', '.join(directory.name for directory in averaged)}")
+        weights = mean_weights(averaged)
+    else:
+        weights = load_weights(open_checkpoint(arguments.checkpoint))
     directory = arguments.output.parent
     export(weights, shape, last.length, arguments.tokenizer, directory)
     count = sum(tensor.numel() for tensor in weights.values())

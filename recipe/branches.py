@@ -41,8 +41,19 @@ def branched_from(recipe: Recipe, owner: str, phase: str) -> tuple[str, str] | N
 
 def final_length(recipe: Recipe, run: str) -> int | None:
     """Return the row length of a run's last stage, or none where its way is broken."""
+    stages = _final_stages(recipe, run)
+    return stages[-1].length if stages else None
+
+
+def final_slots(recipe: Recipe, run: str) -> int | None:
+    """Return the slots of a run's last phase, or none where its way is broken."""
+    stages = _final_stages(recipe, run)
+    return sum(stage_rows(stage) * stage.length for stage in stages) if stages else None
+
+
+def _final_stages(recipe: Recipe, run: str) -> list[Stage]:
     try:
         way = lineage(recipe, run)
-        return stages_of(recipe, *way[-1])[-1].length if way else None
+        return stages_of(recipe, *way[-1]) if way else []
     except (KeyError, ValueError):
-        return None
+        return []

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from math import ceil
 
-from recipe.branches import final_length, stages_of
+from recipe.branches import final_length, final_slots, stages_of
 from recipe.cleaning_checks import cleaning_problems
 from recipe.duplicates_checks import duplicates_problems
 from recipe.euroeval_checks import euroeval_problems
@@ -240,6 +240,13 @@ def _optimizers(recipe: Recipe) -> Iterator[Problem]:
             yield f"runs.{name}.optimizer", told
         if run.seed is not None and run.from_run is not None:
             yield f"runs.{name}.seed", f"the run goes on with the weights and rows of {run.from_run}; remove seed."
+        if run.average and (total := final_slots(recipe, name)) is not None:
+            asked = (run.average.checkpoints - 1) * run.average.every_tokens
+            if asked >= total:
+                told = f"{asked} slots before its end are not in the run's last phase, which has {total}; give fewer."
+                yield f"runs.{name}.average", told
+            elif run.average.every_tokens < (batch := stages_of(recipe, *lineage(recipe, name)[-1])[-1].batch.tokens):
+                yield f"runs.{name}.average.every_tokens", f"a batch has {batch} slots already; give at least as many."
         if run.seed_of is not None:
             yield from _absent(f"runs.{name}.seed_of", "run", run.seed_of, recipe.runs)
 

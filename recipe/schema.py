@@ -277,6 +277,15 @@ class Optimizer(Strict):
     """Of Muon, the rate at which AdamW trains embeddings, norms and biases, as a share of the stage's."""
 
 
+class Average(Strict):
+    """Checkpoints whose weights are averaged: those at the end of a run's last phase, at equal distances."""
+
+    checkpoints: Annotated[int, Field(ge=2, lt=2**31), BeforeValidator(number)]
+    """How many, the last one among them."""
+    every_tokens: Count
+    """Slots between two of them."""
+
+
 class Run(Strict):
     """A way through phases that ends in a model."""
 
@@ -296,6 +305,8 @@ class Run(Strict):
     """Stands for so many runs that differ in the seed alone, from this one's on."""
     grid: dict[Text, Annotated[list[GridValue], Field(min_length=1)]] = Field(default_factory=dict)
     """Stands for a run with each value of a stage's key, in all stages of its phases, of `model` or `optimizer.…`."""
+    average: Average | None = None
+    """Its model is the mean of some checkpoints of its last phase; the last one alone if not given."""
     seed_of: Name | None = None
     """Run that this one differs from in the seed alone."""
 

@@ -34,6 +34,7 @@ from recipe.reading import expand_files, missing_files
 from recipe.schema import Recipe, lineage
 from recipe.slices.files import to_json
 from recipe.slices.making import (
+    average_slice,
     evaluation_slice,
     fertility_slice,
     held_out_rows_slice,
@@ -128,6 +129,8 @@ class Dag:
         contents |= {
             f"validation/{run}": validation_slice(self.recipe, each) for run, each in self._evaluations.items()
         }
+        averages = {run: average_slice(self.recipe, run) for run in self.recipe.runs}
+        contents |= {f"average/{run}": each for run, each in averages.items() if each}
         told = statistics_slice(self.recipe, self._needs.sources, self._needs.shards)
         contents |= {**self.starts.slices(), **retrieval, "fertility": self._compared, "statistics": told}
         contents |= {"recipe": self.recipe}
@@ -241,6 +244,14 @@ class Dag:
         """Return the slice of the phase that a run ends with."""
         owner, phase = self.way(wildcards.run)[-1]
         return f"results/recipe/phase/{owner}.{phase}.json"
+
+    def average(self, wildcards: Any) -> list[str]:
+        """Return the slice of the checkpoints that a run's model is the mean of; nothing if it is the last alone."""
+        return [f"results/recipe/average/{wildcards.run}.json"] if self.recipe.runs[wildcards.run].average else []
+
+    def average_argument(self, wildcards: Any) -> str:
+        """Return the command line option that names that slice, or nothing."""
+        return " ".join(f"--average {path}" for path in self.average(wildcards))
 
     def lineage_checkpoints(self, wildcards: Any) -> list[str]:
         """Return the checkpoints of every phase of a run, in order."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable
 
-from recipe.branches import branched_from, stages_of
+from recipe.branches import branched_from, final_slots, stages_of
 from recipe.cleaning_defaults import settled
 from recipe.schema import Documents, Mixture, Model, ModelShape, Recipe, Stage, WordBin, ancestry, lineage
 from recipe.slices.files import to_json
 from recipe.slices.rowsets import rowset
 from recipe.slices.types import (
     AdoptedTokenizerSlice,
+    AverageSlice,
     Component,
     ContaminationSlice,
     DuplicatesSlice,
@@ -190,13 +191,25 @@ def evaluation_slice(recipe: Recipe, run: str) -> EvaluationSlice:
     )
 
 
+def average_slice(recipe: Recipe, run: str) -> AverageSlice | None:
+    """Return the slice of the checkpoints that the model of a run is the mean of, or None if it is the last alone."""
+    if (asked := recipe.runs[run].average) is None:
+        return None
+    slots = final_slots(recipe, run)
+    assert slots is not None, "recipe.checks lets no recipe pass in which the way of a run is broken"
+    return AverageSlice(at_tokens=[slots - number * asked.every_tokens for number in range(asked.checkpoints)][::-1])
+
+
 def keeping_slice(recipe: Recipe, owner: str, phase: str) -> KeepingSlice:
-    """Return which checkpoints of a phase are kept: at a distance, and where other runs branch off."""
+    """Return which checkpoints of a phase are kept: at a distance, where other runs branch off, and to be averaged."""
     points = {
         run.after.tokens
         for name, run in recipe.runs.items()
         if run.after and run.after.tokens and branched_from(recipe, name, run.after.phase) == (owner, phase)
     }
+    for run in recipe.runs:
+        if (average := average_slice(recipe, run)) and lineage(recipe, run)[-1] == (owner, phase):
+            points |= set(average.at_tokens[:-1])
     return KeepingSlice(every_tokens=recipe.checkpoints.keep_every_tokens, at_tokens=sorted(points))
 
 

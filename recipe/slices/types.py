@@ -172,6 +172,13 @@ class KeepingSlice(Strict):
     """And the first after so many slots of the phase each: where other runs branch off."""
 
 
+class AverageSlice(Strict):
+    """What decides which checkpoints of a phase a model is the mean of."""
+
+    at_tokens: list[int]
+    """The first after so many slots of the phase each, rising; the last is where the phase ends."""
+
+
 class EvaluationSlice(Strict):
     """What decides the measurements on a finished run, besides its checkpoint and the held-out shards."""
 

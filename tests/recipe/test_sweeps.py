@@ -14,7 +14,7 @@ from recipe.needs import understanding_encoders
 from recipe.reading import load_recipe
 from recipe.schema import Recipe, lineage
 from recipe.slices.files import to_json
-from recipe.slices.making import evaluation_slice, phase_slice
+from recipe.slices.making import average_slice, evaluation_slice, keeping_slice, phase_slice
 from recipe.sweeps import slug
 
 DEMO = yaml.safe_load((Path(__file__).parents[2] / "config" / "demo.yaml").read_text(encoding="utf-8"))
@@ -113,6 +113,20 @@ def test_what_names_a_run_that_stands_for_several_names_them_all() -> None:
     assert start.run == "one"
 
 
+def test_checkpoints_to_be_averaged_are_kept_and_belong_to_the_phase_that_ends_the_run() -> None:
+    average = {"checkpoints": 3, "every_tokens": 1024}
+    found = recipe(one=ONE | {"average": average}, more={"from": "one", "after": "stable", "phases": ["late"]})
+    slots = 30_208  # whole batches of 512
+    asked = average_slice(found, "one")
+    assert asked is not None
+    assert asked.at_tokens == [slots - 2048, slots - 1024, slots]
+    assert keeping_slice(found, "one", "stable").at_tokens == [slots - 2048, slots - 1024]
+    assert average_slice(found, "more") is None
+    named = recipe(one=ONE, mean={"from": "one", "average": average})
+    assert keeping_slice(named, "one", "stable").at_tokens == [slots - 2048, slots - 1024]
+    assert phase_slice(named, "mean", "stable") == phase_slice(named, "one", "stable")
+
+
 def test_what_was_spelt_out_is_read_again_as_it_is() -> None:
     found = recipe(one=ONE | {"seeds": 2, "grid": {"masking_rate": [0.2, 0.3]}})
     assert load_recipe(found.model_dump(mode="json", by_alias=True), "again") == found
@@ -136,6 +150,9 @@ def test_what_was_spelt_out_is_read_again_as_it_is() -> None:
         ({"one": ONE, "two": {"from": "one", "phases": ["late"], "seeds": 2}}, "two.seeds", "the run goes on with the"),
         ({"one": ONE, "two": {"from": "one", "phases": ["late"], "seed": 2}}, "two.seed", "the run goes on with the"),
         ({"one": ONE | {"seeds": 2}, "one-seed2": ONE}, "one", "would be called one-seed2, as another; give one a new"),
+        ({"one": ONE | {"average": {"checkpoints": 1, "every_tokens": 9}}}, "one.average.checkpoints", ""),
+        ({"one": ONE | {"average": {"checkpoints": 5, "every_tokens": 9000}}}, "one.average", "36000 slots before its"),
+        ({"one": ONE | {"average": {"checkpoints": 2, "every_tokens": 9}}}, "one.average.every_tokens", "a batch has"),
         ({"one": ONE | {"seed_of": "gone"}}, "one.seed_of", "the recipe has no run gone; did you mean one?"),
         ({"one": {"from": "two", "seeds": 2}, "two": {"from": "one"}}, "one.from", "the runs continue each other in"),
     ],

@@ -94,14 +94,17 @@ rule export:
         slice=dag.last_slice,
         checkpoint=dag.last_checkpoint,
         tokenizer=dag.tokenizer,
+        average=dag.average,
     output:
         config="results/models/{run}/config.json",
     log:
         "logs/models/{run}.log",
     conda:
         "../../envs/alasin.yaml"
+    params:
+        average=dag.average_argument,
     message:
         "Exporting {wildcards.run} for transformers"
     shell:
-        "python -m model.export --checkpoint {input.checkpoint:q} --slice {input.slice:q}"
+        "python -m model.export --checkpoint {input.checkpoint:q} --slice {input.slice:q} {params.average}"
         " --tokenizer {input.tokenizer:q} --output {output.config:q} > {log:q} 2>&1"

@@ -1,0 +1,59 @@
+"""A model as the mean of checkpoints: of their weights, parameter by parameter.
+
+Checkpoints of one way that lie near its end lie around one minimum, and their mean nearer to it: what a decaying rate
+does over many steps, for the price of a few checkpoints (arXiv 1803.05407; at a constant rate arXiv 2405.18392).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from common.errors import UserError
+from common.quantities import amount
+from model.history.position import Position
+from model.history.store import complete_checkpoints, damage, load_state, open_checkpoint
+from model.training.checkpoint import load_weights
+
+
+def checkpoints_at(pointer: Path, at_tokens: Sequence[int]) -> list[Path]:
+    """Return the checkpoints of a phase that first reach each of some numbers of its slots, verified.
+
+    Args:
+        pointer: the phase's checkpoint.json.
+        at_tokens: slots of the phase, rising; the last is its end.
+
+    Raises:
+        UserError: one is damaged, or was not kept.
+    """
+    last = open_checkpoint(pointer)
+    placed = [
+        (Position.read(load_state(directory)["position"]).phase_slots, directory)
+        for directory in complete_checkpoints(last.parent)
+        if directory.name <= last.name
+    ]
+    found = []
+    for tokens, before in zip(at_tokens, [0, *at_tokens], strict=False):
+        slots, directory = min((one for one in placed if one[0] >= tokens), default=(0, None))
+        # One that was kept for a later point is none for this one.
+        if directory is None or slots - tokens >= max(1, tokens - before) or directory in found:
+            raise UserError(
+                f"no checkpoint was kept after {amount(tokens)} slots of {pointer.parent}: the average was asked for "
+                "later. Ask for none, or move that directory away, and the phase is trained anew and keeps it."
+            )
+        if directory != last and (problem := damage(directory)):
+            raise UserError(f"{problem}. Ask for fewer checkpoints to be averaged, or move {pointer.parent} away.")
+        found.append(directory)
+    return found
+
+
+def mean_weights(directories: Sequence[Path]) -> dict[str, Tensor]:
+    """Return the float32 mean of the weights of checkpoints of one shape, summed in float64 in their order."""
+    sums: dict[str, Tensor] = {}
+    for directory in directories:
+        for name, weight in load_weights(directory).items():
+            sums[name] = sums[name] + weight if name in sums else weight.to(torch.float64)
+    return {name: (total / len(directories)).to(torch.float32) for name, total in sums.items()}
