@@ -15,6 +15,7 @@ from recipe.cleaning import Cleaning
 from recipe.duplicates import AcrossSources, Contamination, Duplicates
 from recipe.evaluation import Evaluation
 from recipe.hub import checked
+from recipe.publish import Publish
 from recipe.types import (
     Beta,
     Count,
@@ -354,6 +355,8 @@ class Recipe(Strict):
     """Which are kept. It decides nothing of what is trained."""
     warnings: Warnings = Warnings()
     """What a person is warned of."""
+    publish: Publish = Publish()
+    """The licence that model cards name."""
     evaluation: Evaluation
     """What is measured on each model."""
 

@@ -133,7 +133,7 @@ class Dag:
         contents |= {f"average/{run}": each for run, each in averages.items() if each}
         told = statistics_slice(self.recipe, self._needs.sources, self._needs.shards)
         contents |= {**self.starts.slices(), **retrieval, "fertility": self._compared, "statistics": told}
-        contents |= {"recipe": self.recipe}
+        contents |= {"recipe": self.recipe, "publish": self.recipe.publish}
         texts = {name: to_json(content) for name, content in contents.items()}
         # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.
         notes = {name: {"note": source.note, "made": source.made} for name, source in self.recipe.sources.items()}

@@ -13,6 +13,7 @@ import recipe.cleaning
 import recipe.duplicates
 import recipe.euroeval
 import recipe.evaluation
+import recipe.publish
 import recipe.schema
 import recipe.understanding
 from common.errors import UserError
@@ -85,6 +86,7 @@ def _keys() -> set[str]:
         recipe.euroeval,
         recipe.cleaning,
         recipe.duplicates,
+        recipe.publish,
     )
     types = {name: part for room in rooms for name, part in vars(room).items()}.values()
     parts = [part for part in types if isinstance(part, type) and issubclass(part, BaseModel)]

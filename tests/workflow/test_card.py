@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from common.files import read_json, write_json
 from tests.workflow.finished import change, finish
 from workflow.report import html as report
-from workflow.report.card import cell, drawn_tokens, front_matter, render
+from workflow.report.card import cell, drawn_tokens, render
 from workflow.report.results import Results
 
 ROOT = Path(__file__).parents[2]
@@ -24,19 +24,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def card(finished: Path) -> str:
     return render(Results(finished), "small-fi")
-
-
-def test_front_matter_is_what_the_hub_reads(card: str) -> None:
-    metadata = yaml.safe_load(card.split("---\n")[1])
-    assert metadata["language"] == ["en", "fi", "la", "sme", "sv"]
-    assert metadata["library_name"] == "transformers"
-    assert metadata["pipeline_tag"] == "fill-mask"
-    assert metadata["license"] == "other"
-    assert all(entry["text"].count("[MASK]") == 1 for entry in metadata["widget"])
-
-
-def test_norwegian_stays_text_and_pairs_count_as_both_languages() -> None:
-    assert yaml.safe_load(front_matter(["no", "fi-sv", "fi", "code"], [], []))["language"] == ["code", "fi", "no", "sv"]
 
 
 def test_tables_have_as_many_cells_in_every_row(card: str) -> None:

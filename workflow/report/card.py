@@ -8,19 +8,18 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from common.errors import run_command
 from common.files import atomic_file
 from workflow.report import euroeval, retrieval, text, understanding
+from workflow.report.card_limits import limits
+from workflow.report.card_metadata import front_matter
 from workflow.report.fertility import of_languages, read_tokenizers
 from workflow.report.html import environment
 from workflow.report.metrics import ENDS
-from workflow.report.results import FillMask, PhaseResult, Results
+from workflow.report.results import PhaseResult, Results
 
 
 def render(results: Results, run: str) -> str:
@@ -41,14 +40,22 @@ def render(results: Results, run: str) -> str:
     drawn = drawn_tokens(phases)
     statistics = results.statistics()
     names = [source.name for source in sources]
+    contamination, publish = text.contamination(statistics["contamination"], names), results.publish()
     by_language: Counter[str] = Counter()
     for source in sources:
         by_language[source.language] += drawn[source.name]
     context = {
         "run": run,
         "front_matter": front_matter(
-            sorted(content.languages), fill_mask, [{"name": run, "results": measured}] if measured else []
+            content.languages,
+            publish,
+            results.hub_datasets(run),
+            fill_mask,
+            [{"name": run, "results": measured}] if measured else [],
         ),
+        "place": place(run),
+        "publish": publish,
+        "limits": limits(by_language, phases, held_out, contamination),
         "retrieval": [one for one in retrieved if one["system"] == run],
         "understanding": [one for one in understood if one["system"] == run],
         "metrics": understanding.METRICS,
@@ -66,12 +73,11 @@ def render(results: Results, run: str) -> str:
         "total": drawn.total(),
         "cleaning": text.steps_table({name: statistics["sources"][name] for name in names}),
         "changed": text.changed(sources),
-        "contamination": text.contamination(statistics["contamination"], names),
+        "contamination": contamination,
         "by_language": dict(by_language.most_common()),
         "phases": phases,
         "held_out": held_out,
         "unmeasured": results.unmeasured(run),
-        "doubtful": [f"{row.language} at {row.length} tokens" for row in held_out if row.verdict != "yes"],
         "measured_on": results.measured_on(run),
         "overlap": [row for row in results.overlap(run) if row["seen"]],
         "test": results.test(run) if run in results.tested() else None,
@@ -85,32 +91,17 @@ def render(results: Results, run: str) -> str:
     return templates.get_template("card.md.j2").render(context)
 
 
+def place(run: str) -> str:
+    """Return the line of the card's first example that says where the model lies, which `alasin publish` replaces."""
+    return f'directory = "results/models/{run}"  # where this card lies'
+
+
 def drawn_tokens(phases: Sequence[PhaseResult]) -> Counter[str]:
     """Return source -> real tokens trained on over the whole lineage."""
     drawn: Counter[str] = Counter()
     for phase in phases:
         drawn.update(phase.drawn)
     return drawn
-
-
-def front_matter(languages: Sequence[str], fill_mask: Sequence[FillMask], measured: Sequence[Mapping[str, Any]]) -> str:
-    """Return the Hub's metadata as YAML; a pair of languages, such as en-fi, counts as both of them.
-
-    The licence is `other`: what the weights may be used for depends on the sources, whose licences the card lists.
-    """
-    metadata: dict[str, Any] = {
-        "language": sorted({code for language in languages for code in language.split("-")}),
-        "license": "other",
-        "license_name": "see-training-data",
-        "library_name": "transformers",
-        "pipeline_tag": "fill-mask",
-        "mask_token": "[MASK]",
-        "tags": ["modernbert", "masked-language-modeling", "alasin"],
-        "widget": [{"text": row.prompt} for row in fill_mask],
-    }
-    if measured:
-        metadata["model-index"] = list(measured)
-    return yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def cell(words: str) -> str:

@@ -5,6 +5,7 @@ is named in the error. Reading needs neither torch nor matplotlib.
 
     recipe/evaluation/{run}.json    the lineage of a run             runs/{run}/{phase}/    checkpoint.json, metrics
     recipe/notes.json               what each source is              evaluation/{run}/      mlm, fill_mask
+    recipe/publish.json             the licence of the weights
     corpus/{source}/manifest.json   documents read, kept, dropped    models/{run}/          weights and configuration
     tokenizers/, rows/              vocabulary; rows and their fill
     statistics.json                 what each step of cleaning took, how often runs read the rest
@@ -25,9 +26,11 @@ from safetensors import SafetensorError, safe_open
 
 from common.errors import UserError
 from common.files import read_json
+from recipe.hub import address_of, is_on_hub
+from recipe.publish import Publish
 from recipe.reading import read_recipe
 from recipe.slices.files import read_slice
-from recipe.slices.types import EvaluationSlice, PhaseSlice
+from recipe.slices.types import EvaluationSlice, PhaseSlice, SourceSlice
 from workflow.report.metrics import Metrics, read_metrics
 
 MANIFEST = (
@@ -272,6 +275,16 @@ class Results:
             for name, content in manifests.items()
         ]
         return sorted(found, key=lambda source: (source.language, source.name))
+
+    def publish(self) -> Publish:
+        """Return what the recipe says of the licence."""
+        return read_slice(self.folder / "recipe" / "publish.json", Publish)
+
+    def hub_datasets(self, run: str) -> list[str]:
+        """Return the data sets on the hub that a run's sources are of, sorted."""
+        names = self.lineage(run).sources
+        slices = [read_slice(self.folder / "recipe" / "source" / f"{name}.json", SourceSlice) for name in names]
+        return sorted({address_of(file).repository for one in slices for file in one.files if is_on_hub(file)})
 
     def statistics(self) -> dict[str, Any]:
         """Return what was removed of the text, and how often runs read what is left."""

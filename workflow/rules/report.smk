@@ -28,6 +28,7 @@ rule model_card:
     input:
         slice="results/recipe/evaluation/{run}.json",
         notes="results/recipe/notes.json",
+        publish="results/recipe/publish.json",
         phases=dag.lineage_checkpoints,
         model="results/models/{run}/config.json",
         results=collect(
