@@ -6,13 +6,14 @@ depends on its seed too: what is told is the mean over seeds, and each sample dr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from common.intervals import CONFIDENCE, DRAWN_TOGETHER, RESAMPLES
+from common.paired import Sampled
 
 Floats = NDArray[np.float64]
 
@@ -119,6 +120,18 @@ def surely_best_of_sums(systems: Mapping[str, Scored], seed: int) -> str | None:
     drawn = {name: _resampled(system, seed, place) for place, (name, system) in enumerate(systems.items())}
     others = (own for name, own in drawn.items() if name != best)
     return best if all(_ends(drawn[best] - own)[0] > 0 for own in others) else None
+
+
+def sampled_scores(systems: Sequence[Scored], seed: int) -> Sampled:
+    """Return the mean scores over seeds of systems, and those of the same examples drawn anew, and seeds for each.
+
+    Raises:
+        ValueError: they were not scored on equally many examples.
+    """
+    if len({system.counts.shape[1] for system in systems}) > 1:
+        raise ValueError("the systems were scored on different examples")
+    values = np.array([system.values().mean() for system in systems])
+    return Sampled(values, np.stack([_resampled(one, seed, place) for place, one in enumerate(systems)], axis=1))
 
 
 def _resampled(system: Scored, seed: int, place: int) -> Floats:

@@ -327,6 +327,8 @@ def _compared(recipe: Recipe) -> Iterator[Problem]:
     for index, name in enumerate(others):
         if file_name(name) in map(file_name, others[:index]):
             yield f"evaluation.tokenizers[{index}]", f"{name} is there before; name each once."
+    if (reference := recipe.comparison.reference) is not None:
+        yield from _absent("comparison.reference", "run", reference, recipe.runs)
 
 
 def _retrieval(recipe: Recipe) -> Iterator[Problem]:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from recipe.cleaning import Cleaning
-from recipe.duplicates import AcrossSources, Contamination, Duplicates
+from recipe.comparison import Comparison
+from recipe.duplicates import AcrossSources, Contamination, Duplicates, Warnings
 from recipe.evaluation import Evaluation
 from recipe.hub import checked
 from recipe.publish import Publish
@@ -319,13 +320,6 @@ class Checkpoints(Strict):
     """The first after every so many slots of a run, to go back to or to branch off from; none if not given."""
 
 
-class Warnings(Strict):
-    """What a person is warned of. It decides nothing of what is made."""
-
-    max_epochs: Positive | None = 4.0
-    """Times that a run may read a source's text, or its documents of a range of words, before it is told; or never."""
-
-
 class Recipe(Strict):
     """The whole recipe."""
 
@@ -359,6 +353,8 @@ class Recipe(Strict):
     """The licence that model cards name."""
     evaluation: Evaluation
     """What is measured on each model."""
+    comparison: Comparison = Comparison()
+    """What the runs are compared with."""
 
 
 def adopted_tokenizers(recipe: Recipe) -> list[str]:

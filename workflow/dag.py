@@ -51,6 +51,7 @@ from recipe.slices.making import (
     validation_slice,
 )
 from recipe.types import Strict
+from workflow.comparison import RunComparison
 from workflow.euroeval import EuroEvalTasks
 from workflow.sources import PACKAGE_TEXT, Sources, manifest
 from workflow.starting import Starts
@@ -74,6 +75,7 @@ class Dag:
         self.sources = Sources(recipe)
         self.understanding = Understanding(recipe)
         self.euroeval = EuroEvalTasks(recipe)
+        self.comparison = RunComparison(recipe)
         self.speed_encoders = speed_encoders(recipe)
         self.trained_tokenizers = sorted(set(recipe.tokenizers) - set(self.starts.adopted))
         self._needs = whole_recipe(recipe)
@@ -133,7 +135,7 @@ class Dag:
         contents |= {f"average/{run}": each for run, each in averages.items() if each}
         told = statistics_slice(self.recipe, self._needs.sources, self._needs.shards)
         contents |= {**self.starts.slices(), **retrieval, "fertility": self._compared, "statistics": told}
-        contents |= {"recipe": self.recipe, "publish": self.recipe.publish}
+        contents |= {"recipe": self.recipe, "publish": self.recipe.publish, "comparison": self.comparison.slice}
         texts = {name: to_json(content) for name, content in contents.items()}
         # Notes are for readers and belong to no other slice: rewording one must not tokenize a source again.
         notes = {name: {"note": source.note, "made": source.made} for name, source in self.recipe.sources.items()}

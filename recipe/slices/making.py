@@ -13,6 +13,7 @@ from recipe.slices.rowsets import rowset
 from recipe.slices.types import (
     AdoptedTokenizerSlice,
     AverageSlice,
+    ComparisonSlice,
     Component,
     ContaminationSlice,
     DuplicatesSlice,
@@ -281,6 +282,18 @@ def euroeval_slice(recipe: Recipe, name: str) -> EuroEvalSlice:
     if name not in asked.datasets and name not in asked.local:
         raise KeyError(f"data set {name}")
     return EuroEvalSlice(name=name, seed=recipe.seed, iterations=asked.iterations, local=asked.local.get(name))
+
+
+def comparison_slice(recipe: Recipe) -> ComparisonSlice:
+    """Return the slice of the comparison of all runs; the first one is the reference if the recipe names none."""
+    retrieval, understanding = recipe.evaluation.retrieval, recipe.evaluation.understanding
+    return ComparisonSlice(
+        seed=recipe.seed,
+        reference=recipe.comparison.reference or next(iter(recipe.runs)),
+        runs={name: run.seed_of or name for name, run in recipe.runs.items()},
+        retrieval={task: retrieval.runs or list(recipe.runs) for task in retrieval.tasks},
+        understanding={task: understanding.runs or list(recipe.runs) for task in understanding.tasks},
+    )
 
 
 def train_rows_slice(phase: PhaseSlice) -> RowsSlice:

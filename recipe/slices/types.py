@@ -231,7 +231,7 @@ class StatisticsSlice(Strict):
     sets: list[str]
     """Fields as in `recipe.duplicates.Contamination`; of sets, their names."""
     max_epochs: float | None
-    """Fields as in `recipe.schema.Warnings`."""
+    """Fields as in `recipe.duplicates.Warnings`."""
 
 
 class FertilitySlice(Strict):
@@ -294,3 +294,17 @@ class EuroEvalSlice(Strict):
     iterations: int
     local: LocalDataset | None = None
     """Files of the data set; none for one of EuroEval's own."""
+
+
+class ComparisonSlice(Strict):
+    """What decides a comparison of runs, besides their results."""
+
+    seed: int
+    reference: str
+    """Run that the others are compared with."""
+    runs: dict[str, str]
+    """Run -> the run that it is a seed of, itself where it is none; in the recipe's order."""
+    retrieval: dict[str, list[str]]
+    """Task -> runs that are measured on it."""
+    understanding: dict[str, list[str]]
+    """Likewise."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from common.errors import UserError
+from model.cost import parameters, training_flops
 from recipe.needs import trained_phases
 from recipe.schema import Recipe
 from recipe.slices.making import keeping_slice, phase_slice
@@ -16,10 +17,8 @@ from workflow.plan.estimate import (
     BYTES_PER_PARAMETER,
     START_UP_MINUTES,
     jobs_needed,
-    parameters,
     saves,
     stage_work,
-    training_flops,
 )
 from workflow.plan.profile import Profile
 from workflow.plan.throughput import Speed, Speeds

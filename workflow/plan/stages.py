@@ -73,6 +73,7 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "understanding": len(understanding_encoders(recipe)) * len(recipe.evaluation.understanding.tasks),
         "euroeval_environment": int(bool(euroeval_datasets(recipe))),
         "euroeval": len(euroeval_encoders(recipe)) * len(euroeval_datasets(recipe)),
+        "comparison": 1,
         "report": 1,
     }
 

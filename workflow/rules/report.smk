@@ -58,6 +58,27 @@ rule model_card:
         " --output {output.card:q} > {log:q} 2>&1"
 
 
+rule comparison:
+    input:
+        slice="results/recipe/comparison.json",
+        evaluations=collect("results/recipe/evaluation/{run}.json", run=dag.recipe.runs),
+        models=collect("results/models/{run}/config.json", run=dag.recipe.runs),
+        losses=dag.comparison.losses(),
+        phases=dag.comparison.phases(),
+        tasks=dag.comparison.tasks(),
+    output:
+        result="results/comparison.json",
+    log:
+        "logs/comparison.log",
+    conda:
+        "../../envs/alasin.yaml"
+    message:
+        "Comparing all runs with {dag.comparison.slice.reference}"
+    shell:
+        "python -m evaluation.comparison --slice {input.slice:q} --results results"
+        " --output {output.result:q} > {log:q} 2>&1"
+
+
 rule report:
     input:
         cards=collect("results/models/{run}/README.md", run=dag.recipe.runs),
@@ -65,6 +86,7 @@ rule report:
         notes="results/recipe/notes.json",
         fertility=dag.fertility_results(),
         statistics="results/statistics.json",
+        comparison="results/comparison.json",
         retrieval=dag.retrieval_results(),
         understanding=dag.understanding.results(),
         euroeval=dag.euroeval.results(),

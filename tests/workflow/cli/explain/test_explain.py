@@ -294,6 +294,6 @@ def test_an_empty_directory_is_not_even_made(tmp_path: Path) -> None:
     directory = tmp_path / "not there"
     told = alasin("explain", "all", "--configfile", "config/demo.yaml", "--directory", str(directory), cwd=ROOT)
     assert told.returncode == 0, told.stderr
-    assert "all would be made by 111 jobs:" in told.stdout
+    assert "all would be made by 112 jobs:" in told.stdout
     assert told.stdout.count("      and 12 more like it\n") == 3
     assert not directory.exists()
