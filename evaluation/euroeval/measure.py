@@ -19,15 +19,18 @@ from common.errors import UserError, run_command
 from common.files import read_json, write_json
 from common.intervals import CONFIDENCE
 from common.processes import spawn_bound
+from corpus.hub.reach import out_of_reach
 from evaluation.euroeval import runner
 from evaluation.euroeval.directory import prepare
 from evaluation.euroeval.examples import write_dataset
-from evaluation.hub import HubAbsentError, needing_the_hub, write_unmeasured
+from evaluation.hub import HubAbsentError, write_unmeasured
 from evaluation.results import FORMAT
 from recipe.slices.files import read_slice
 from recipe.slices.types import EuroEvalSlice
 
 COMMAND = "python -m evaluation.euroeval.measure"
+PATIENCE, SERVER_FAILURE = 10.0, 500
+"""Seconds that the hub may take to answer, and from which of its answers on it is out of order."""
 SHORT = 512
 """Tokens that EuroEval reads of a text where a model does not say that it takes at least 128."""
 
@@ -56,19 +59,24 @@ def run(python: str, content: EuroEvalSlice, model: str, untrained: bool, work: 
         )
         job["cache"] = str(work / "cache")
     write_json(work / "job.json", job)
+    offline = content.local is not None or not hub_answers()
     # -I: nothing of this environment's Python, not even the folder of the runner, is looked at.
     command = [python, "-I", "-X", "utf8", runner.__file__, str(work / "job.json"), str(work / "result.json")]
     try:
-        status = spawn_bound(command, _environment(content)).wait()
+        status = spawn_bound(command, _environment(offline)).wait()
     except OSError:
         raise UserError(f"{python} does not run; delete results/euroeval/environment.json and run again.") from None
     if status:
         raise UserError(f"EuroEval ended with status {status} before it was done; the lines above say why.")
     found: dict[str, Any] = read_json(work / "result.json")
     if "failed" in found:
-        if content.local is None and found["source"]:
-            _ask_the_hub(content.name, found["source"])
-        raise UserError(f"EuroEval could not measure {content.name} ({' '.join(found['failed'].split())}).")
+        told = " ".join(found["failed"].split()).rstrip(".")
+        if content.local is None and offline:
+            raise HubAbsentError(
+                f"EuroEval's data set {content.name} needs the hub, which is out of reach, and is not kept below HF_HOME; "
+                "fetch it once where there is a network, with HF_HOME on a disk that both see."
+            )
+        raise UserError(f"EuroEval could not measure {content.name} ({told}).")
     return found
 
 
@@ -109,17 +117,24 @@ def hub_cache() -> Path:
     return Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")).absolute() / "euroeval"
 
 
-def _environment(content: EuroEvalSlice) -> dict[str, str]:
+def hub_answers() -> bool:
+    """Return whether the hub is within reach. EuroEval itself would try for minutes, and not say that this was it."""
+    from huggingface_hub import constants, get_session
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        answer = get_session().head(constants.ENDPOINT, timeout=PATIENCE)
+    except Exception as error:
+        if out_of_reach(error):
+            return False
+        raise
+    return bool(answer.status_code < SERVER_FAILURE)
+
+
+def _environment(offline: bool) -> dict[str, str]:
     settings = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # of services that are not asked here
-    return settings | ({"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if content.local else {})
-
-
-def _ask_the_hub(name: str, source: str) -> None:
-    """Tell whether it was the hub that failed: EuroEval's own error does not."""
-    from huggingface_hub import HfApi
-
-    with needing_the_hub(f"EuroEval's data set {name}"):
-        HfApi().dataset_info(source.partition("::")[0])
+    return settings | ({"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {})
 
 
 def main() -> None:

@@ -103,7 +103,6 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     from euroeval.data_loading import load_raw_data
 
     dataset = configuration(job)
-    job["source"] = dataset.source
     for metric in dataset.task.metrics:
         metric.metric = Metric(metric.huggingface_id)
     benchmarker = Benchmarker(
@@ -144,7 +143,9 @@ def main() -> None:
         found = measure(job)
     except Exception as error:
         traceback.print_exc()
-        found = {"failed": f"{type(error).__name__}: {error}", "source": job.get("source")}
+        found = {
+            "failed": f"{type(error).__name__}: {error}",
+        }
     result.write_text(json.dumps(found), encoding="utf-8")
 
 

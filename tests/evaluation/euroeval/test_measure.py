@@ -3,8 +3,10 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import httpx2
 import pytest
 
 from common.errors import UserError
@@ -98,21 +100,42 @@ def test_where_the_packages_could_not_be_fetched_the_result_says_so(
     assert found == {"format": 1, "system": "small", "task": "mine", "unmeasured": "no index."}
 
 
+@pytest.mark.parametrize("answer", ["none", "offline", 503])
 def test_a_data_set_of_the_hub_out_of_reach_is_told_in_the_result(
+    exported_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str | int
+) -> None:
+    def head(*_: Any, **__: Any) -> SimpleNamespace:
+        if answer == "none":
+            raise httpx2.ConnectError("Name or service not known")
+        return SimpleNamespace(status_code=answer)
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", answer == "offline")
+    monkeypatch.setattr("huggingface_hub.get_session", lambda: SimpleNamespace(head=head))
+    failed = {"failed": "InvalidBenchmark: Failed to load dataset."}
+    found = measured(tmp_path, exported_model, given(tmp_path, "scala-sv", failed), monkeypatch)
+    told = "EuroEval's data set scala-sv needs the hub, which is out of reach, and is not kept below HF_HOME;"
+    assert found["unmeasured"].startswith(f"{told} fetch it once where there is a network")
+    # What is kept of it is found without asking.
+    assert "HF_HUB_OFFLINE=1" in (tmp_path / "environment").read_text().splitlines()
+    assert Path(read_json(tmp_path / "job.json")["cache"]).name == "euroeval"
+
+
+def test_a_hub_that_answers_is_asked_by_euroeval_itself_and_its_failure_is_an_error(
     exported_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    failed = {"failed": "InvalidBenchmark: Failed to load dataset", "source": "EuroEval/scala-sv"}
-    found = measured(tmp_path, exported_model, given(tmp_path, "scala-sv", failed), monkeypatch)
-    assert found["unmeasured"].startswith("EuroEval's data set scala-sv needs the hub, which is out of reach")
+    reached = SimpleNamespace(head=lambda *_, **__: SimpleNamespace(status_code=200))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.get_session", lambda: reached)
+    failed = {"failed": "InvalidBenchmark: Failed to load dataset."}
+    with pytest.raises(UserError, match=r"could not measure scala-sv \(InvalidBenchmark: Failed to load dataset\)\."):
+        measured(tmp_path, exported_model, given(tmp_path, "scala-sv", failed), monkeypatch)
     assert "HF_HUB_OFFLINE=1" not in (tmp_path / "environment").read_text().splitlines()
-    assert Path(read_json(tmp_path / "job.json")["cache"]).name == "euroeval"
 
 
 def test_another_failure_is_an_error_with_euroevals_own_words_and_leaves_nothing(
     exported_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed = {"failed": "InvalidBenchmark: NaN\nvalue", "source": {"train": "x"}}
+    failed = {"failed": "InvalidBenchmark: NaN\nvalue"}
     with pytest.raises(UserError, match=r"could not measure mine \(InvalidBenchmark: NaN value\)"):
         measured(tmp_path, exported_model, given(tmp_path, result=failed), monkeypatch)
     assert list((tmp_path / "out").iterdir()) == []
