@@ -73,8 +73,8 @@ def run(python: str, content: EuroEvalSlice, model: str, untrained: bool, work: 
         told = " ".join(found["failed"].split()).rstrip(".")
         if content.local is None and offline:
             raise HubAbsentError(
-                f"EuroEval's data set {content.name} needs the hub, which is out of reach, and is not kept below HF_HOME; "
-                "fetch it once where there is a network, with HF_HOME on a disk that both see."
+                f"EuroEval's data set {content.name} needs the hub, which is out of reach, and is not kept below "
+                "HF_HOME; fetch it once where there is a network, with HF_HOME on a disk that both see."
             )
         raise UserError(f"EuroEval could not measure {content.name} ({told}).")
     return found
