@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from common.errors import UserError, run_command
@@ -80,10 +80,17 @@ def made(requirements: Path, beside: Path) -> Path:
     """Return the Python of the environment that is made of a list, once, in a folder of its own inside `beside`.
 
     Raises:
-        HubAbsentError: packages are to be fetched, and their index is out of reach, or nothing can be written there.
+        HubAbsentError: packages are to be fetched, and their index is out of reach; or nothing can be written there, or
+            it is not known for which torch.
         UserError: it cannot be made.
     """
-    torch = f"torch=={version('torch')}"
+    try:
+        torch = f"torch=={version('torch')}"
+    except PackageNotFoundError:
+        raise HubAbsentError(
+            f"EuroEval's packages are installed beside torch, and {sys.executable} has none; install those of "
+            f"envs/euroeval.txt where jobs run and name that environment in {VARIABLE}."
+        ) from None
     key = hashlib.sha256(f"{torch} {sys.version_info[:2]}\n{requirements.read_text(encoding='utf-8')}".encode())
     folder = beside / f"euroeval-{key.hexdigest()[:12]}"
     python = folder / "bin" / "python"

@@ -114,7 +114,9 @@ def read_back(found: Mapping[str, Any], content: EuroEvalSlice, untrained: bool)
 
 def hub_cache() -> Path:
     """Return where EuroEval keeps its data sets of the hub: where all else of the hub is kept."""
-    return Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")).absolute() / "euroeval"
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HOME).absolute() / "euroeval"
 
 
 def hub_answers() -> bool:

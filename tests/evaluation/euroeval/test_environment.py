@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,12 @@ def test_where_nothing_can_be_written_a_person_is_asked_to_name_one(tmp_path: Pa
     (tmp_path / "file").touch()
     with pytest.raises(HubAbsentError, match="is not to be written to"):
         made(LISTED, tmp_path / "file")
+
+
+def test_without_a_torch_it_is_not_known_which_build_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(environment, "version", version)
+    with pytest.raises(HubAbsentError, match="are installed beside torch, and"):
+        made(LISTED, tmp_path)

@@ -6,6 +6,7 @@ It takes 2.3 GB of packages, which continuous integration has no time to install
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,4 +21,4 @@ collect_ignore_glob = [] if os.environ.get("ALASIN_TEST_EUROEVAL_RUN") == "1" el
 def euroevals_python() -> Path:
     """The interpreter of EuroEval's environment, which `make test-euroeval` has made."""
     listed = ROOT / "envs" / "euroeval.txt"
-    return given(pins(listed)) or made(listed, ROOT / ".venv")
+    return given(pins(listed)) or made(listed, Path(sys.prefix))

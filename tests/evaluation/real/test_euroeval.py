@@ -17,6 +17,7 @@ import yaml
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from common.files import read_json, write_json
+from evaluation.euroeval import runner
 from evaluation.euroeval.directory import prepare
 from evaluation.euroeval.measure import read_back, run
 from model.modernbert import ModernBert
@@ -179,3 +180,28 @@ def test_the_names_that_a_recipe_may_use_are_those_of_euroevals_registry(euroeva
     there = set(json.loads(told.stdout.splitlines()[-1]))
     assert there == NAMES
     assert set(read_recipe(ROOT / "config" / "finnish.yaml").evaluation.euroeval.datasets) <= there
+
+
+METRICS = """
+import json, runpy, sys
+metric = runpy.run_path(sys.argv[1])["Metric"]
+labels = dict(predictions=[0, 0, 1, 1], references=[0, 1, 1, 1])
+tags = dict(predictions=[["B-LOC", "I-LOC", "O"], ["O", "B-LOC"]], references=[["B-LOC", "I-LOC", "O"], ["B-PER", "O"]])
+answers = dict(
+    predictions=[{"prediction_text": text} for text in ("the Turku castle", "Oulu", "")],
+    references=[{"answers": {"text": texts}} for texts in (["Turku", "Turku castle."], ["Turku Oulu"], [])],
+)
+scores = [metric("matthews_correlation").compute(**labels), metric("f1").compute(**labels, average="macro")]
+print(json.dumps([*scores, metric("seqeval").compute(**tags), metric("squad_v2").compute(**answers)]))
+"""
+
+
+def test_metrics_are_those_that_euroeval_would_fetch(euroevals_python: Path) -> None:
+    command = [euroevals_python, "-I", "-c", METRICS, runner.__file__]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    matthews, f1, entities, answers = json.loads(told.stdout.splitlines()[-1])
+    assert matthews["matthews_correlation"] == pytest.approx(1 / 3**0.5)
+    assert f1["f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert entities["overall_f1"] == pytest.approx(1 / 2)  # one of two is found, one of two is right
+    # Articles, case and points do not count, and the best of several answers does; none is right where there is none.
+    assert answers == pytest.approx({"exact": 200 / 3, "f1": 100 * (1 + 2 / 3 + 1) / 3})
