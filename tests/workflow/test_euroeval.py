@@ -1,7 +1,9 @@
 """EuroEval as the rules see it: results of each encoder, files that are there, absent ones told, jobs counted."""
 
 import copy
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from common.files import read_json, sha256_of
+from evaluation.euroeval.environment import pins
 from recipe.reading import load_recipe
 from workflow.dag import Dag
 from workflow.plan.stages import count_jobs
@@ -72,3 +76,40 @@ def test_a_dry_run_has_as_many_jobs_as_a_plan_counts(tmp_path: Path) -> None:
     for rule, jobs in (("euroeval_environment", 1), ("euroeval", 4)):
         assert (planned[rule], counted[rule]) == (jobs, jobs)
     assert count_jobs(load_recipe(DEMO, "demo"))["euroeval_environment"] == 0
+
+
+STAND_IN = """#!/bin/sh
+# Stands for EuroEval's Python: tells the packages that it has, or leaves what was recorded.
+[ "$2" = -c ] && exec cat "{folder}/packages.json"
+cp {recorded} "$6"
+"""
+
+
+def test_the_rules_find_an_environment_that_is_named_and_measure_in_it(
+    tmp_path: Path, exported_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "an environment"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "packages.json").write_text(json.dumps(pins(ROOT / "envs" / "euroeval.txt") | {"torch": "2"}))
+    recorded = ROOT / "tests" / "evaluation" / "euroeval" / "recorded.json"
+    (folder / "bin" / "python").write_text(STAND_IN.format(folder=folder, recorded=recorded))
+    (folder / "bin" / "python").chmod(0o755)
+    monkeypatch.setenv("ALASIN_EUROEVAL", str(folder))
+    for name in ("a.jsonl", "b.jsonl"):
+        rows = [{"text": f"text {place}", "label": "AB"[place % 2]} for place in range(20)]
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shutil.copytree(exported_model.parent, tmp_path / "results" / "models" / "small")
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(demo(local={"mine": LOCAL}, iterations=2)))
+    result = "results/evaluation/euroeval/mine/small.untrained.json"
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
+    command += ["--configfile", tmp_path / "recipe.yaml", "--cores", "1", "--show-failed-logs"]
+    command += ["--allowed-rules", "euroeval_environment", "euroeval", "--", result]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = read_json(tmp_path / result)
+    assert (found["system"], found["value"]) == ("small.untrained", pytest.approx(22.54, abs=0.01))
+    assert found["how"]["untrained"] is True
+    digest = sha256_of(ROOT / "envs" / "euroeval.txt")
+    assert found["how"]["packages"] == digest
+    named = {"format": 1, "python": str(folder / "bin" / "python"), "requirements_sha256": digest}
+    assert read_json(tmp_path / "results" / "euroeval" / "environment.json") == named
