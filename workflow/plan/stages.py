@@ -39,7 +39,10 @@ class StageJobs:
 
 
 def count_jobs(recipe: Recipe) -> dict[str, int]:
-    """Return how many jobs each rule but `train` is, if nothing is there yet; text from packages is left out."""
+    """Return how many jobs each rule but `train` is, if nothing is there yet.
+
+    Text from packages is left out, and so is what is fetched where Snakemake runs.
+    """
     needs = whole_recipe(recipe)
     trained = set(needs.tokenizers) - set(adopted_tokenizers(recipe))
     measured = ("masked_language_modelling", "pseudo_perplexity", "fill_mask")
@@ -71,7 +74,6 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "retrieval_bm25": len(retrieval.tasks),
         "made_questions": sum(task.made is not None for task in recipe.evaluation.understanding.tasks.values()),
         "understanding": len(understanding_encoders(recipe)) * len(recipe.evaluation.understanding.tasks),
-        "euroeval_environment": int(bool(euroeval_datasets(recipe))),
         "euroeval": len(euroeval_encoders(recipe)) * len(euroeval_datasets(recipe)),
         "comparison": 1,
         "report": 1,

@@ -215,6 +215,7 @@ def test_every_rule_is_planned() -> None:
         "retrieval_text",
         "understanding_text",
         "hub_files",
+        "euroeval_environment",
     }
 
 
