@@ -45,7 +45,9 @@ class Member:
 
     name: str
     suffix: str
-    """What was put after the name of the run."""
+    """What was put after the name of the run for its place in grids."""
+    seed: str = ""
+    """What was put after that for its seed."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Phase of its way, as the recipe has it -> as it is spelt out, where that is another."""
 
@@ -115,8 +117,8 @@ def _members(
         made = _changed_run(recipe, name, run, point)
         after = made.after and _renamed_point(made.after, parent.renamed)
         for number in range(run.seeds or 1):
-            ending = parent.suffix + suffix + (f"-seed{number + 1}" if number else "")
-            first = name + _without_seed(parent.suffix) + suffix
+            seed = f"-seed{number + 1}" if number else parent.seed
+            first = name + parent.suffix + suffix
             update: dict[str, Any] = {
                 "from_run": parent.name or None,
                 "after": after,
@@ -124,13 +126,10 @@ def _members(
                 "seeds": None,
                 "grid": {},
                 "seed": (recipe.seed if run.seed is None else run.seed) + number if number else run.seed,
-                "seed_of": first if name + ending != first else run.seed_of,
+                "seed_of": first if seed else run.seed_of,
             }
-            yield Member(name + ending, ending, {**parent.renamed, **mine}), made.model_copy(update=update), own
-
-
-def _without_seed(suffix: str) -> str:
-    return re.sub(r"-seed\d+(?=-|$)", "", suffix)
+            member = Member(first + seed, parent.suffix + suffix, seed, {**parent.renamed, **mine})
+            yield member, made.model_copy(update=update), own
 
 
 def _points(name: str, run: Run) -> list[tuple[str, Point]]:

@@ -26,9 +26,12 @@ CONFIG = Path(__file__).parents[2] / "config"
 DEMO = yaml.safe_load((CONFIG / "demo.yaml").read_text())
 
 
-@pytest.mark.parametrize("name", ["demo.yaml", "finnish.yaml", "experiments/optimizer.yaml"])
+@pytest.mark.parametrize(
+    "name", ["demo.yaml", "finnish.yaml", "experiments/optimizer.yaml", "experiments/rope_theta.yaml"]
+)
 def test_snakemake_and_the_reader_see_the_same_recipe(name: str):
-    assert load_recipe(load_configfile(CONFIG / name), name) == read_recipe(CONFIG / name)
+    path = CONFIG / name
+    assert load_recipe(load_configfile(path), name, path.parent) == read_recipe(path)
 
 
 @pytest.mark.parametrize(

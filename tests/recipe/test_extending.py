@@ -28,7 +28,10 @@ MORE: dict[str, Any] = {
         }
     },
     "runs": {"mine": {"model": "small", "phases": ["stable"]}},
-    "evaluation": {"lengths": [64]},
+    "evaluation": {
+        **{"lengths": [64], "speed_lengths": None, "test": None, "retrieval": None},
+        "understanding": {"runs": ["mine"], "tasks": {"topic": None}},
+    },
 }
 
 
@@ -45,7 +48,11 @@ def test_names_are_put_together_and_runs_are_its_own(tmp_path: Path) -> None:
     assert set(more.mixtures) == {*demo.mixtures, "other"}
     assert set(more.phases) == set(demo.phases)
     assert more.phases["stable"].stages[0].mixture == "other"
-    assert not more.evaluation.understanding.tasks
+    assert more.evaluation.lengths == [64]
+    assert more.evaluation.prompts == demo.evaluation.prompts
+    assert not more.evaluation.retrieval.tasks
+    assert list(more.evaluation.understanding.tasks) == ["word-language"]
+    assert more.evaluation.understanding.seeds == demo.evaluation.understanding.seeds
 
 
 def test_one_that_extends_one_that_extends_is_relative_to_each(tmp_path: Path) -> None:
