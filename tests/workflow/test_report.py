@@ -79,7 +79,7 @@ def test_every_run_has_its_row_and_its_figures(page: str) -> None:
     for run in RUNS:
         assert f'<td class="t"><b>{run}</b></td>' in page
         assert page.count(f"<figcaption><b>{run}</b>") == 3
-    assert page.count("<svg") == 3 * len(RUNS) + 5
+    assert page.count("<svg") == 3 * len(RUNS) + 8
 
 
 def test_text_of_users_and_models_is_escaped(page: str) -> None:

@@ -76,7 +76,7 @@ def loss_curve(phases: Sequence[PhaseResult], limits: tuple[float, float]) -> st
                 [one.slots for one in measured], [one.loss for one in measured], "o", markersize=4, color=PALETTE[1]
             )
         axes.set_ylim(*limits)
-        _over_slots(axes, "loss, nats per masked token")
+        over_slots(axes, "loss, nats per masked token")
     return done[0]
 
 
@@ -88,7 +88,7 @@ def language_curves(phases: Sequence[PhaseResult], order: Sequence[str], limits:
             for language, loss in phase.metrics.frequent().items():
                 axes.plot(*thinned(phase.metrics["slots"], loss, POINTS // 2), **line_style(order.index(language)))
         axes.set_ylim(*limits)
-        _over_slots(axes, "loss, nats per masked token")
+        over_slots(axes, "loss, nats per masked token")
     return done[0]
 
 
@@ -112,7 +112,7 @@ def column_curves(phases: Sequence[PhaseResult], runs: Sequence[str], column: st
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
         else:
             axes.set_ylim(bottom=0)
-        _over_slots(axes, label)
+        over_slots(axes, label)
     return done[0]
 
 
@@ -171,7 +171,8 @@ def panel(description: str, height: float) -> Iterator[tuple[Any, list[str]]]:
     done.append(_inline(stream.getvalue(), description))
 
 
-def _over_slots(axes: Any, label: str) -> None:
+def over_slots(axes: Any, label: str) -> None:
+    """Let slots trained on be the horizontal axis, from 0, and name the vertical one."""
     axes.set_xlabel("slots trained on")
     axes.set_ylabel(label)
     axes.set_xlim(left=0)

@@ -21,7 +21,17 @@ from common.intervals import CONFIDENCE
 from common.quantities import amount, clock
 from corpus.rows.weights import component_weights
 from recipe.slices.rowsets import parse_rowset
-from workflow.report import euroeval, fertility, figures, retrieval, speed, text, understanding
+from workflow.report import (
+    comparison,
+    comparison_figures,
+    euroeval,
+    fertility,
+    figures,
+    retrieval,
+    speed,
+    text,
+    understanding,
+)
 from workflow.report.contexts import read_contexts
 from workflow.report.metrics import ENDS, FREQUENT
 from workflow.report.results import (
@@ -61,7 +71,10 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
     mixtures = {phase.name: mixture_rows(results, phase) for phase in phases}
     fills = fill_rows(results, phases)
     languages = sorted({source.language for source in sources})
+    compared = comparison.read_comparison(results.folder, runs)
     context = {
+        "answer": comparison.told(compared),
+        "overlaid": comparison_figures.overlaid(compared, lineages),
         "title": title,
         "runs": runs,
         "languages": languages,
@@ -114,6 +127,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals |= {"half": comparison.half, "signed": comparison.signed, "scientific": comparison_figures.scientific}
     made.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     made.filters |= {
         "amount": amount,
