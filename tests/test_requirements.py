@@ -88,6 +88,7 @@ runpy.run_module(program[0], run_name="__main__", alter_sys=True)
         ["workflow.cli", "explain", "--help"],
         ["workflow.cli", "report", "--help"],
         ["workflow.cli", "schema"],
+        ["workflow.cli", "publish", "--help"],
         ["workflow.cli.terminal.plugin.snakemake_logger_plugin_alasin_terminal.__init__"],
         ["snakemake", "--profile", "profiles/slurm", "--configfile", "config/demo.yaml", "--dry-run", "--directory"],
     ],

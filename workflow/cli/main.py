@@ -17,6 +17,7 @@ COMMANDS = {
     "run": ("workflow.cli.run", "do what is not done yet; the same command goes on after any end"),
     "status": ("slurm.status.__main__", "where every phase stands"),
     "report": ("workflow.cli.report", "what was made, and where"),
+    "publish": ("workflow.cli.publish", "upload a finished model with its card, to the hub or an S3 store"),
     "explain": ("workflow.cli.explain.__main__", "why a file would be made again, and what that costs"),
     "inspect": ("workflow.cli.inspect", "the documents that stand in a row of training"),
     "schema": ("workflow.cli.schema", "the recipe's JSON Schema, for editors"),

@@ -15,7 +15,7 @@ from common.errors import run_command
 from common.files import atomic_file
 from workflow.report import euroeval, retrieval, text, understanding
 from workflow.report.card_limits import limits
-from workflow.report.card_metadata import front_matter
+from workflow.report.card_metadata import example_line, front_matter
 from workflow.report.fertility import of_languages, read_tokenizers
 from workflow.report.html import environment
 from workflow.report.metrics import ENDS
@@ -53,7 +53,7 @@ def render(results: Results, run: str) -> str:
             fill_mask,
             [{"name": run, "results": measured}] if measured else [],
         ),
-        "place": place(run),
+        "example_line": example_line(run),
         "publish": publish,
         "limits": limits(by_language, phases, held_out, contamination),
         "retrieval": [one for one in retrieved if one["system"] == run],
@@ -89,11 +89,6 @@ def render(results: Results, run: str) -> str:
     templates = environment()
     templates.filters["cell"] = cell
     return templates.get_template("card.md.j2").render(context)
-
-
-def place(run: str) -> str:
-    """Return the line of the card's first example that says where the model lies, which `alasin publish` replaces."""
-    return f'directory = "results/models/{run}"  # where this card lies'
 
 
 def drawn_tokens(phases: Sequence[PhaseResult]) -> Counter[str]:

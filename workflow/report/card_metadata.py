@@ -59,6 +59,11 @@ def front_matter(
     return as_yaml({key: value for key, value in metadata.items() if value})
 
 
+def example_line(run: str) -> str:
+    """Return the line of the card's first example that says where the model lies; `alasin publish` replaces it."""
+    return f'directory = "results/models/{run}"  # where this card lies'
+
+
 def as_yaml(metadata: Mapping[str, Any]) -> str:
     """Return metadata as the text between a card's two lines of dashes."""
     return yaml.safe_dump(dict(metadata), sort_keys=False, allow_unicode=True, width=1000)
