@@ -16,6 +16,7 @@ COMMANDS = {
     "corpus": ("workflow.cli.corpus.__main__", "with --dry, what cleaning would remove, before anything is removed"),
     "run": ("workflow.cli.run", "do what is not done yet; the same command goes on after any end"),
     "status": ("slurm.status.__main__", "where every phase stands"),
+    "cost": ("workflow.cli.cost", "what was taken up to now, beside what was planned: hours, GPU-hours, energy"),
     "report": ("workflow.cli.report", "what was made, and where"),
     "publish": ("workflow.cli.publish", "upload a finished model with its card, to the hub or an S3 store"),
     "explain": ("workflow.cli.explain.__main__", "why a file would be made again, and what that costs"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from workflow.cli.run import with_profiles
 from workflow.plan.__main__ import main as plan
@@ -10,8 +11,11 @@ from workflow.plan.__main__ import main as plan
 
 def main() -> None:
     """Spell the arguments out and hand over."""
-    arguments = with_profiles(sys.argv[1:])
-    if arguments and not arguments[0].startswith("-"):
-        arguments = ["--configfile", *arguments]
-    sys.argv[1:] = arguments
+    sys.argv[1:] = spelt_out(sys.argv[1:])
     plan()
+
+
+def spelt_out(words: Sequence[str]) -> list[str]:
+    """Return arguments with the recipe, if it comes first, after its option, and profiles as directories."""
+    arguments = with_profiles(list(words))
+    return ["--configfile", *arguments] if arguments and not arguments[0].startswith("-") else arguments

@@ -1,0 +1,79 @@
+"""What a recipe has taken, as tables that fit in 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+
+from common.quantities import duration
+from common.tables import aligned
+from workflow.cost.training import FIRST_STEPS
+from workflow.cost.whole import Cost, PhaseCost
+
+_UNKNOWN = "-"
+_WIDTH = 100
+
+
+def render(cost: Cost) -> str:
+    """Return the cost for a person; columns of which nothing is known are left out."""
+    parts = [cost.title]
+    if cost.phases:
+        parts += [_phases(cost), _remarks(cost)]
+    else:
+        parts.append("No phase has begun yet.")
+    if cost.rules:
+        rows = [["rule", "jobs", "together", "longest"]]
+        rows += [[one.rule, f"{one.jobs:,}", _hours(one.hours), _hours(one.longest_hours)] for one in cost.rules]
+        parts.append("Other rules, from start to end; on a cluster time in the queue is in it\n" + _table(rows))
+    return "\n\n".join(parts)
+
+
+def _phases(cost: Cost) -> str:
+    rows = [["phase", "steps", "jobs", "planned", "foretold", "trained", "off", "held", cost.unit or "billed", "kWh"]]
+    for one in cost.phases:
+        kwh = _UNKNOWN if one.kilowatt_hours is None else f"{one.kilowatt_hours:,.1f}{'' if one.measured else ' e'}"
+        rows.append(
+            [
+                f"{one.run}/{one.phase}",
+                f"{one.steps:,}" if one.steps == one.all_steps else f"{one.steps:,} of {one.all_steps:,}",
+                str(one.jobs),
+                _hours(one.planned_hours),
+                _hours(one.foretold_hours),
+                _hours(one.training_hours),
+                _off(one),
+                _hours(one.held_hours),
+                _UNKNOWN if one.billed is None else f"{one.billed:,.1f}",
+                kwh,
+            ]
+        )
+    trained, held = (sum(getattr(one, field) for one in cost.phases) for field in ("training_hours", "held_hours"))
+    billed = [one.billed for one in cost.phases if one.billed is not None]
+    energy = [one.kilowatt_hours for one in cost.phases if one.kilowatt_hours is not None]
+    sums = [f"{sum(values):,.1f}" if values else _UNKNOWN for values in (billed, energy)]
+    rows.append(["all", "", "", "", "", _hours(trained), "", _hours(held), *sums])
+    return "Phases\n" + _table(rows)
+
+
+def _off(one: PhaseCost) -> str:
+    if one.foretold_hours is None or one.steps < one.all_steps:
+        return _UNKNOWN
+    return f"{one.training_hours / one.foretold_hours - 1:+.0%}"
+
+
+def _remarks(cost: Cost) -> str:
+    told = [
+        "planned: of training, by the plan that was made before anything was measured. foretold: by the speed of the "
+        f"first {FIRST_STEPS} steps, as a plan says from then on. off: by how much what was trained exceeds that.",
+        "held: from the start of each job to its end, starting up and saving among it; this is billed.",
+    ]
+    if any(one.kilowatt_hours is not None and not one.measured for one in cost.phases):
+        told.append("e: an estimate, the power of the nodes times the hours; Slurm's accounting has measured none.")
+    return "\n".join(textwrap.fill(text, _WIDTH, subsequent_indent="  ") for text in told)
+
+
+def _table(rows: list[list[str]]) -> str:
+    columns = [column for column in zip(*rows, strict=True) if any(cell not in ("", _UNKNOWN) for cell in column[1:])]
+    return "\n".join(aligned(list(zip(*columns, strict=True)), left=1))
+
+
+def _hours(value: float | None) -> str:
+    return _UNKNOWN if value is None else duration(3600 * value)
