@@ -46,13 +46,13 @@ class Sampled:
         return Sampled(self.values[list(systems)], self.samples[:, list(systems)])
 
 
-def sampled(sums: Floats, weights: Floats, seed: int) -> Sampled:
+def sampled(sums: Floats, weights: Floats, seed: int | Sequence[int]) -> Sampled:
     """Return means over rows of which each counts by its weight, and the same of rows drawn at random.
 
     Args:
         sums: float64[k, n], what each of k systems has in each of n rows, added up over what is in the row.
         weights: float64[n], how much that is: masked tokens of a row, 1 for a query.
-        seed: of the bootstrap.
+        seed: of the bootstrap; another one draws other rows.
     """
     number = len(weights)
     chance = np.random.default_rng(seed)
@@ -60,8 +60,10 @@ def sampled(sums: Floats, weights: Floats, seed: int) -> Sampled:
     columns = np.vstack([sums, weights]).T
     found = []
     for first in range(0, RESAMPLES, together):
-        times = chance.multinomial(number, np.full(number, 1 / number), min(together, RESAMPLES - first))
-        drawn = times @ columns
+        samples = min(together, RESAMPLES - first)
+        rows = chance.integers(0, number, (samples, number)) + number * np.arange(samples)[:, None]
+        times = np.bincount(rows.ravel(), minlength=samples * number).reshape(samples, number)
+        drawn = times.astype(np.float64) @ columns
         found.append(drawn[:, :-1] / drawn[:, -1:])
     return Sampled(sums.sum(axis=1) / weights.sum(), np.concatenate(found))
 

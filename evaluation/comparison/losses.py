@@ -69,10 +69,12 @@ def shared(groups: Sequence[Group]) -> dict[Place, list[str]]:
 
 def sample_place(groups: Sequence[Group], place: Place, keys: Sequence[str], seed: int) -> Sampled:
     """Return the losses of all runs, group by group, on rows of one language and length."""
+    language, length = place
     every = [(run.rows or {})[place] for group in groups for run in group]
     sums = np.array([[own[key][1] for key in keys] for own in every])
     weights = np.array([every[0][key][0] for key in keys], dtype=np.float64)
-    return sampled(sums, weights, seed)
+    # Each language and length has draws of its own: what is drawn in one says nothing of another.
+    return sampled(sums, weights, [seed, length, *language.encode()])
 
 
 def field(groups: Mapping[str, Group], seed: int) -> Field | None:

@@ -46,7 +46,7 @@ def test_the_first_section_says_which_run_is_best_and_how_sure_that_is(page: str
     assert re.search(
         r"small-fi has the lowest held-out loss: 4\.\d{4} nats per masked token, the mean over 5 languages at 256 "
         r"tokens on 100 held-out rows\. Beside small that is a difference of −0\.0\d+ ± 0\.0\d+ \(95 % interval "
-        r"−0\.\d+ to −0\.\d+\)\. For these two models that is sure\.",
+        r"−0\.\d+ to −0\.\d+\)\. That these two models differ on such text is sure\.",
         text,
     )
     assert "Every run was trained with one seed" in text
@@ -68,7 +68,7 @@ def test_a_reference_that_is_best_is_told_with_the_next(results: Path) -> None:
     first, *_ = changed(results, quality=quality, losses=lines)["answer"]
     assert first.startswith("small, the reference, has the lowest held-out loss: 4.0000 nats")
     assert "The next is small-fi, with a difference of +0.1000 ± 0.0500" in first
-    assert first.endswith("For these two models that is sure.")
+    assert first.endswith("That these two models differ on such text is sure.")
     lines = [line("small-fi", 0.1, 0.2, "unclear", language=None, length=256, reference_loss=4.0)]
     assert changed(results, quality=quality, losses=lines)["answer"][0].endswith("That may be chance.")
 

@@ -116,10 +116,12 @@ def _best(found: Mapping[str, Any]) -> list[str]:
     said = f"{signed(line['difference'], 4)} ± {half(line):.4f} ({share} interval {low} to {high})"
     lowest = f"has the lowest held-out loss: {losses[best]:.4f} {where}."
     if best == reference:
-        doubt = "For these two models that is sure" if line["verdict"] == "worse" else "That may be chance"
+        doubt = (
+            "That these two models differ on such text is sure" if line["verdict"] == "worse" else "That may be chance"
+        )
         return [f"{best}, the reference, {lowest} The next is {named}, with a difference of {said}. {doubt}."]
     sure = {
-        "better": "For these two models that is sure.",
+        "better": "That these two models differ on such text is sure.",
         "unclear": "The interval holds zero: that may be chance.",
         "worse": "On the rows that only these two share it is above.",
     }[line["verdict"]]
@@ -155,8 +157,8 @@ def _about_seeds(found: Mapping[str, Any]) -> list[str]:
     if spread is None:
         return [
             "Every run was trained with one seed. So the intervals are over rows, queries and examples only: another "
-            "seed may move a loss by more than such a difference, and nobody has measured by how much. A difference of "
-            "0.001 means nothing here."
+            "seed may move a loss by more than such a difference, sure or not, and nobody has measured by how much. A "
+            "difference of 0.001 means nothing here."
         ]
     deviation, largest = spread["standard_deviation"], spread["largest_range"]
     alone = [name for name in found["runs"] if name not in several]

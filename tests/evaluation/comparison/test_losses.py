@@ -9,7 +9,7 @@ import pytest
 
 from evaluation.comparison.compute import pareto_front
 from evaluation.comparison.extrapolation import ladders
-from evaluation.comparison.losses import differences, field, incomparable, shared, spread
+from evaluation.comparison.losses import differences, field, incomparable, sample_place, shared, spread
 from evaluation.comparison.reading import Place, Row, Trained
 
 ROWS = 60
@@ -117,3 +117,14 @@ def test_runs_of_another_way_are_no_rungs_and_of_equal_compute_the_best_is_one()
     groups["sweep"] = [run("sweep", better=-1.0, flops=1e16)]
     (told,) = ladders(groups, seed=1)
     assert [one["run"] for one in told["runs"]] == ["r0", "r1", "r2"]
+
+
+def test_each_language_draws_its_own_rows_and_all_runs_the_same() -> None:
+    groups = [[run(name)] for name in "ab"]
+    groups = [[replace(one, rows=dict.fromkeys(one.rows, one.rows["en", 128])) for one in group] for group in groups]
+    keys = shared(groups)
+    english, finnish = (sample_place(groups, place, keys[place], seed=1) for place in (("en", 128), ("fi", 128)))
+    assert english.values.tolist() == finnish.values.tolist()
+    assert not np.allclose(english.samples, finnish.samples)
+    alone = sample_place(groups[:1], ("en", 128), keys["en", 128], seed=1)
+    assert alone.samples[:, 0] == pytest.approx(english.samples[:, 0])
