@@ -138,7 +138,8 @@ class HubStore:
             if isinstance(error, ValueError):  # the library's form for a card or a name that is refused
                 reason = shorten(str(error).replace(str(self._token), "***"), 200, placeholder=" ...")
                 raise UserError(f"the hub ({self._host}) does not take it: {reason.rstrip('.')}.") from None
-            if isinstance(error, RuntimeError):  # of hf_xet, which sends large files
+            # Of hf_xet, which sends large files; an error of a file here names it.
+            if isinstance(error, RuntimeError) or (isinstance(error, OSError) and error.filename is None):
                 raise UserError(
                     f"sending to the hub ({self._host}) broke off ({type(error).__name__}); run the same command "
                     "again: what is there is not sent once more."

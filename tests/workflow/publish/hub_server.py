@@ -60,8 +60,8 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def do_GET(self) -> None:
-        """Answer what the repository is."""
-        if not self.hub.branches:
+        """Answer what the repository is; the hub's own protocol for large files is spoken by none but the hub."""
+        if not self.hub.branches or "xet-write-token" in self.path:
             return self._refuse(404, "RepoNotFound")
         return self._json({"id": "org/name", "sha": "c" * 40, "private": self.hub.private, "siblings": [], "tags": []})
 

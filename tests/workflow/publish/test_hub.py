@@ -111,6 +111,18 @@ def test_who_may_not_write_is_told_so_in_a_sentence(
     assert not [token for token in ("hf_of_another", "hf_secret_of_nobody") if token in said]
 
 
+def test_what_goes_wrong_in_the_hubs_own_protocol_for_large_files_is_a_sentence(
+    hub: Hub, publishing: Publishing
+) -> None:
+    publishing.environment["HF_HUB_DISABLE_XET"] = "0"
+    status, said = publishing.run(*TO)
+    assert status == 1
+    assert "is out of reach. What was sent is kept there" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    assert hub.token not in said
+    assert not hub.commits
+
+
 def test_a_card_that_the_hub_refuses_is_told_and_nothing_is_sent(hub: Hub, publishing: Publishing) -> None:
     hub.complaint = f"license is not one of ours, {hub.token}"
     status, said = publishing.run(*TO)
