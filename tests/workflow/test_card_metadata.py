@@ -141,3 +141,20 @@ def test_a_language_of_which_little_was_seen_is_named(results: Path) -> None:
     drawn = {source: 1 if source in little else 10_000_000 for source in position["drawn"]}
     change(state, position=position | {"drawn": drawn})
     assert "It has seen little of sme (" in render(Results(results), "small")
+
+
+def test_a_model_that_did_not_begin_from_scratch_says_so_without_a_path_of_this_machine(
+    results: Path, card: str
+) -> None:
+    assert "trained from scratch by" in card
+    assert "not told here" not in card
+    recipe = read_json(results / "recipe" / "recipe.json")
+    (model,) = recipe["models"].values()
+    model["start"] = {"directory": "/scratch/mine/mmbert-base"}
+    recipe["runs"]["small"]["average"] = {"checkpoints": 2, "every_tokens": 16_384}
+    write_json(results / "recipe" / "recipe.json", recipe)
+    text = render(Results(results), "small")
+    assert "trained from the weights of `mmbert-base`, which others have trained before, by" in text
+    assert "their licence, their text and their contamination are not told here" in text
+    assert "Its weights are the mean of 2 checkpoints of its last phase, 16.4k slots apart." in text
+    assert "/scratch" not in text

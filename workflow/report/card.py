@@ -13,8 +13,9 @@ from pathlib import Path
 
 from common.errors import run_command
 from common.files import atomic_file
+from recipe.slices.making import model_name
 from workflow.report import euroeval, retrieval, text, understanding
-from workflow.report.card_limits import limits
+from workflow.report.card_limits import beginning, limits
 from workflow.report.card_metadata import example_line, front_matter
 from workflow.report.fertility import of_languages, read_tokenizers
 from workflow.report.html import environment
@@ -40,6 +41,8 @@ def render(results: Results, run: str) -> str:
     drawn = drawn_tokens(phases)
     statistics = results.statistics()
     names = [source.name for source in sources]
+    recipe = results.recipe()
+    start = recipe.models[model_name(recipe, run)].start
     contamination, publish = text.contamination(statistics["contamination"], names), results.publish()
     by_language: Counter[str] = Counter()
     for source in sources:
@@ -55,6 +58,9 @@ def render(results: Results, run: str) -> str:
         ),
         "example_line": example_line(run),
         "publish": publish,
+        "beginning": beginning(start),
+        "from_others": start is not None and start.directory is not None,
+        "average": recipe.runs[run].average,
         "limits": limits(by_language, phases, held_out, contamination),
         "retrieval": [one for one in retrieved if one["system"] == run],
         "understanding": [one for one in understood if one["system"] == run],

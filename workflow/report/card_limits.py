@@ -1,15 +1,26 @@
-"""What a model is for and where its limits are, in sentences that follow from what was trained and measured."""
+"""What a model comes from and where its limits are, in sentences that follow from what was trained and measured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from common.quantities import amount
+from recipe.schema import Start
 from workflow.report.results import HeldOut, PhaseResult
 
 LITTLE = 0.01
 """Share of the tokens below which a language is one of which the model has seen little."""
+
+
+def beginning(start: Start | None) -> str:
+    """Return what the training of a model began with."""
+    if start is None:
+        return "from scratch"
+    if start.run:
+        return f"from the weights of the run `{start.run}`, tiled into its shape,"
+    return f"from the weights of `{Path(str(start.directory)).name}`, which others have trained before,"
 
 
 def limits(

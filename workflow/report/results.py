@@ -29,6 +29,7 @@ from common.files import read_json
 from recipe.hub import address_of, is_on_hub
 from recipe.publish import Publish
 from recipe.reading import read_recipe
+from recipe.schema import Recipe
 from recipe.slices.files import read_slice
 from recipe.slices.types import EvaluationSlice, PhaseSlice, SourceSlice
 from workflow.report.metrics import Metrics, read_metrics
@@ -220,9 +221,13 @@ class Results:
         """Return held-out losses per language and length."""
         return self._rows(run, "mlm", HeldOut)
 
+    def recipe(self) -> Recipe:
+        """Return the recipe."""
+        return read_recipe(self.folder / "recipe" / "recipe.json")
+
     def tested(self) -> list[str]:
         """Return the runs that the recipe names to be measured on the test split."""
-        return list(dict.fromkeys(read_recipe(self.folder / "recipe" / "recipe.json").evaluation.test))
+        return list(dict.fromkeys(self.recipe().evaluation.test))
 
     def test(self, run: str) -> tuple[list[HeldOut], int]:
         """Return the losses of a run on the test split, and how many models had been measured on it by then."""
