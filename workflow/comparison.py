@@ -15,8 +15,9 @@ class RunComparison:
         self.slice = comparison_slice(recipe)
 
     def losses(self) -> list[str]:
-        """Return the held-out losses of all runs."""
-        return [f"results/evaluation/{run}/mlm.json" for run in self.slice.runs]
+        """Return the held-out losses and pseudo-perplexities of all runs."""
+        kinds = ("mlm", "pseudo_perplexity")
+        return [f"results/evaluation/{run}/{kind}.json" for run in self.slice.runs for kind in kinds]
 
     def phases(self) -> list[str]:
         """Return the checkpoints of every phase behind them, which tell what was computed."""

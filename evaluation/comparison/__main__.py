@@ -13,6 +13,7 @@ from typing import Any
 from common.errors import run_command
 from common.files import write_json
 from common.intervals import CONFIDENCE
+from evaluation.comparison.bits import bit_differences
 from evaluation.comparison.compute import pareto_front
 from evaluation.comparison.extrapolation import ladders
 from evaluation.comparison.losses import Field, Group, differences, field, incomparable, quality, spread
@@ -42,6 +43,13 @@ def compare(content: ComparisonSlice, results: Path) -> dict[str, Any]:
         if name != reference
         for line in differences(name, group, alike[reference], seed)
     ]
+    of_reference = [run for run in groups[reference] if run.tokenizer == runs[content.reference].tokenizer]
+    bits = [
+        line
+        for name, group in groups.items()
+        if all(run.tokenizer != runs[content.reference].tokenizer for run in group)
+        for line in bit_differences(name, group, of_reference)
+    ]
     tasks = [
         line
         for kind, asked in (("retrieval", content.retrieval), ("understanding", content.understanding))
@@ -57,6 +65,7 @@ def compare(content: ComparisonSlice, results: Path) -> dict[str, Any]:
         "runs": {name: _facts(group) for name, group in groups.items()},
         "incomparable": {name: reason for name, reason in reasons.items() if reason},
         "losses": losses,
+        "bits_per_byte": bits,
         "tasks": tasks,
         "quality": _quality(alike, whole, seed) if whole else None,
         "seed_spread": spread(alike, whole) if whole else None,

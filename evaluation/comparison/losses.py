@@ -52,7 +52,7 @@ def incomparable(run: Trained, reference: Trained) -> str | None:
     if run.tokenizer != reference.tokenizer:
         return (
             f"{run.name} has another tokenizer than {reference.name}, and losses of other tokens do not compare; bits "
-            "per byte of the pseudo-perplexity do."
+            "per byte do."
         )
     if not shared([[run], [reference]]):
         return f"{run.name} was measured on none of the rows of {reference.name}, or with other tokens hidden."

@@ -29,6 +29,8 @@ class Trained:
     """Fingerprint of the one it was measured with."""
     rows: dict[Place, dict[str, Row]] | None
     """Held-out rows by source and key; None where the result was made before they were kept one by one."""
+    bits: dict[str, tuple[float, float]]
+    """Language -> bits per byte of the pseudo-perplexity and their standard error, where there is one."""
     parameters: int
     flops: float
     """Of all its training, phases shared with other runs included; docs/formats.md says how they are counted."""
@@ -62,6 +64,7 @@ def read_run(results: Path, name: str) -> Trained:
         name=name,
         tokenizer=tokenizer,
         rows=known if len(known) == len(rows) else None,
+        bits=_bits(results / "evaluation" / name / "pseudo_perplexity.json"),
         parameters=parameters(own.model, vocabulary),
         flops=_flops(own, vocabulary, last["stretches"]),
         process_hours=hours / 3600,
@@ -80,6 +83,18 @@ def _rows(row: dict[str, Any]) -> dict[str, Row] | None:
         for source, own in row["each"].items()
         for key, masked, loss in zip(own["key"], own["masked"], own["loss"], strict=True)
     }
+
+
+def _bits(path: Path) -> dict[str, tuple[float, float]]:
+    """Return bits per byte by language; their error is the loss's, in proportion."""
+    try:
+        return {
+            row["language"]: (row["bits_per_byte"], row["bits_per_byte"] * row["loss_stderr"] / row["loss"])
+            for row in read_json(path)["rows"]
+            if row["source"] is None and row["loss_stderr"] is not None
+        }
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} holds no pseudo-perplexities ({error}); delete it and run Snakemake again.") from None
 
 
 def _state(folder: Path) -> dict[str, Any]:

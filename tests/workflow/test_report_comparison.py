@@ -106,7 +106,14 @@ def test_the_spread_of_seeds_is_told_where_there_are_several(results: Path) -> N
 def test_what_is_not_there_or_does_not_compare_is_told(results: Path) -> None:
     path = results / "comparison.json"
     content = read_json(path)
-    nothing = {"losses": [], "quality": None, "tasks": [], "ladders": [], "incomparable": {"small-fi": "Why."}}
+    nothing = {
+        "losses": [],
+        "bits_per_byte": [],
+        "quality": None,
+        "tasks": [],
+        "ladders": [],
+        "incomparable": {"small-fi": "Why."},
+    }
     write_json(path, content | nothing)
     page = render(Results(results), "t", RUNS)
     assert "No held-out losses can be compared." in page
@@ -122,7 +129,19 @@ def test_a_report_of_some_runs_tells_of_those_alone(results: Path) -> None:
     page = render(Results(results), "t", ["small", "small-theta"])
     assert "small-fi</" not in page.partition('<section id="models">')[0]
     assert "small, the reference, has the lowest held-out loss" in page
-    assert "There is nothing to compare" not in page
+    assert "No other run has losses" not in page
+
+
+def test_runs_of_another_tokenizer_are_compared_in_bits_per_byte(results: Path) -> None:
+    path = results / "comparison.json"
+    content = read_json(path)
+    facts = {"length": None, "loss": 1.9, "reference_loss": 2.0}
+    lines = [line("small-fi", -0.1, 0.04, "better", language=language, **facts) for language in (None, "fi")]
+    write_json(path, content | {"bits_per_byte": lines})
+    page = " ".join(render(Results(results), "t", RUNS).split())
+    assert "Of runs with another tokenizer, small-fi has the fewest bits per byte: 1.9000, beside small a" in page
+    assert "difference of −0.1000 ± 0.0400 (95 % interval −0.1400 to −0.0600). That is surely better." in page
+    assert "Bits per byte, where tokenizers differ" in page
 
 
 def test_one_run_has_nothing_to_compare_it_with(results: Path) -> None:
@@ -131,7 +150,7 @@ def test_one_run_has_nothing_to_compare_it_with(results: Path) -> None:
     quality = found["quality"] | {"losses": {"small": {"loss": 4.0}}}
     answer = changed(results, quality=quality, runs={"small": found["runs"]["small"]}, losses=[])["answer"]
     assert len(answer) == 1
-    assert answer[0].startswith("There is nothing to compare small with. Its held-out loss is 4.0000 nats")
+    assert answer[0].startswith("No other run has losses that compare with small's. Its held-out loss is 4.0000 nats")
 
 
 def test_a_ladder_is_told_with_how_far_off_it_was(results: Path) -> None:

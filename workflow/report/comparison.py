@@ -15,6 +15,7 @@ KEYS = {
     "runs",
     "incomparable",
     "losses",
+    "bits_per_byte",
     "tasks",
     "quality",
     "seed_spread",
@@ -46,8 +47,7 @@ def read_comparison(results: Path, runs: Sequence[str]) -> dict[str, Any] | None
         )
     return content | {
         "runs": {name: content["runs"][name] for name in shown},
-        "losses": [line for line in content["losses"] if line["run"] in shown],
-        "tasks": [line for line in content["tasks"] if line["run"] in shown],
+        **{key: [one for one in content[key] if one["run"] in shown] for key in ("losses", "bits_per_byte", "tasks")},
         "incomparable": {name: why for name, why in content["incomparable"].items() if name in order},
         "ladders": [one for one in content["ladders"] if {rung["run"] for rung in one["runs"]} <= set(shown)],
         "quality": quality,
@@ -60,14 +60,17 @@ def told(found: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     names = [name for name in found["runs"] if name != found["reference"]]
     compared = [name for name in names if any(line["run"] == name for line in found["losses"])]
+    of_bytes = [name for name in names if any(line["run"] == name for line in found["bits_per_byte"])]
     lengths = sorted({line["length"] for line in found["losses"]}, reverse=True)
     return {
         "reference": found["reference"],
         "confidence": found["confidence"],
-        "answer": [*_best(found), *_on_tasks(found), *_about_seeds(found)],
+        "answer": [*_best(found), *_in_bits(found), *_on_tasks(found), *_about_seeds(found)],
         "incomparable": list(dict.fromkeys(found["incomparable"].values())),
         "compared": compared,
         "lengths": [(length, _by_language(found["losses"], length, compared)) for length in lengths],
+        "of_bytes": of_bytes,
+        "bits": _by_language(found["bits_per_byte"], None, of_bytes),
         "tasks": _by_task(found["tasks"], names),
         "measured": [name for name in names if any(line["run"] == name for line in found["tasks"])],
         "compute": _by_compute(found),
@@ -104,7 +107,7 @@ def _best(found: Mapping[str, Any]) -> list[str]:
     where = f"nats per masked token, {over} at {quality['length']:,} tokens on {quality['rows']:,} held-out rows"
     best = min(losses, key=lambda name: losses[name])
     if len(losses) == 1:
-        return [f"There is nothing to compare {best} with. Its held-out loss is {losses[best]:.4f} {where}."]
+        return [f"No other run has losses that compare with {best}'s. Its held-out loss is {losses[best]:.4f} {where}."]
     beside = {
         line["run"]: line
         for line in found["losses"]
@@ -126,6 +129,21 @@ def _best(found: Mapping[str, Any]) -> list[str]:
         "worse": "On the rows that only these two share it is above.",
     }[line["verdict"]]
     return [f"{best} {lowest} Beside {reference} that is a difference of {said}. {sure}"]
+
+
+def _in_bits(found: Mapping[str, Any]) -> list[str]:
+    """Return which run of another tokenizer is best, in bits per byte."""
+    lines = [line for line in found["bits_per_byte"] if line["language"] is None]
+    if not lines:
+        return []
+    best = min(lines, key=lambda line: line["difference"])
+    low, high = (signed(end, 4) for end in best["interval"])
+    doubt = "That may be chance" if best["verdict"] == "unclear" else f"That is surely {best['verdict']}"
+    return [
+        f"Of runs with another tokenizer, {best['run']} has the fewest bits per byte: {best['loss']:.4f}, beside "
+        f"{found['reference']} a difference of {signed(best['difference'], 4)} ± {half(best):.4f} "
+        f"({found['confidence']:.0%} interval {low} to {high}). {doubt}.".replace("%", " %")
+    ]
 
 
 def _on_tasks(found: Mapping[str, Any]) -> list[str]:
@@ -181,7 +199,7 @@ def _listed(names: Sequence[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def _by_language(losses: Iterable[Line], length: int, compared: Sequence[str]) -> list[dict[str, Any]]:
+def _by_language(losses: Iterable[Line], length: int | None, compared: Sequence[str]) -> list[dict[str, Any]]:
     """Return a row for the mean over languages and one for each, with a cell for each run or None."""
     found = {(line["language"], line["run"]): line for line in losses if line["length"] == length}
     languages = [None, *sorted({language for language, _ in found if language})]

@@ -82,6 +82,19 @@ def test_results_without_rows_are_told_and_no_error(results: Path) -> None:
     assert (none["losses"], none["quality"], none["seed_spread"]) == ([], None, None)
 
 
+def test_a_run_of_another_tokenizer_is_compared_in_bits_per_byte(results: Path) -> None:
+    path = results / "evaluation" / "small-fi" / "mlm.json"
+    change(path, measured_on=read_json(path)["measured_on"] | {"tokenizer": "0" * 64})
+    found = compared(results)
+    assert "another tokenizer than small" in found["incomparable"]["small-fi"]
+    assert {one["run"] for one in found["losses"]} == {"small-theta"}
+    assert [one["run"] for one in found["bits_per_byte"]] == ["small-fi"] * 6
+    assert found["bits_per_byte"][0]["loss"] == 2.164
+    change(results / "evaluation" / "small-fi" / "pseudo_perplexity.json", rows=[{"source": None}])
+    with pytest.raises(UserError, match="holds no pseudo-perplexities"):
+        compared(results)
+
+
 def test_runs_of_one_group_are_seeds_of_one_another(finished: Path) -> None:
     found = compared(finished, runs={"small": "small", "small-fi": "small-fi", "small-theta": "small"})
     assert found["runs"]["small"]["seeds"] == ["small", "small-theta"]

@@ -25,7 +25,7 @@ def run(name: str, better: float = 0.0, languages: tuple[str, ...] = ("en", "fi"
         own = np.random.default_rng(list(name.encode())).normal(0, 0.05, size=ROWS)
         sums = loss - masked * (better + own - own.mean())
         rows[language, 128] = {f"s {k}": (int(masked[k]), float(sums[k])) for k in range(ROWS)}
-    return Trained(name, "t", rows, 1000, flops, 1.0, 100, "way", "shape")
+    return Trained(name, "t", rows, {}, 1000, flops, 1.0, 100, "way", "shape")
 
 
 def test_a_run_that_is_better_is_better_in_each_language_and_over_all() -> None:
