@@ -140,6 +140,16 @@ def finished(tmp_path_factory):
     return house
 
 
+def test_beside_each_result_is_how_it_was_made(finished):
+    outputs = ["report.html", "models/one/config.json", "evaluation/one/mlm.json", "corpus/en/manifest.json"]
+    for name in [*outputs, "runs/one/stable/checkpoint.json"]:
+        record = json.loads(finished.result(f"provenance/results/{name}.json").read_text())
+        assert record["file"] == f"results/{name}"
+        assert record["inputs"]
+        assert record["command"]
+        assert len(record["call"]["environment_sha256"]) == 64
+
+
 def test_questions_are_made_from_a_sources_text_and_asked_with_more_and_less_of_it(finished):
     for encoder in ("one", "one.untrained"):
         found = json.loads(finished.result(f"evaluation/understanding/far/{encoder}.json").read_text())

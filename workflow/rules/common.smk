@@ -11,6 +11,8 @@ from common.processes import begin_in_utf8_mode
 from workflow.dag import PAIRS, WHEEL, Dag, unreadable_files
 from workflow.euroeval import ENVIRONMENT
 from workflow.directory_lock import hold, holder_elsewhere
+from workflow.provenance.invocations import append_invocation
+from workflow.provenance.records import write_records
 from workflow.resources import read_as_meant
 from workflow.sources import HUB
 from workflow.understanding import DEMO_FILES
@@ -87,11 +89,13 @@ wildcard_constraints:
 
 # Whether or not something else failed.
 onsuccess:
+    write_records(Path.cwd())
     for sentences in filter(None, [told_of_text(), told(dag.results_by_hub())]):
         logger.warning(sentences)
 
 
 onerror:
+    write_records(Path.cwd())
     for sentences in filter(None, [told_of_text(), told(dag.results_by_hub())]):
         logger.warning(sentences)
 
@@ -106,5 +110,6 @@ onstart:
             )
         if stopped := dag.missing() + dag.sources.replaced():
             raise UserError("\n".join(stopped))
+        append_invocation(Path(workflow.basedir), sys.argv)
     except (UserError, OSError) as error:
         raise WorkflowError(str(error)) from None

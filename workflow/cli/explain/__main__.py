@@ -1,8 +1,9 @@
-"""`alasin explain`: why a file would be made again, by which jobs, and what of training that would set aside."""
+"""`alasin explain`: how a file was made; why it would be made again, and what of training that would set aside."""
 
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
@@ -17,28 +18,49 @@ from workflow.cli.parser import Parser
 from workflow.cli.run import check_profiles, snakemake_arguments
 from workflow.dag import Dag
 from workflow.directory_lock import holder_elsewhere
+from workflow.provenance.records import read_record
+from workflow.provenance.text import made
 from workflow.sources import sampled
 
 
 def main() -> None:
-    """Explain one file."""
+    """Explain one file.
+
+    Raises:
+        UserError: nothing is known of it, or the recipe makes no such file.
+    """
     parser = Parser(
         prog="alasin explain",
-        description="Tell why Snakemake would make a file again: each job on the way, its reason, and what was trained "
-        "that would be set aside. Looks only: nothing is written where Snakemake works.",
+        description="Tell how a file was made: by which code, command, packages and inputs. With a recipe, instead, why "
+        "Snakemake would make it again: each job on the way, its reason, and what was trained that would be set aside. "
+        "Looks only: nothing is written where Snakemake works.",
     )
     parser.add_argument(
         "file", metavar="FILE", help="such as results/models/first/config.json; `all` for whatever the recipe asks for"
     )
-    parser.add_argument("--configfile", type=Path, required=True, metavar="RECIPE", help="the recipe")
+    parser.add_argument("--configfile", type=Path, metavar="RECIPE", help="the recipe, to tell what it would do")
     parser.add_argument("--directory", type=Path, default=Path(), help="where snakemake runs (default: here)")
     parser.add_argument("--profile", help="as of alasin run (default: local)")
     options = parser.parse_args()
+    target = _inside(options.file, options.directory)
+    record = read_record(options.directory, target)
+    if record is None and options.configfile is None:
+        raise UserError(
+            f"nothing is on record of how {target} was made in {options.directory}; --configfile and a recipe tell why "
+            "it would be."
+        )
+    if options.configfile is not None:
+        _explain(target, options)
+    elif record is not None:
+        print(made(record))
+
+
+def _explain(target: str, options: Namespace) -> None:
+    """Tell why Snakemake would make a file again."""
     recipe = read_recipe(options.configfile)
     profile = ["--profile", options.profile] if options.profile else []
     arguments = snakemake_arguments([str(options.configfile), *profile])
     check_profiles(arguments)
-    target = _inside(options.file, options.directory)
     patterns = [pattern for source in recipe.sources.values() for pattern in source.files]
     with mirrored(options.directory, patterns) as mirror:
         with chdir(mirror):

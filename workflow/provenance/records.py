@@ -1,0 +1,130 @@
+"""A record of how each result was made, written when Snakemake ends, from what it has noted of each output itself.
+
+    results/provenance/{output}.json
+
+What a kill keeps from being written is written at the end of the next call. Inputs are hashed then, and one that is
+younger than the result is told as such.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from common.errors import UserError
+from common.files import read_json, sha256_of, write_json
+from workflow.provenance.invocations import environment_digest, invocation_at, read_invocations
+
+FORMAT = 1
+FOLDER = Path("results/provenance")
+METADATA = Path(".snakemake/metadata")
+HASHED_BYTES = 1 << 26
+"""Of a larger input, size and time stand for the content: it is raw text, of which the manifest after it knows more."""
+SLICES = "results/recipe/"
+SLICE_BYTES = 1 << 16
+"""A slice of the recipe that is no larger stands in the record as it is."""
+
+
+def record_path(directory: Path, output: str) -> Path:
+    """Return where the record of an output is."""
+    return directory / FOLDER / f"{output}.json"
+
+
+def write_records(directory: Path) -> int:
+    """Write the records that are missing or older than their results; return how many."""
+    invocations = read_invocations(directory)
+    described = cache(lambda name: _described(directory, name))
+    written = 0
+    for output, noted in _noted(directory / METADATA):
+        path = record_path(directory, output)
+        # Results lie below the working directory; whatever else is noted is no business of a record.
+        if not (directory / output).exists() or Path(output).is_absolute() or ".." in Path(output).parts:
+            continue
+        if path.exists() and _ended(path) == noted["endtime"]:
+            continue
+        invocation = invocation_at(invocations, noted["starttime"])
+        inputs = [described(name) for name in noted.get("input") or []]
+        write_json(
+            path,
+            {
+                "format": FORMAT,
+                "file": output,
+                "rule": noted["rule"],
+                "began": _iso(noted["starttime"]),
+                "ended": _iso(noted["endtime"]),
+                "seconds_since_epoch": noted["endtime"],
+                "command": " ".join((noted.get("shellcmd") or "").split()),
+                "inputs": [
+                    {key: value for key, value in one.items() if key not in ("modified", "slice")}
+                    | ({"younger": True} if one.get("modified", 0) > noted["endtime"] else {})
+                    for one in inputs
+                ],
+                "slices": {one["name"]: one["slice"] for one in inputs if "slice" in one},
+                "call": {key: invocation.get(key) for key in ("command", "commit", "dirty", "python", "machine")}
+                | {"environment_sha256": environment_digest(invocation) if invocation else None}
+                | ({"names": invocation["names"]} if "names" in invocation else {}),
+            },
+        )
+        written += 1
+    return written
+
+
+def read_record(directory: Path, output: str) -> dict[str, Any] | None:
+    """Return the record of an output, or None if there is none. Raises `UserError` if it is damaged."""
+    path = record_path(directory, output)
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path} is no record of format {FORMAT}; delete it, and the next run writes it anew.")
+    return content
+
+
+def _ended(path: Path) -> float | None:
+    try:
+        content = read_json(path)
+    except UserError:
+        return None
+    return content.get("seconds_since_epoch") if isinstance(content, dict) else None
+
+
+def _noted(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each output with what Snakemake has noted of it; the name of a file there is the output's, in base64."""
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        parts = path.relative_to(folder).parts
+        try:
+            # A name that is too long for a file continues in folders, whose names begin with @.
+            output = urlsafe_b64decode("".join(part.removeprefix("@") for part in parts)).decode()
+            noted = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue  # that of a job that runs, or of another version of Snakemake
+        times = [noted.get(key) for key in ("starttime", "endtime")] if isinstance(noted, dict) else []
+        if times and all(isinstance(one, float) for one in times) and isinstance(noted.get("rule"), str):
+            yield output, noted
+
+
+def _described(directory: Path, name: str) -> dict[str, Any]:
+    """Return an input's name, size and SHA-256, or its time where it is large; the content of a slice beside it."""
+    path = directory / name
+    try:
+        found = path.stat()
+    except OSError:
+        return {"name": name, "gone": True}
+    facts: dict[str, Any] = {"name": name, "bytes": found.st_size, "modified": found.st_mtime}
+    if found.st_size > HASHED_BYTES or not path.is_file():
+        return facts | {"time": _iso(found.st_mtime)}
+    facts["sha256"] = sha256_of(path)
+    if name.startswith(SLICES) and found.st_size <= SLICE_BYTES:
+        facts["slice"] = read_json(path)
+    return facts
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
