@@ -31,7 +31,7 @@ def main() -> None:
     """
     parser = Parser(
         prog="alasin explain",
-        description="Tell how a file was made: by which code, command, packages and inputs. With a recipe, instead, why "
+        description="Tell how a file was made: by which code, command, packages and inputs. With a recipe: why "
         "Snakemake would make it again: each job on the way, its reason, and what was trained that would be set aside. "
         "Looks only: nothing is written where Snakemake works.",
     )
