@@ -1,6 +1,7 @@
 # `make demo` trains the demonstration; `make test` and `make check` are what continuous integration runs.
 # `make test-slurm` runs the tests that `make test` skips: it starts a Slurm on this machine, as root on Debian or Ubuntu.
 # `make test-euroeval` runs EuroEval itself, in an environment of its own: some minutes and 2.3 GB the first time.
+# `make docs` builds the site of the documentation, in an environment of its own: site/index.html opens in a browser.
 # A machine with GPUs: make REQUIREMENTS=envs/cuda.txt …. Tests run in WORKERS processes.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ WORKERS ?= 2
 ROOMS := common recipe corpus slurm model evaluation workflow benchmarks
 CLUSTER := tests/slurm/real/cluster
 
-.PHONY: demo test test-slurm test-euroeval check environment clean-demo
+.PHONY: demo test test-slurm test-euroeval check docs environment clean-demo
 
 demo: environment
 	@.venv/bin/python -m workflow.cli run config/demo.yaml --directory demo
@@ -34,6 +35,16 @@ check: environment
 	.venv/bin/mypy $(ROOMS)
 	.venv/bin/snakefmt --check Snakefile workflow/rules
 	.venv/bin/snakemake --lint --configfile config/demo.yaml --directory .venv/lint
+
+# Strict: a link or an anchor that leads nowhere is an error. The variable silences an advertisement.
+docs: .venv/docs/.installed
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --strict --quiet
+	@echo "The documentation: site/index.html"
+
+.venv/docs/.installed: envs/docs.txt
+	@$(PYTHON) -m venv .venv/docs
+	@.venv/docs/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 environment: .venv/$(notdir $(REQUIREMENTS)).installed .venv/bin/alasin
 

@@ -40,6 +40,18 @@ def test_an_experiment_says_what_it_asks_what_would_answer_it_and_what_that_cost
     assert "Its numbers mean nothing." in machinery(name).read_text()
 
 
+def test_the_page_lists_each_experiment_with_the_question_and_the_cost_that_it_tells() -> None:
+    page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(\w+)\]\(.*?/(\w+)\.yaml\) \| (.+?) \| (.+?) \|$", page, re.MULTILINE)
+    told = {}
+    for name in NAMES:
+        opening = (EXPERIMENTS / f"{name}.yaml").read_text().partition("\n\n")[0].replace("\n# ", " ")
+        question = opening.partition("Experiment: ")[2].partition("\n")[0].partition("?")[0] + "?"
+        told[name] = (name, question[0].upper() + question[1:], opening.partition("Cost: ")[2])
+    assert {name: (file, question) for name, file, question, _ in rows} == {name: row[:2] for name, row in told.items()}
+    assert not [name for name, _, _, cost in rows if not told[name][2].startswith(cost)]
+
+
 def test_experiments_that_share_a_stable_phase_ask_for_the_very_same() -> None:
     shared = [read_recipe(EXPERIMENTS / f"{name}.yaml") for name in ("rope_theta", "edu_annealing", "average")]
     for other in shared[1:]:

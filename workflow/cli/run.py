@@ -116,6 +116,9 @@ def with_profiles(words: list[str]) -> list[str]:
 
 
 def profile(name: str) -> str:
-    """Return the directory of a profile: the one that is there, else Alasin's own of that name, else the name."""
+    """Return the directory of a profile: the one that is there, else Alasin's own of that name, else the name.
+
+    A directory without a profile.yaml is none: the repository has a package called slurm.
+    """
     candidates = (Path(name), REPOSITORY / name, REPOSITORY / "profiles" / name)
-    return next((str(path) for path in candidates if path.is_dir()), name)
+    return next((str(path) for path in candidates if (path / "profile.yaml").is_file()), name)

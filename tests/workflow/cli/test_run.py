@@ -40,8 +40,14 @@ def test_alasin_s_own_profiles_go_by_their_names_from_anywhere(
 def test_a_profile_of_one_s_own_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("lumi").mkdir()
+    Path("lumi", "profile.yaml").touch()
     assert snakemake_arguments([DEMO, "--profile", "lumi"])[-2:] == ["--profile", "lumi"]
     assert snakemake_arguments([DEMO, "--profile", "elsewhere"])[-2:] == ["--profile", "elsewhere"]
+
+
+def test_a_directory_that_is_no_profile_does_not_hide_one_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)  # where slurm/ is a package
+    assert snakemake_arguments([DEMO, "--profile", "slurm"])[-2:] == ["--profile", f"{ROOT}/profiles/slurm"]
 
 
 @pytest.mark.parametrize(
