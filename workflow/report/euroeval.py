@@ -13,7 +13,7 @@ from common.intervals import CONFIDENCE
 from recipe.reading import read_recipe
 from workflow.euroeval import EuroEvalTasks
 from workflow.report.retrieval import shown_name
-from workflow.report.systems import read_systems
+from workflow.report.systems import model_index, read_systems
 
 METRICS = {
     "mcc": "Matthews correlation",
@@ -103,21 +103,14 @@ def surely_best(task: str, own: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def indexed(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a run's results as the `model-index` of its card has them, as `workflow.report.retrieval.indexed` does."""
-    return [
-        {
-            "task": {"type": HUB_TYPES.get(one["kind"], "text-classification")},
-            "dataset": {"name": one["task"], "type": one["task"], "split": "test"},
-            "metrics": [
-                {
-                    "type": one["metric"],
-                    "value": round(one["value"], 3),
-                    "name": f"{METRICS[one['metric']]} by EuroEval {one['how']['euroeval']}, mean of "
-                    f"{one['iterations']} iterations on {one['examples']} examples, {one['confidence']:.0%} interval "
-                    f"{one['interval'][0]:.2f} to {one['interval'][1]:.2f}",
-                }
-            ],
-        }
-        for one in found
-        if one["system"] == run and "value" in one
-    ]
+    """Return a run's results as the `model-index` of its card has them."""
+
+    def told(one: Mapping[str, Any]) -> str:
+        return (
+            f"{METRICS[one['metric']]} by EuroEval {one['how']['euroeval']}, mean of "
+            f"{one['iterations']} iterations on {one['examples']} examples, {one['confidence']:.0%} interval "
+            f"{one['interval'][0]:.2f} to {one['interval'][1]:.2f}"
+        )
+
+    typed = [one | {"hub_type": HUB_TYPES.get(one["kind"], "text-classification")} for one in map(dict, found)]
+    return model_index(run, typed, told, digits=3)

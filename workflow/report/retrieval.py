@@ -10,7 +10,7 @@ from common.intervals import surely_best
 from recipe.needs import UNTRAINED
 from recipe.reading import read_recipe
 from workflow.dag import Dag
-from workflow.report.systems import read_systems
+from workflow.report.systems import model_index, read_systems
 
 RESULT = {
     "system",
@@ -68,23 +68,13 @@ def shown_name(system: str) -> str:
 
 
 def indexed(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a run's results as the `model-index` of its card has them.
+    """Return a run's results as the `model-index` of its card has them."""
 
-    The format is https://github.com/huggingface/hub-docs/blob/main/modelcard.md.
-    """
-    return [
-        {
-            "task": {"type": "retrieval"},
-            "dataset": {"name": one["task"], "type": one["task"], "split": one["split"]},
-            "metrics": [
-                {
-                    "type": one["metric"],
-                    "value": round(one["value"], 5),
-                    "name": f"nDCG@10 after fine-tuning, {one['queries']} queries, {one['confidence']:.0%} interval "
-                    f"{one['interval'][0]:.4f} to {one['interval'][1]:.4f}",
-                }
-            ],
-        }
-        for one in found
-        if one["system"] == run and "value" in one
-    ]
+    def told(one: Mapping[str, Any]) -> str:
+        return (
+            f"nDCG@10 after fine-tuning, {one['queries']} queries, {one['confidence']:.0%} interval "
+            f"{one['interval'][0]:.4f} to {one['interval'][1]:.4f}"
+        )
+
+    typed = [one | {"hub_type": "retrieval"} for one in map(dict, found)]
+    return model_index(run, typed, told)

@@ -10,7 +10,7 @@ from common.errors import UserError
 from common.summed_scores import scored, surely_best_of_sums
 from recipe.reading import read_recipe
 from workflow.report.retrieval import shown_name
-from workflow.report.systems import read_systems
+from workflow.report.systems import model_index, read_systems
 from workflow.understanding import Understanding
 
 METRICS = {
@@ -116,21 +116,14 @@ def _best(task: str, own: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def indexed(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a run's results as the `model-index` of its card has them, as `workflow.report.retrieval.indexed` does."""
-    return [
-        {
-            "task": {"type": HUB_TYPES[one["kind"]]},
-            "dataset": {"name": one["task"], "type": one["task"], "split": "test"},
-            "metrics": [
-                {
-                    "type": one["metric"],
-                    "value": round(one["value"], 5),
-                    "name": f"{METRICS[one['metric']]} after fine-tuning, mean of {len(one['seeds'])} seeds on "
-                    f"{one['examples']} examples, {one['confidence']:.0%} interval "
-                    f"{one['interval'][0]:.4f} to {one['interval'][1]:.4f}",
-                }
-            ],
-        }
-        for one in found
-        if one["system"] == run and "value" in one
-    ]
+    """Return a run's results as the `model-index` of its card has them."""
+
+    def told(one: Mapping[str, Any]) -> str:
+        return (
+            f"{METRICS[one['metric']]} after fine-tuning, mean of {len(one['seeds'])} seeds on "
+            f"{one['examples']} examples, {one['confidence']:.0%} interval "
+            f"{one['interval'][0]:.4f} to {one['interval'][1]:.4f}"
+        )
+
+    typed = [one | {"hub_type": HUB_TYPES[one["kind"]]} for one in map(dict, found)]
+    return model_index(run, typed, told)

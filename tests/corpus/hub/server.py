@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests import loopback
 
 LARGE = 1000
 """Bytes from which a file is one of those whose SHA-256 the hub tells."""
@@ -64,21 +64,17 @@ def entry_of(path: str, content: bytes) -> dict[str, Any]:
     return entry
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(loopback.JsonHandler, BaseHTTPRequestHandler):
     """Answers of a hub."""
 
     hub: Hub
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
     def do_GET(self) -> None:
         """Answer one question."""
         self.hub.questions += 1
         path = unquote(urlsplit(self.path).path)
         if self.hub.token and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
-            return self._refuse(401, "GatedRepo")
+            return self.refuse(401, "GatedRepo")
         root = f"/api/datasets/{self.hub.repository}/"
         if path.startswith(f"{root}revision/"):
             return self._revision(path.removeprefix(f"{root}revision/"))
@@ -87,13 +83,13 @@ class Handler(BaseHTTPRequestHandler):
         resolve = f"/datasets/{self.hub.repository}/resolve/"
         if path.startswith(resolve):
             return self._content(*path.removeprefix(resolve).partition("/")[::2])
-        return self._refuse(404, "RepoNotFound")
+        return self.refuse(404, "RepoNotFound")
 
     def _revision(self, revision: str) -> None:
         commit = self.hub.revisions.get(revision, revision)
         if commit not in self.hub.commits:
-            return self._refuse(404, "RevisionNotFound")
-        return self._json({"id": self.hub.repository, "sha": commit, "siblings": [], "tags": [], "private": False})
+            return self.refuse(404, "RevisionNotFound")
+        return self.answer({"id": self.hub.repository, "sha": commit, "siblings": [], "tags": [], "private": False})
 
     def _tree(self, commit: str, folder: str) -> None:
         files = self.hub.commits[commit]
@@ -103,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         inside = f"{folder}/" if folder else ""
         found = [entry for entry in entries if entry["path"].startswith(inside)]
         deep = "recursive=true" in self.path.lower()
-        return self._json([one for one in found if deep or "/" not in one["path"].removeprefix(inside)])
+        return self.answer([one for one in found if deep or "/" not in one["path"].removeprefix(inside)])
 
     def _content(self, commit: str, path: str) -> None:
         content = self.hub.lies.get(path, self.hub.commits[commit][path])
@@ -121,29 +117,9 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(part)
 
-    def _refuse(self, status: int, code: str) -> None:
-        self._json({"error": code}, status, {"X-Error-Code": code})
-
-    def _json(self, content: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
 
 @contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
     """Let a hub be reached at its endpoint."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"hub": hub}))
-    hub.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with loopback.serving(Handler, hub=hub) as hub.port:
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -6,14 +6,13 @@ import base64
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.corpus.hub.server import entry_of
+from tests.loopback import JsonHandler
 
 
 @dataclass
@@ -47,14 +46,10 @@ class Hub:
         return f"http://127.0.0.1:{self.port}"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(JsonHandler, BaseHTTPRequestHandler):
     """Answers of a hub."""
 
     hub: Hub
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -62,17 +57,17 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer what the repository is; the hub's own protocol for large files is spoken by none but the hub."""
         if not self.hub.branches or "xet-write-token" in self.path:
-            return self._refuse(404, "RepoNotFound")
-        return self._json({"id": "org/name", "sha": "c" * 40, "private": self.hub.private, "siblings": [], "tags": []})
+            return self.refuse(404, "RepoNotFound")
+        return self.answer({"id": "org/name", "sha": "c" * 40, "private": self.hub.private, "siblings": [], "tags": []})
 
     def do_POST(self) -> None:
         """Answer one question, or take a commit."""
         body, path = self._body(), unquote(urlsplit(self.path).path)
         if self.headers.get("Authorization") != f"Bearer {self.hub.token}":
-            return self._refuse(401, "Unauthorized")
+            return self.refuse(401, "Unauthorized")
         if path == "/api/validate-yaml":
             errors = [{"message": self.hub.complaint}] if self.hub.complaint else []
-            return self._json({"errors": errors, "warnings": []}, 400 if errors else 200)
+            return self.answer({"errors": errors, "warnings": []}, 400 if errors else 200)
         if path == "/api/repos/create":
             return self._create(json.loads(body))
         if path == "/org/name.git/info/lfs/objects/batch":
@@ -80,18 +75,18 @@ class Handler(BaseHTTPRequestHandler):
         action, _, branch = path.removeprefix("/api/models/org/name/").partition("/")
         if action == "branch":
             self.hub.branches.setdefault(branch, dict(self.hub.branches["main"]))
-            return self._json({})
+            return self.answer({})
         if branch not in self.hub.branches:
-            return self._refuse(404, "RevisionNotFound")
+            return self.refuse(404, "RevisionNotFound")
         files = self.hub.branches[branch]
         if action == "paths-info":
             asked = parse_qs(body.decode())["paths"]
-            return self._json([entry_of(name, files[name]) for name in asked if name in files])
+            return self.answer([entry_of(name, files[name]) for name in asked if name in files])
         if action == "preupload":
             asked = json.loads(body)["files"]
             modes = ["lfs" if one["path"].endswith(".safetensors") else "regular" for one in asked]
             told = [{"path": one["path"], "shouldIgnore": False} for one in asked]
-            return self._json({"files": [one | {"uploadMode": mode} for one, mode in zip(told, modes, strict=True)]})
+            return self.answer({"files": [one | {"uploadMode": mode} for one, mode in zip(told, modes, strict=True)]})
         return self._commit(branch, body)
 
     def do_PUT(self) -> None:
@@ -110,14 +105,14 @@ class Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(size)
         self.hub.objects[hashlib.sha256(content).hexdigest()] = content
         self.hub.sent.append(size)
-        return self._json({})
+        return self.answer({})
 
     def _create(self, asked: dict[str, Any]) -> None:
         if not self.hub.branches:
             self.hub.branches["main"] = {}
             self.hub.private = asked.get("visibility") == "private"
-            return self._json({"url": f"{self.hub.endpoint}/org/name"})
-        return self._json({"url": f"{self.hub.endpoint}/org/name"}, 409)
+            return self.answer({"url": f"{self.hub.endpoint}/org/name"})
+        return self.answer({"url": f"{self.hub.endpoint}/org/name"}, 409)
 
     def _batch(self, asked: dict[str, Any]) -> None:
         objects = []
@@ -127,12 +122,12 @@ class Handler(BaseHTTPRequestHandler):
                 signed = f"{self.hub.endpoint}/lfs/{one['oid']}?signature=of-nobody"
                 told["actions"] = {"upload": {"href": signed}}
             objects.append(told)
-        self._json({"transfer": "basic", "objects": objects})
+        self.answer({"transfer": "basic", "objects": objects})
 
     def _commit(self, branch: str, body: bytes) -> None:
         if self.hub.busy:
             self.hub.busy -= 1
-            return self._json({}, 503)
+            return self.answer({}, 503)
         for one in map(json.loads, body.splitlines()):
             value = one["value"]
             if one["key"] == "file":
@@ -140,30 +135,4 @@ class Handler(BaseHTTPRequestHandler):
             elif one["key"] == "lfsFile":
                 self.hub.branches[branch][value["path"]] = self.hub.objects[value["oid"]]
         self.hub.commits.append(branch)
-        return self._json({"commitUrl": f"{self.hub.endpoint}/org/name/commit/{'d' * 40}", "commitOid": "d" * 40})
-
-    def _refuse(self, status: int, code: str) -> None:
-        self._json({"error": code}, status, {"X-Error-Code": code})
-
-    def _json(self, content: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-@contextmanager
-def serving(handler: type[BaseHTTPRequestHandler], **what: Any) -> Iterator[int]:
-    """Let a server be reached; yield its port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (handler,), what))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        return self.answer({"commitUrl": f"{self.hub.endpoint}/org/name/commit/{'d' * 40}", "commitOid": "d" * 40})

@@ -8,8 +8,9 @@ import pytest
 from huggingface_hub import metadata_load
 
 from common.files import read_json
+from tests.loopback import serving
 from tests.workflow.publish.conftest import Publishing
-from tests.workflow.publish.hub_server import Handler, Hub, serving
+from tests.workflow.publish.hub_server import Handler, Hub
 
 TO = ("--to", "org/name")
 

@@ -8,8 +8,8 @@ import pytest
 
 from common.errors import UserError
 from common.files import sha256_of
+from tests.loopback import serving
 from tests.workflow.publish.conftest import Publishing
-from tests.workflow.publish.hub_server import serving
 from tests.workflow.publish.s3_server import KEY, SECRET, Bucket, Handler
 from workflow.publish.destination import Bucket as Destination
 from workflow.publish.s3 import S3Store
