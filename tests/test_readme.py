@@ -27,9 +27,10 @@ PAGES = (
     "docs/formats.md",
     "docs/languages.md",
     "docs/performance.md",
+    "docs/tutorial.md",
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-READERS_OWN = {"config/mine.yaml", "config/recipe.schema.json"}
+READERS_OWN = {"config/mine.yaml", "config/recipe.schema.json", "made.py"}
 """Files that a page tells its reader to write."""
 
 
