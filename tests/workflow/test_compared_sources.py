@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.workflow.test_raw_files import run
-from tests.workflow.test_whole_recipe import RECIPE
+from tests.workflow.test_whole_recipe import PLAIN as RECIPE
 
 WHOLE = "results/duplicates/manifest.json"
 

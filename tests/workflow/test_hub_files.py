@@ -13,7 +13,8 @@ import yaml
 
 from common.files import read_json
 from tests.corpus.hub.server import Hub, serving
-from tests.workflow.test_whole_recipe import RECIPE, ROOT
+from tests.workflow.test_whole_recipe import PLAIN as RECIPE
+from tests.workflow.test_whole_recipe import ROOT
 
 COMMIT = "c" * 40
 ADDRESS = "hf://datasets/org/set/*.jsonl"

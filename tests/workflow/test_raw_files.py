@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.test_whole_recipe import RECIPE, ROOT
+from tests.workflow.test_whole_recipe import PLAIN as RECIPE
+from tests.workflow.test_whole_recipe import ROOT
 
 SOURCE = next(iter(RECIPE["sources"]))
 MANIFEST = f"results/corpus/{SOURCE}/sampled.json"

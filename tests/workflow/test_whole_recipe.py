@@ -61,6 +61,10 @@ RECIPE = {
     },
     "warnings": {"max_epochs": 0.1},
 }
+# For those that rename sources: without the task that is made of one.
+PLAIN = RECIPE | {
+    "evaluation": {name: asked for name, asked in RECIPE["evaluation"].items() if name != "understanding"}
+}
 
 
 class House:
