@@ -1,4 +1,4 @@
-"""Types of what a recipe says of documents of all sources together: duplicates, held-out text, and warnings."""
+"""Types of what a recipe says of documents of all sources together: duplicates, and held-out text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recipe.types import Count, Positive, Rate, Strict, Text
+from recipe.types import Count, Rate, Strict, Text
 
 
 class Duplicates(Strict):
@@ -64,10 +64,3 @@ class Contamination(Strict):
     """A document is dropped as a whole where more of its text would be cut."""
     sets: dict[Text, EvaluationSet] = Field(default_factory=dict)
     """Name -> texts, besides what the recipe's sources hold out."""
-
-
-class Warnings(Strict):
-    """What a person is warned of. It decides nothing of what is made."""
-
-    max_epochs: Positive | None = 4.0
-    """Times that a run may read a source's text, or its documents of a range of words, before it is told; or never."""

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from recipe.cleaning import Cleaning
 from recipe.comparison import Comparison
-from recipe.duplicates import AcrossSources, Contamination, Duplicates, Warnings
+from recipe.duplicates import AcrossSources, Contamination, Duplicates
 from recipe.evaluation import Evaluation
 from recipe.hub import checked
 from recipe.publish import Publish
@@ -35,6 +35,7 @@ from recipe.types import (
     Text,
     number,
 )
+from recipe.warning import Warnings
 
 
 def _one_or_more(value: Any) -> Any:

@@ -32,7 +32,7 @@ class Understanding:
         for name in self._tasks:
             own = understanding_slice(self._recipe, name)
             if made := questions_slice(self._recipe, name):
-                own = own.model_copy(update={part: f"results/questions/{name}/{part}.jsonl.zst" for part in PARTS})
+                own = own.model_copy(update=dict(zip(PARTS, _made(name), strict=True)))
                 found[f"questions/{name}"] = made
             found[f"understanding/{name}"] = own
         return found
@@ -48,9 +48,8 @@ class Understanding:
 
     def files(self, wildcards: Any) -> list[str]:
         """Return the files of a task; none for one of the hub. Absent ones are told by `missing`, not by a dry run."""
-        own: Any = self.slices()[f"understanding/{wildcards.task}"]
         if self._tasks[wildcards.task].made:
-            return [own.train, own.dev, own.test]
+            return _made(wildcards.task)
         return [file for file in self._files(wildcards.task) if file in DEMO_FILES or Path(file).is_file()]
 
     def documents(self, wildcards: Any) -> str:
@@ -76,3 +75,8 @@ class Understanding:
     def _files(self, name: str) -> list[str]:
         task = self._tasks[name]
         return [] if task.hub else [file for file in (task.train, task.dev, task.test) if file]
+
+
+def _made(task: str) -> list[str]:
+    """Return the files of the questions that are made for a task."""
+    return [f"results/questions/{task}/{part}.jsonl.zst" for part in PARTS]

@@ -39,8 +39,9 @@ def pool(manifest: Path, split: str, seed: int) -> list[str]:
     found: list[str] = []
     characters = 0
     for texts in (texts for part in parts for texts in part_texts(manifest, part)):
-        found += texts.strings()
-        characters += sum(map(len, texts.strings()))
+        own = texts.strings()
+        found += own
+        characters += sum(map(len, own))
         if characters > POOL_CHARACTERS:
             break
     if not found:

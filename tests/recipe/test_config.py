@@ -16,6 +16,7 @@ import recipe.evaluation
 import recipe.publish
 import recipe.schema
 import recipe.understanding
+import recipe.warning
 from common.errors import UserError
 from recipe.extending import EXTENDS
 from recipe.reading import load_recipe, read_recipe
@@ -89,6 +90,7 @@ def _keys() -> set[str]:
         recipe.euroeval,
         recipe.cleaning,
         recipe.duplicates,
+        recipe.warning,
         recipe.publish,
     )
     types = {name: part for room in rooms for name, part in vars(room).items()}.values()

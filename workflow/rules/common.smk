@@ -87,17 +87,23 @@ wildcard_constraints:
     rowset="[0-9]+(-words-[0-9]+-[0-9]*)?",
 
 
-# Whether or not something else failed.
-onsuccess:
-    write_records(Path.cwd())
+def end():
+    """Leave what is on record of results, and tell what a person must know; a record that fails fails no run."""
+    try:
+        write_records(Path.cwd())
+    except (UserError, OSError) as error:
+        logger.warning(f"It is not on record how every result was made: {error}")
     for sentences in filter(None, [told_of_text(), told(dag.results_by_hub())]):
         logger.warning(sentences)
+
+
+# Whether or not something else failed.
+onsuccess:
+    end()
 
 
 onerror:
-    write_records(Path.cwd())
-    for sentences in filter(None, [told_of_text(), told(dag.results_by_hub())]):
-        logger.warning(sentences)
+    end()
 
 
 onstart:
