@@ -112,5 +112,6 @@ def indexed(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
             f"{one['interval'][0]:.2f} to {one['interval'][1]:.2f}"
         )
 
-    typed = [one | {"hub_type": HUB_TYPES.get(one["kind"], "text-classification")} for one in map(dict, found)]
+    own = (dict(one) for one in found if "value" in one)  # one that is absent is of no kind
+    typed = [one | {"hub_type": HUB_TYPES.get(one["kind"], "text-classification")} for one in own]
     return model_index(run, typed, told, digits=3)
