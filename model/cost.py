@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from math import ceil
 
-from recipe.schema import ModelShape
+from recipe.schema import ModelShape, Tokenizer
+
+
+def padded_vocabulary(tokenizer: Tokenizer) -> int:
+    """Return the rows of the embeddings for a tokenizer: its vocabulary, rounded up to its multiple."""
+    return ceil(tokenizer.vocabulary / tokenizer.multiple) * tokenizer.multiple
 
 
 def parameters(shape: ModelShape, padded_vocabulary: int) -> int:

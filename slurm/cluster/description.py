@@ -44,6 +44,11 @@ class Billing(_Strict):
     cores: float = 0.0
     memory_gib: float = 0.0
     devices: float = 0.0
+    price: float | None = None
+    """Of one unit, in `currency`; none if nobody says."""
+    currency: str = ""
+    price_source: str = ""
+    """Where the price comes from: an address, a contract."""
 
 
 class Partition(_Strict):

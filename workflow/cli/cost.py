@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from workflow.cli.plan import spelt_out
+from workflow.cli.plan import spelt_out, with_local
 from workflow.cost.__main__ import main as cost
 
 
 def main() -> None:
     """Spell the arguments out and hand over; without a profile they are those of this machine."""
-    arguments = spelt_out(sys.argv[1:])
-    if not any(word.partition("=")[0] in ("--profile", "-h", "--help") for word in arguments):
-        arguments = spelt_out([*arguments, "--profile", "local"])
-    sys.argv[1:] = arguments
+    sys.argv[1:] = with_local(spelt_out(sys.argv[1:]))
     cost()

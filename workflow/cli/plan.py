@@ -10,9 +10,16 @@ from workflow.plan.__main__ import main as plan
 
 
 def main() -> None:
-    """Spell the arguments out and hand over."""
-    sys.argv[1:] = spelt_out(sys.argv[1:])
+    """Spell the arguments out and hand over; without a profile they are those of this machine."""
+    sys.argv[1:] = with_local(spelt_out(sys.argv[1:]))
     plan()
+
+
+def with_local(arguments: list[str]) -> list[str]:
+    """Return arguments with the profile of this machine where they name none."""
+    if any(word.partition("=")[0] in ("--profile", "-h", "--help") for word in arguments):
+        return arguments
+    return spelt_out([*arguments, "--profile", "local"])
 
 
 def spelt_out(words: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from common.errors import UserError
-from model.cost import training_flops
+from model.cost import padded_vocabulary, training_flops
 from recipe.needs import trained_phases
 from recipe.schema import Recipe
 from recipe.slices.making import phase_slice
@@ -74,8 +74,7 @@ def phases_took(recipe: Recipe, runs: Path) -> list[Took]:
         folder = runs / run / phase
         if (folder / "metrics.jsonl").is_file():
             tokenizer = recipe.tokenizers[(content := phase_slice(recipe, run, phase)).tokenizer]
-            vocabulary = ceil(tokenizer.vocabulary / tokenizer.multiple) * tokenizer.multiple
-            found.append(_took(folder, content, vocabulary))
+            found.append(_took(folder, content, padded_vocabulary(tokenizer)))
     return found
 
 

@@ -12,6 +12,7 @@ from recipe.reading import read_recipe
 from workflow.plan.profile import Profile
 from workflow.plan.text import render
 from workflow.plan.throughput import parse_given
+from workflow.plan.totals import parse_prices
 from workflow.plan.whole import make_plan
 
 
@@ -20,8 +21,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m workflow.plan",
         description="Tell what a recipe takes under a profile: steps, hours, jobs, billed hours, bytes and energy of "
-        "each phase, and the most that the other stages may take. Submits nothing, and needs no Slurm, GPU or data. "
-        "Exit status 1 if a partition cannot run what the profile asks of it.",
+        "each phase, and what other stages take as far as that was measured. Submits nothing, and needs no Slurm, GPU "
+        "or data. Exit status 1 if a partition cannot run what the profile asks of it.",
     )
     parser.add_argument("--profile", type=Path, required=True, help="Snakemake's profile, such as profiles/lumi")
     parser.add_argument("--configfile", type=Path, required=True, help="the recipe, such as config/finnish.yaml")
@@ -37,10 +38,18 @@ def main() -> None:
     parser.add_argument("--partition", help="partition of the phases, instead of the profile's")
     parser.add_argument("--nodes", type=int, help="nodes of a phase's jobs, instead of the profile's")
     parser.add_argument(
+        "--price",
+        nargs="+",
+        default=[],
+        metavar="UNIT=AMOUNT",
+        help='what a billed unit costs, such as "GPU-hours=0.50 EUR", instead of what the cluster\'s description says',
+    )
+    parser.add_argument(
         "--directory",
         type=Path,
         default=Path(),
-        help="Snakemake's working directory; metrics below its results/runs tell how fast devices are (default: here)",
+        help="Snakemake's working directory; metrics below its results/runs tell how fast devices are, and its "
+        "records what other rules took (default: here)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON; hours, bytes, kWh, null where not known")
     options = parser.parse_args()
@@ -49,7 +58,8 @@ def main() -> None:
     recipe = read_recipe(options.configfile)
     profile = Profile(options.profile)
     given = parse_given(options.tokens_per_second, {*recipe.runs, *recipe.models})
-    plan = make_plan(recipe, profile, given, options.directory, options.partition, options.nodes)
+    prices = parse_prices(options.price)
+    plan = make_plan(recipe, profile, given, options.directory, options.partition, options.nodes, prices)
     if options.json:
         print(json.dumps(asdict(plan), indent=1, ensure_ascii=False))
     else:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil
 
 from common.errors import UserError
-from model.cost import parameters, training_flops
+from model.cost import padded_vocabulary, parameters, training_flops
 from recipe.needs import trained_phases
 from recipe.schema import Recipe
 from recipe.slices.making import keeping_slice, phase_slice
 from recipe.slices.types import KeepingSlice, PhaseSlice
 from slurm.cluster.cost import billed_per_hour, broken_limits, node_of, training_request, watts
 from slurm.cluster.description import Cluster
+from slurm.node.local_ranks import local_ranks
 from workflow.plan.estimate import (
     BYTES_PER_PARAMETER,
     START_UP_MINUTES,
@@ -59,7 +59,10 @@ class Nodes:
         """Read the profile's resources of rule train; `partition` and `nodes` come before them."""
         self.cluster = cluster
         self.minutes = profile.minutes("train")
-        self.processes = profile.count("train", "processes_per_node", 1) or 1  # 0 is found out where it trains
+        # 0 is as many as fit, which is found out where it trains; on this machine that is known.
+        self.processes = profile.count("train", "processes_per_node", 1, least=0) or (
+            local_ranks() if cluster.scheduler == "local" else 1
+        )
         self.checkpoint_seconds = profile.count("train", "checkpoint_seconds", 900)
         self.request = training_request(
             cluster,
@@ -93,7 +96,7 @@ def plan_phases(recipe: Recipe, nodes: Nodes, speeds: Speeds) -> list[Training]:
     for run, phase in trained_phases(recipe):
         content = phase_slice(recipe, run, phase)
         tokenizer = recipe.tokenizers[content.tokenizer]
-        embeddings = ceil(tokenizer.vocabulary / tokenizer.multiple) * tokenizer.multiple
+        embeddings = padded_vocabulary(tokenizer)
         planned.append(_plan_phase(content, keeping_slice(recipe, run, phase), embeddings, nodes, speeds, possible))
     return planned
 

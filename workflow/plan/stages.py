@@ -1,4 +1,4 @@
-"""How many jobs the stages before and after training are, and the most that they may cost."""
+"""How many jobs the stages before and after training are, and what they take as far as that is known."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from recipe.slices.making import sample_name, tokenizer_slice
 from slurm.cluster.cost import Resources, billed_per_hour, billing_unit, broken_limits
 from slurm.cluster.description import Cluster
 from workflow.plan.profile import Profile
+from workflow.plan.stage_hours import StageHours, StageTime
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,10 @@ class StageJobs:
     """By each; no minutes if they are not limited."""
     unit: str = ""
     """What they are billed in; empty if they are no jobs of a partition that the cluster's description has."""
+    time: StageTime | None = None
+    """None if no job of the rule has been measured."""
     billed: float | None = None
-    """If each takes all its time."""
+    """By the time that they take."""
 
 
 def count_jobs(recipe: Recipe) -> dict[str, int]:
@@ -80,7 +83,9 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
     }
 
 
-def plan_stages(recipe: Recipe, cluster: Cluster, profile: Profile) -> tuple[list[StageJobs], list[str]]:
+def plan_stages(
+    recipe: Recipe, cluster: Cluster, profile: Profile, hours: StageHours
+) -> tuple[list[StageJobs], list[str]]:
     """Return the jobs of each rule, and a sentence for each limit that they break.
 
     Under a profile that submits no rules, they run where Snakemake runs, and no partition limits them.
@@ -95,12 +100,12 @@ def plan_stages(recipe: Recipe, cluster: Cluster, profile: Profile) -> tuple[lis
             memory_mb=profile.memory_mb(rule),
             devices=profile.devices(rule),
         )
-        unit, billed = "", None
+        unit, billed, time = "", None, hours.of(rule, jobs)
         if profile.submits:
             impossible += [f"{rule}: {sentence}" for sentence in broken_limits(cluster, asked)]
             if unit := billing_unit(cluster, asked.partition):
-                billed = jobs * asked.minutes / 60 * billed_per_hour(cluster, asked)
-        stages.append(StageJobs(rule, jobs, asked, unit, billed))
+                billed = time.hours * billed_per_hour(cluster, asked) if time else None
+        stages.append(StageJobs(rule, jobs, asked, unit, time, billed))
     return stages, impossible + _too_many(stages, cluster, profile)
 
 

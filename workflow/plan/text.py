@@ -7,9 +7,11 @@ from itertools import groupby
 
 from humanfriendly import format_size  # type: ignore[import-untyped]
 
-from common.quantities import amount, duration
+from common.quantities import amount as rough
+from common.quantities import duration
 from common.tables import aligned
 from workflow.plan.estimate import SAVE_MINUTES, START_UP_MINUTES
+from workflow.plan.headline import amount, headline
 from workflow.plan.phases import Training
 from workflow.plan.stages import StageJobs
 from workflow.plan.whole import Plan
@@ -22,7 +24,8 @@ _UNKNOWN = "-"
 
 def render(plan: Plan) -> str:
     """Return the plan for a person; columns of which nothing is known are left out."""
-    return "\n\n".join([f"{plan.title} on {plan.cluster}", _phases(plan), _remarks(plan), _stages(plan)])
+    first = f"{plan.title} on {plan.cluster}\n\n{headline(plan)}"
+    return "\n\n".join([first, _phases(plan), _remarks(plan), _stages(plan)])
 
 
 def _phases(plan: Plan) -> str:
@@ -46,7 +49,7 @@ def _cells(phases: list[Training]) -> list[str]:
 
     hours, alone = total("hours"), phases[0] if len(phases) == 1 else None
     return [
-        amount(sum(phase.slots for phase in phases)),
+        rough(sum(phase.slots for phase in phases)),
         f"{sum(phase.steps for phase in phases):,}",
         # With hours known, operations are of no further use.
         f"{alone.gigaflops:.3f}" if alone and hours is None else _UNKNOWN,
@@ -82,14 +85,12 @@ def _of_speed(plan: Plan) -> str:
 
 
 def _of_hours(plan: Plan) -> str:
-    if not plan.longest:
+    if not plan.longest or not plan.minutes:
         return ""
-    run, hours = plan.longest
-    starts = (
-        f"nodes are held, {START_UP_MINUTES:g} minutes for each job's start included; the last {SAVE_MINUTES:g} of a "
-        "walltime stay free for a checkpoint. Time in the queue comes on top. "
+    return (
+        f"hours: nodes are held, {START_UP_MINUTES:g} minutes for each job's start included; the last {SAVE_MINUTES:g} "
+        "of a walltime stay free for a checkpoint."
     )
-    return f"hours: {starts if plan.minutes else ''}The longest run, {run}, takes {duration(3600 * hours)}."
 
 
 def _of_billing(plan: Plan) -> str:
@@ -119,18 +120,26 @@ def _of_idle(plan: Plan) -> str:
 
 
 def _stages(plan: Plan) -> str:
-    header = ["rule", "jobs", "partition", "cores", "GPUs", "memory", "limit", "billed at most"]
-    rows = [_stage(stage) for stage in plan.stages]
-    units = dict.fromkeys(stage.unit for stage in plan.stages if stage.unit)
-    sums = [(unit, sum(stage.billed or 0.0 for stage in plan.stages if stage.unit == unit)) for unit in units]
-    amounts = " and ".join(f"{billed:,.0f} {unit}" for unit, billed in sums)
-    total = f"\nall together at most {amounts}, if every job takes all its time" if sums else ""
+    header = ["rule", "jobs", "partition", "cores", "GPUs", "memory", "limit", "hours", "billed"]
+    shown = [stage for stage in plan.stages if stage.jobs]
     heading = "Other stages, if nothing is there yet; cores, memory and limit of each job"
-    return f"{heading}\n{_table(header, rows)}{total}"
+    parts = [f"{heading}\n{_table(header, [_stage(stage) for stage in shown])}"]
+    if any(stage.time for stage in shown):
+        queued = ", time in the queue included" if plan.unit else ""
+        parts.append(
+            f"hours: of all jobs together{queued}, as jobs of the rule took here under this profile, how many stands "
+            "beside; t: by the size of the text that each reads."
+        )
+    if unknown := plan.totals.unknown:
+        of = "these rules" if len(unknown) == len(shown) else ", ".join(unknown)
+        parts.append(
+            f"Not known are the hours of {of}: no job of theirs of a like size has run here under this profile."
+        )
+    return "\n".join([parts[0], *(textwrap.fill(text, _WIDTH, subsequent_indent="  ") for text in parts[1:])])
 
 
 def _stage(stage: StageJobs) -> list[str]:
-    asked = stage.asked
+    asked, time = stage.asked, stage.time
     return [
         stage.rule,
         f"{stage.jobs:,}",
@@ -139,7 +148,8 @@ def _stage(stage: StageJobs) -> list[str]:
         str(asked.devices) if asked.devices else _UNKNOWN,
         _bytes(asked.memory_mb * 10**6) if asked.memory_mb else _UNKNOWN,
         duration(60 * asked.minutes) if asked.minutes else _UNKNOWN,
-        f"{stage.billed:,.0f} {stage.unit}" if stage.billed is not None else _UNKNOWN,
+        f"{duration(3600 * time.hours)} of {time.measured}{' t' if time.by_text else ''}" if time else _UNKNOWN,
+        f"{amount(stage.billed)} {stage.unit}" if stage.billed is not None else _UNKNOWN,
     ]
 
 

@@ -8,9 +8,6 @@ younger than the result is told as such.
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -18,11 +15,11 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import read_json, sha256_of, write_json
+from workflow.noted import read_noted
 from workflow.provenance.invocations import environment_digest, invocation_at, read_invocations
 
 FORMAT = 1
 FOLDER = Path("results/provenance")
-METADATA = Path(".snakemake/metadata")
 HASHED_BYTES = 1 << 26
 """Of a larger input, size and time stand for the content: it is raw text, of which the manifest after it knows more."""
 SLICES = "results/recipe/"
@@ -40,28 +37,28 @@ def write_records(directory: Path) -> int:
     invocations = read_invocations(directory)
     described = cache(lambda name: _described(directory, name))
     written = 0
-    for output, noted in _noted(directory / METADATA):
-        path = record_path(directory, output)
+    for noted in read_noted(directory):
+        path = record_path(directory, output := noted.output)
         # Results lie below the working directory; whatever else is noted is no business of a record.
         if not (directory / output).exists() or Path(output).is_absolute() or ".." in Path(output).parts:
             continue
-        if path.exists() and _ended(path) == noted["endtime"]:
+        if path.exists() and _ended(path) == noted.ended:
             continue
-        invocation = invocation_at(invocations, noted["starttime"])
-        inputs = [described(name) for name in noted.get("input") or []]
+        invocation = invocation_at(invocations, noted.began)
+        inputs = [described(name) for name in noted.inputs]
         write_json(
             path,
             {
                 "format": FORMAT,
                 "file": output,
-                "rule": noted["rule"],
-                "began": _iso(noted["starttime"]),
-                "ended": _iso(noted["endtime"]),
-                "seconds_since_epoch": noted["endtime"],
-                "command": " ".join((noted.get("shellcmd") or "").split()),
+                "rule": noted.rule,
+                "began": _iso(noted.began),
+                "ended": _iso(noted.ended),
+                "seconds_since_epoch": noted.ended,
+                "command": noted.command,
                 "inputs": [
                     {key: value for key, value in one.items() if key not in ("modified", "slice")}
-                    | ({"younger": True} if one.get("modified", 0) > noted["endtime"] else {})
+                    | ({"younger": True} if one.get("modified", 0) > noted.ended else {})
                     for one in inputs
                 ],
                 "slices": {one["name"]: one["slice"] for one in inputs if "slice" in one},
@@ -91,23 +88,6 @@ def _ended(path: Path) -> float | None:
     except UserError:
         return None
     return content.get("seconds_since_epoch") if isinstance(content, dict) else None
-
-
-def _noted(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each output with what Snakemake has noted of it; the name of a file there is the output's, in base64."""
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file():
-            continue
-        parts = path.relative_to(folder).parts
-        try:
-            # A name that is too long for a file continues in folders, whose names begin with @.
-            output = urlsafe_b64decode("".join(part.removeprefix("@") for part in parts)).decode()
-            noted = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            continue  # that of a job that runs, or of another version of Snakemake
-        times = [noted.get(key) for key in ("starttime", "endtime")] if isinstance(noted, dict) else []
-        if times and all(isinstance(one, float) for one in times) and isinstance(noted.get("rule"), str):
-            yield output, noted
 
 
 def _described(directory: Path, name: str) -> dict[str, Any]:

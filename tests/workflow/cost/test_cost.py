@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,12 +88,14 @@ def test_bills_follow_from_the_nodes_and_energy_from_the_accounting_or_else_from
 
 
 def test_other_rules_are_counted_by_job_not_by_output_and_what_is_no_record_is_passed_over(tmp_path: Path) -> None:
-    folder = tmp_path / ".snakemake" / "metadata" / "deep"
+    folder = tmp_path / ".snakemake" / "metadata"
     folder.mkdir(parents=True)
     times: list[tuple[str, Any, Any]] = [("rows", 0.0, 3600.0), ("rows", 0.0, 3600.0), ("rows", 10.0, 1810.0)]
     times += [("words", 0.0, 9000.0), ("train", 0.0, 1.0), ("words", 5.0, None)]
     for number, (rule, begin, end) in enumerate(times):
-        (folder / str(number)).write_text(json.dumps({"rule": rule, "starttime": begin, "endtime": end}))
+        (folder / urlsafe_b64encode(f"results/{number}.json".encode()).decode()).write_text(
+            json.dumps({"rule": rule, "starttime": begin, "endtime": end})
+        )
     (folder / "half").write_text('{"rule": "wo')
     found = [asdict(one) for one in rules_took(tmp_path)]
     assert found == [

@@ -219,13 +219,6 @@ def test_every_rule_is_planned() -> None:
     }
 
 
-def test_stages_are_billed_for_all_the_time_they_may_take(tmp_path: Path) -> None:
-    stages = {stage.rule: stage for stage in plan(tmp_path).stages}
-    sample, perplexity = stages["sample"], stages["masked_language_modelling"]
-    assert (sample.asked.partition, sample.asked.cores, sample.billed) == ("small", 32, sample.jobs * 32)
-    assert (perplexity.asked.devices, perplexity.billed, perplexity.unit) == (1, perplexity.jobs * 0.5, "GPU-hours")
-
-
 def test_the_command_plans_what_comes_along_without_torch_or_snakemake() -> None:
     ended = command("--profile", "profiles/lumi", "--configfile", "config/finnish.yaml", "--json")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -249,6 +242,8 @@ def test_the_command_prints_the_plan_and_fails_if_some_of_it_cannot_run() -> Non
     ("arguments", "sentence"),
     [
         (["--profile", "profiles/nowhere"], "profiles/nowhere is no profile"),
+        (["--price", "GPU-hours=cheap"], 'give unit, amount and currency, as in --price "GPU-hours=0.50 EUR"'),
+        (["--price", "GPU-hours=1 EUR"], "nothing is billed in that here, but in nothing"),
         (["--nodes", "0"], "--nodes 0: a job needs at least one node"),
         (["--tokens-per-second", "huge=3"], "the recipe has no run or model 'huge'"),
         (["--configfile", "config/nothing.yaml"], "config/nothing.yaml does not exist"),

@@ -14,8 +14,9 @@ import pytest
 
 from common.errors import UserError
 from common.files import read_json, sha256_of
+from workflow.noted import METADATA
 from workflow.provenance.invocations import append_invocation, code_of, environment_digest, read_invocations
-from workflow.provenance.records import METADATA, read_record, record_path, write_records
+from workflow.provenance.records import read_record, record_path, write_records
 from workflow.provenance.text import made
 
 ROOT = Path(__file__).parents[3]
