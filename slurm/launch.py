@@ -23,6 +23,7 @@ from pathlib import Path
 
 from common.errors import UserError, run_command
 from common.locks import Lock, holder_of, try_lock
+from common.messages import Message, send
 from common.processes import Received
 from common.telling import StoppedError, say
 from slurm.cluster.description import read_cluster
@@ -104,6 +105,16 @@ def parse_arguments() -> Request:
     return Request(**vars(given) | {"command": tuple(given.command), "inputs": tuple(given.inputs)})
 
 
+def _gives_up(request: Request, error: Exception) -> Message:
+    """Return what is told of a phase that ends here while others go on, perhaps for days."""
+    name = "/".join(request.folder.parts[-2:])
+    text = (
+        f"Phase {name} does not go on:\n  {error}\nLogs: {request.folder / 'jobs'}\nNext: what else can be done goes "
+        "on. When this is mended, the same command as before goes on from the phase's last checkpoint."
+    )
+    return Message("failed", f"alasin: phase {name} does not go on", text, request.folder / "jobs")
+
+
 def main() -> None:
     """Launch a phase from the command line."""
     request = parse_arguments()
@@ -115,6 +126,10 @@ def main() -> None:
     except StoppedError as stopped:
         say(str(stopped))
         sys.exit(128 + received.signals[0])
+    except (UserError, OSError) as error:
+        if unsent := send(_gives_up(request, error)):
+            say(unsent)
+        raise
     say(f"{request.done} is there")
 
 

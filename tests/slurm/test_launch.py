@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -312,3 +313,23 @@ def test_a_job_whose_launch_died_before_it_was_recorded_never_starts(make_phase:
     wait_for(lambda: start_ticks(pid) is None)
     assert list((phase.folder / "jobs").glob("*_log.out")) == []
     assert phase.starts() == []
+
+
+def test_a_phase_that_gives_up_is_told_of_at_once_and_one_that_is_stopped_is_not(
+    make_phase: MakePhase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase = make_phase(rank0="deaf", rank1="fail")
+    monkeypatch.setenv("ALASIN_MESSAGE", f'(echo "$ALASIN_SUBJECT"; cat) > {shlex.quote(str(phase.folder))}/told')
+    assert phase.launch_to_end()[0] == 1
+    told = (phase.folder / "told").read_text()
+    assert told.startswith(f"alasin: phase {'/'.join(phase.folder.parts[-2:])} does not go on\n")
+    assert "the trainer's own words" in told
+    assert "goes on from the phase's last checkpoint" in told
+    (phase.folder / "told").unlink()
+    shutil.rmtree(phase.folder / "jobs")
+    stopped = make_phase("stopped")
+    launch = stopped.launch()
+    wait_for(lambda: len(stopped.living()) == 2)
+    launch.send_signal(signal.SIGINT)
+    assert end_of(launch)[0] == 130
+    assert not (phase.folder / "told").exists()

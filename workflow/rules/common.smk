@@ -7,13 +7,16 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from common.errors import UserError
+from common.messages import COMMAND
 from common.processes import begin_in_utf8_mode
 from workflow.dag import PAIRS, WHEEL, Dag, unreadable_files
 from workflow.euroeval import ENVIRONMENT
 from workflow.directory_lock import hold, holder_elsewhere
+from workflow.ending import Ending
 from workflow.provenance.invocations import append_invocation
 from workflow.provenance.records import write_records
 from workflow.resources import read_as_meant
+from workflow.runtime_keys import take
 from workflow.sources import HUB
 from workflow.understanding import DEMO_FILES
 from workflow.statistics.warning import told as told_of_text
@@ -29,6 +32,10 @@ if workflow.is_main_process:
 read_as_meant(workflow.resource_settings)
 
 try:
+    runtime = take(config, workflow)
+    # The launches of phases, which Snakemake starts here, send theirs by it.
+    if "message" in runtime:
+        os.environ[COMMAND] = runtime["message"]
     # No recipe serves when none is named: a forgotten option would train another one into somebody's results.
     if not workflow.configfiles and not config:
         raise UserError(
@@ -37,6 +44,8 @@ try:
     # Snakemake has read these files; where one gives a key twice it took the last and said nothing.
     folder = folder_of(map(Path, workflow.configfiles))
     dag = Dag(load_recipe(config, " + ".join(map(str, workflow.configfiles)), folder))
+    names = " + ".join(Path(path).stem for path in workflow.configfiles) or "recipe"
+    ending = Ending(names, logger, lambda: bool(workflow.scheduler._user_kill))
     # Whoever looks into every file does so once, not in each job.
     unreadable = unreadable_files(dag.recipe) if workflow.is_main_process else []
     if unusable := unusable_files(dag.recipe) + unreadable:
@@ -100,10 +109,14 @@ def end():
 # Whether or not something else failed.
 onsuccess:
     end()
+    if unsent := ending.succeed(log):
+        logger.warning(unsent)
 
 
 onerror:
     end()
+    if unsent := ending.fail(workflow.scheduler.failed, log):
+        logger.warning(unsent)
 
 
 onstart:
