@@ -1,4 +1,4 @@
-"""What a recipe has taken: `python -m workflow.cost --profile profiles/lumi --configfile RECIPE.yaml`."""
+"""What a recipe has taken: `python -m workflow.cost --configfile RECIPE.yaml`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from common.errors import run_command
 from recipe.reading import read_recipe
 from workflow.cost.text import render
 from workflow.cost.whole import make_cost
-from workflow.plan.profile import Profile
 
 
 def main() -> None:
@@ -21,12 +20,11 @@ def main() -> None:
         description="Tell what a recipe has taken up to now, beside what was planned: hours, billed hours and energy "
         "of each phase, hours of all other rules. Energy is what Slurm's accounting has measured, else an estimate.",
     )
-    parser.add_argument("--profile", type=Path, required=True, help="Snakemake's profile, such as profiles/lumi")
     parser.add_argument("--configfile", type=Path, required=True, help="the recipe, such as config/finnish.yaml")
     parser.add_argument("--directory", type=Path, default=Path(), help="Snakemake's working directory (default: here)")
     parser.add_argument("--json", action="store_true", help="print JSON; hours, kWh, null where not known")
     options = parser.parse_args()
-    cost = make_cost(read_recipe(options.configfile), Profile(options.profile), options.directory)
+    cost = make_cost(read_recipe(options.configfile), options.directory)
     print(json.dumps(asdict(cost), indent=1, ensure_ascii=False) if options.json else render(cost))
 
 

@@ -1,12 +1,25 @@
-"""The energy of jobs as Slurm's accounting has it, where there is one that measures."""
+"""The energy of jobs: as Slurm's accounting has it where there is one that measures, else by the power of the nodes."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 JOULES_IN_KWH = 3_600_000
 TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Energy:
+    """What jobs took."""
+
+    kilowatt_hours: float
+    how: Literal["slurm", "power"]
+    """Measured by Slurm's accounting; or the power that the cluster's description gives a node, times the hours."""
+    source: str
+    """For people: who measured, or which power it is."""
 
 
 def measured_kwh(job_ids: Iterable[str]) -> dict[str, float]:

@@ -28,9 +28,10 @@ def render(cost: Cost) -> str:
 
 
 def _phases(cost: Cost) -> str:
-    rows = [["phase", "steps", "jobs", "planned", "foretold", "trained", "off", "held", cost.unit or "billed", "kWh"]]
+    rows = [["phase", "steps", "jobs", "planned", "foretold", "trained", "off", "held", _unit(cost), "kWh"]]
     for one in cost.phases:
-        kwh = _UNKNOWN if one.kilowatt_hours is None else f"{one.kilowatt_hours:,.1f}{'' if one.measured else ' e'}"
+        energy = one.energy
+        kwh = f"{energy.kilowatt_hours:,.1f}{' e' if energy.how == 'power' else ''}" if energy else _UNKNOWN
         rows.append(
             [
                 f"{one.run}/{one.phase}",
@@ -47,16 +48,19 @@ def _phases(cost: Cost) -> str:
         )
     trained, held = (sum(getattr(one, field) for one in cost.phases) for field in ("training_hours", "held_hours"))
     billed = [one.billed for one in cost.phases if one.billed is not None]
-    energy = [one.kilowatt_hours for one in cost.phases if one.kilowatt_hours is not None]
-    sums = [f"{sum(values):,.1f}" if values else _UNKNOWN for values in (billed, energy)]
+    taken = [one.energy.kilowatt_hours for one in cost.phases if one.energy]
+    sums = [f"{sum(values):,.1f}" if values else _UNKNOWN for values in (billed, taken)]
     rows.append(["all", "", "", "", "", _hours(trained), "", _hours(held), *sums])
     return "Phases\n" + _table(rows)
 
 
 def _off(one: PhaseCost) -> str:
-    if one.foretold_hours is None or one.steps < one.all_steps:
-        return _UNKNOWN
-    return f"{one.training_hours / one.foretold_hours - 1:+.0%}"
+    return _UNKNOWN if one.deviation is None else f"{one.deviation:+.0%}"
+
+
+def _unit(cost: Cost) -> str:
+    units = {one.unit for one in cost.phases if one.unit}
+    return units.pop() if len(units) == 1 else "billed"
 
 
 def _remarks(cost: Cost) -> str:
@@ -65,8 +69,8 @@ def _remarks(cost: Cost) -> str:
         f"first {FIRST_STEPS} steps, as a plan says from then on. off: by how much what was trained exceeds that.",
         "held: from the start of each job to its end, starting up and saving among it; this is billed.",
     ]
-    if any(one.kilowatt_hours is not None and not one.measured for one in cost.phases):
-        told.append("e: an estimate, the power of the nodes times the hours; Slurm's accounting has measured none.")
+    estimated = {one.energy.source for one in cost.phases if one.energy and one.energy.how == "power"}
+    told += [f"e: an estimate, {source}; Slurm's accounting has measured none." for source in sorted(estimated)]
     return "\n".join(textwrap.fill(text, _WIDTH, subsequent_indent="  ") for text in told)
 
 

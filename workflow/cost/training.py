@@ -23,7 +23,7 @@ from recipe.schema import Recipe
 from recipe.slices.making import phase_slice
 from recipe.slices.types import PhaseSlice
 from slurm.records.history import Run, read_history
-from slurm.records.job import read_job
+from slurm.records.job import Job, read_job
 from workflow.plan.estimate import stage_work
 
 FIRST_STEPS = 100
@@ -41,6 +41,8 @@ class Took:
     steps: int
     all_steps: int
     """Of the phase as the recipe has it."""
+    job: Job | None
+    """The last one that was submitted."""
     jobs: list[Run]
     """Every run of each of its jobs that has ended."""
     training_hours: float
@@ -52,11 +54,6 @@ class Took:
     def held_hours(self) -> float:
         """For which jobs were held: what is billed."""
         return sum(job.ended - job.started for job in self.jobs) / 3600
-
-    @property
-    def node_hours(self) -> float:
-        """The same, times the nodes of each."""
-        return sum((job.ended - job.started) * job.nodes for job in self.jobs) / 3600
 
 
 def phases_took(recipe: Recipe, runs: Path) -> list[Took]:
@@ -79,7 +76,8 @@ def phases_took(recipe: Recipe, runs: Path) -> list[Took]:
 
 
 def _took(folder: Path, content: PhaseSlice, vocabulary: int) -> Took:
-    ranks = _ranks(folder)
+    job = _job(folder)
+    ranks = job.processes if job else None
     seconds, steps = 0.0, 0
     speeds: list[float] = []
     for row in _rows(folder / "metrics.jsonl"):
@@ -100,16 +98,15 @@ def _took(folder: Path, content: PhaseSlice, vocabulary: int) -> Took:
         )
         foretold = operations / median(islice(speeds, WARMING_UP, None)) / 3600
     all_steps = sum(stage_work(stage, 1).steps for stage in content.stages)
-    return Took(content.run, content.phase, steps, all_steps, read_history(folder), seconds / 3600, foretold)
+    return Took(content.run, content.phase, steps, all_steps, job, read_history(folder), seconds / 3600, foretold)
 
 
-def _ranks(folder: Path) -> int | None:
-    """Return the ranks of a phase's last job, or None where no job is on record."""
+def _job(folder: Path) -> Job | None:
+    """Return the record of a phase's last job, or None where there is none that can be read."""
     try:
-        job = read_job(folder)
+        return read_job(folder)
     except UserError:
         return None
-    return job.processes if job else None
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:

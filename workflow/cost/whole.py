@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from common.errors import UserError
 from recipe.schema import Recipe
-from slurm.cluster.cost import billed_per_hour, billing_unit, watts
+from slurm.cluster.cost import billed_per_hour, billing_unit, node_of, watts
 from slurm.cluster.description import read_cluster
-from workflow.cost.energy import measured_kwh
+from slurm.records.history import Run
+from workflow.cost.energy import Energy, measured_kwh
 from workflow.cost.rules import RuleTook, rules_took
 from workflow.cost.training import Took, phases_took
 from workflow.plan.estimate import START_UP_MINUTES
 from workflow.plan.phases import Nodes, plan_phases
-from workflow.plan.profile import Profile
 from workflow.plan.throughput import Speeds
 
 
@@ -34,10 +35,25 @@ class PhaseCost:
     training_hours: float
     held_hours: float
     """For which nodes were held."""
+    process_hours: float | None
+    """The same times the processes of each job: GPU-hours where a process has a GPU."""
+    unit: str
+    """What it is billed in; empty if that is not known."""
     billed: float | None
-    kilowatt_hours: float | None
-    measured: bool
-    """Whether the energy was measured; else it follows from the power of the nodes."""
+    energy: Energy | None
+
+    @property
+    def deviation(self) -> float | None:
+        """By what share training took longer than its first steps foretold; None before its last step."""
+        return self._beyond(self.foretold_hours)
+
+    @property
+    def planned_deviation(self) -> float | None:
+        """By what share it took longer than was planned before anything was measured."""
+        return self._beyond(self.planned_hours)
+
+    def _beyond(self, hours: float | None) -> float | None:
+        return self.training_hours / hours - 1 if hours and self.steps >= self.all_steps else None
 
 
 @dataclass(frozen=True)
@@ -45,61 +61,81 @@ class Cost:
     """What a recipe has taken."""
 
     title: str
-    unit: str
-    """What phases are billed in; empty if that is not known."""
     phases: list[PhaseCost]
     rules: list[RuleTook]
 
 
-def make_cost(recipe: Recipe, profile: Profile, directory: Path) -> Cost:
-    """Return what a recipe has taken in Snakemake's working directory, on the cluster that the profile names.
+def make_cost(recipe: Recipe, directory: Path) -> Cost:
+    """Return what a recipe has taken in Snakemake's working directory, by what is on record of its jobs there.
 
     Raises:
-        UserError: the profile, the cluster's description or the records of a phase's jobs cannot be read.
+        UserError: the records of a phase's jobs cannot be read.
     """
-    name = profile.text("train", "cluster", "local")
-    # On this machine ranks are as many as fit, nothing is billed, and nobody knows the power of it.
-    nodes = None if name == "local" else Nodes(read_cluster(name), profile, None, None)
-    planned = _planned(recipe, nodes, name, directory) if nodes else {}
     took = phases_took(recipe, directory / "results" / "runs")
-    energy = measured_kwh(job.job_id for one in took for job in one.jobs)
+    nodes = {(one.run, one.phase): _nodes(one) for one in took}
+    # A local job's id is that of a process, which a Slurm on the same machine takes for a job of somebody else's.
+    submitted = [one for one in took if (its := nodes[one.run, one.phase]) and its.cluster.scheduler == "slurm"]
+    energy = measured_kwh(job.job_id for one in submitted for job in one.jobs)
     return Cost(
         title=recipe.title,
-        unit=billing_unit(nodes.cluster, nodes.request.partition) if nodes else "",
-        phases=[_phase(one, planned.get((one.run, one.phase)), nodes, energy) for one in took],
+        phases=[_phase(recipe, one, nodes[one.run, one.phase], energy) for one in took],
         rules=rules_took(directory),
     )
 
 
-def _planned(recipe: Recipe, nodes: Nodes, cluster: str, directory: Path) -> dict[tuple[str, str], float]:
-    """Return (run, phase) -> hours of training as a plan has them where nothing is measured, if that is known."""
-    unmeasured = Speeds(recipe, {}, directory / "nothing", cluster, nodes.node)
-    return {
-        (one.run, one.phase): one.hours - (one.jobs or 0) * START_UP_MINUTES / 60
-        for one in plan_phases(recipe, nodes, unmeasured)
-        if one.hours is not None
-    }
+def _nodes(took: Took) -> Nodes | None:
+    """Return the nodes of a phase's last job; None if no job is on record, or its cluster is described nowhere."""
+    try:
+        return Nodes.of_job(read_cluster(took.job.cluster), took.job) if took.job else None
+    except UserError:
+        return None
 
 
-def _phase(took: Took, planned: float | None, nodes: Nodes | None, energy: dict[str, float]) -> PhaseCost:
-    job_ids = {job.job_id for job in took.jobs}
-    measured = bool(job_ids) and job_ids <= energy.keys()
-    billed = estimated = None
-    if nodes and nodes.node:
-        of_a_node = replace(nodes.request, nodes=1)
-        billed = took.node_hours * billed_per_hour(nodes.cluster, of_a_node)
-        estimated = took.node_hours * watts(nodes.cluster, of_a_node) / 1000 or None
+def _planned(recipe: Recipe, took: Took, nodes: Nodes) -> float | None:
+    """Return the hours of training as a plan has them where nothing is measured, if that is known."""
+    assert took.job is not None
+    unmeasured = Speeds(recipe, {}, Path("nowhere"), took.job.cluster, nodes.node)
+    for one in plan_phases(recipe, nodes, unmeasured):
+        if (one.run, one.phase) == (took.run, took.phase) and one.hours is not None:
+            return one.hours - (one.jobs or 0) * START_UP_MINUTES / 60
+    return None
+
+
+def _phase(recipe: Recipe, took: Took, nodes: Nodes | None, measured: dict[str, float]) -> PhaseCost:
+    described = nodes is not None and nodes.node is not None
     return PhaseCost(
         run=took.run,
         phase=took.phase,
         steps=took.steps,
         all_steps=took.all_steps,
         jobs=len(took.jobs),
-        planned_hours=planned,
+        planned_hours=_planned(recipe, took, nodes) if nodes and described else None,
         foretold_hours=took.foretold_hours,
         training_hours=took.training_hours,
         held_hours=took.held_hours,
-        billed=billed,
-        kilowatt_hours=sum(energy[job_id] for job_id in job_ids) if measured else estimated,
-        measured=measured,
+        process_hours=sum(_hours(run) * run.nodes * nodes.processes for run in took.jobs) if nodes else None,
+        unit=billing_unit(nodes.cluster, nodes.request.partition) if nodes else "",
+        billed=sum(_hours(run) * _of_run(nodes, run)[0] for run in took.jobs) if nodes and described else None,
+        energy=_energy(took, nodes, measured) if nodes and took.jobs else None,
     )
+
+
+def _hours(run: Run) -> float:
+    return (run.ended - run.started) / 3600
+
+
+def _of_run(nodes: Nodes, run: Run) -> tuple[float, float]:
+    """Return what an hour of a run was billed, and the watts of its nodes."""
+    request = replace(nodes.request, partition=run.partition or nodes.request.partition, nodes=run.nodes)
+    return billed_per_hour(nodes.cluster, request), watts(nodes.cluster, request)
+
+
+def _energy(took: Took, nodes: Nodes, measured: dict[str, float]) -> Energy | None:
+    job_ids = {run.job_id for run in took.jobs}
+    if job_ids <= measured.keys():
+        return Energy(sum(measured[job_id] for job_id in job_ids), "slurm", "Slurm's accounting")
+    estimated = sum(_hours(run) * _of_run(nodes, run)[1] for run in took.jobs) / 1000
+    node = node_of(nodes.cluster, nodes.request.partition)
+    if not estimated or node is None or took.job is None:
+        return None
+    return Energy(estimated, "power", f"{node.watts:g} W a node, as the description of {took.job.cluster} says")

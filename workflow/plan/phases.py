@@ -10,9 +10,10 @@ from recipe.needs import trained_phases
 from recipe.schema import Recipe
 from recipe.slices.making import keeping_slice, phase_slice
 from recipe.slices.types import KeepingSlice, PhaseSlice
-from slurm.cluster.cost import billed_per_hour, broken_limits, node_of, training_request, watts
+from slurm.cluster.cost import Resources, billed_per_hour, broken_limits, node_of, training_request, watts
 from slurm.cluster.description import Cluster
 from slurm.node.local_ranks import local_ranks
+from slurm.records.job import Job
 from workflow.plan.estimate import (
     BYTES_PER_PARAMETER,
     START_UP_MINUTES,
@@ -22,6 +23,9 @@ from workflow.plan.estimate import (
 )
 from workflow.plan.profile import Profile
 from workflow.plan.throughput import Speed, Speeds
+
+CHECKPOINT_SECONDS = 900
+"""Between checkpoints, where a profile says nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,28 +57,44 @@ class Training:
 
 
 class Nodes:
-    """The nodes that every phase gets, and what they allow."""
+    """The nodes that a phase gets, and what they allow."""
 
-    def __init__(self, cluster: Cluster, profile: Profile, partition: str | None, nodes: int | None) -> None:
+    def __init__(
+        self, cluster: Cluster, request: Resources, processes: int, minutes: float | None, checkpoint_seconds: int
+    ) -> None:
+        """Keep what a job asks for, with so many processes on each node and at most so many minutes."""
+        self.cluster, self.request, self.processes, self.minutes = cluster, request, processes, minutes
+        self.checkpoint_seconds = checkpoint_seconds
+        self.ranks = request.nodes * processes
+        self.node = node_of(cluster, request.partition)
+
+    @classmethod
+    def of_profile(cls, cluster: Cluster, profile: Profile, partition: str | None, nodes: int | None) -> Nodes:
         """Read the profile's resources of rule train; `partition` and `nodes` come before them."""
-        self.cluster = cluster
-        self.minutes = profile.minutes("train")
+        minutes = profile.minutes("train")
         # 0 is as many as fit, which is found out where it trains; on this machine that is known.
-        self.processes = profile.count("train", "processes_per_node", 1, least=0) or (
+        processes = profile.count("train", "processes_per_node", 1, least=0) or (
             local_ranks() if cluster.scheduler == "local" else 1
         )
-        self.checkpoint_seconds = profile.count("train", "checkpoint_seconds", 900)
-        self.request = training_request(
+        request = training_request(
             cluster,
             partition or profile.text("train", "partition", ""),
             nodes or profile.count("train", "nodes", 1),
-            self.processes,
-            self.minutes or 0.0,
+            processes,
+            minutes or 0.0,
             profile.count("train", "devices", 0, least=0),
             profile.count("train", "memory_gib", 0, least=0),
         )
-        self.ranks = self.request.nodes * self.processes
-        self.node = node_of(cluster, self.request.partition)
+        return cls(
+            cluster, request, processes, minutes, profile.count("train", "checkpoint_seconds", CHECKPOINT_SECONDS)
+        )
+
+    @classmethod
+    def of_job(cls, cluster: Cluster, job: Job) -> Nodes:
+        """Return those of a job that is on record."""
+        processes = max(1, job.processes // job.nodes)
+        request = training_request(cluster, job.partition, job.nodes, processes, job.minutes)
+        return cls(cluster, request, processes, job.minutes or None, CHECKPOINT_SECONDS)
 
     def impossible(self) -> list[str]:
         """Return what keeps a phase's job from running there, a sentence each."""

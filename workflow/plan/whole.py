@@ -69,7 +69,7 @@ def make_plan(
     """
     name = profile.text("train", "cluster", "local")
     cluster = read_cluster(name)
-    given_nodes = Nodes(cluster, profile, partition, nodes)
+    given_nodes = Nodes.of_profile(cluster, profile, partition, nodes)
     speeds = Speeds(recipe, given, directory / "results" / "runs", name, given_nodes.node)
     phases = plan_phases(recipe, given_nodes, speeds)
     hours = StageHours(recipe, profile, directory)

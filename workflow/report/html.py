@@ -24,6 +24,7 @@ from recipe.slices.rowsets import parse_rowset
 from workflow.report import (
     comparison,
     comparison_figures,
+    cost,
     euroeval,
     fertility,
     figures,
@@ -103,6 +104,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "fills": fills,
         "fertility": fertility.table(fertility.read_tokenizers(results.folder)),
         "speeds": speed.tables(results.folder),
+        "cost": cost.told(results.folder),
         "confidence": CONFIDENCE,
         "retrieval": retrieval.tables(retrieval.read_results(results.folder)),
         "understanding": understanding.tables(understanding.read_results(results.folder)),
