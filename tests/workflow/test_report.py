@@ -77,7 +77,7 @@ def test_page_is_well_formed_and_needs_no_other_file(page: str) -> None:
 
 def test_every_run_has_its_row_and_its_figures(page: str) -> None:
     for run in RUNS:
-        assert f'<td class="t"><b>{run}</b></td>' in page
+        assert f'<th scope="row"><b>{run}</b></th>' in page
         assert page.count(f"<figcaption><b>{run}</b>") == 3
     assert page.count("<svg") == 3 * len(RUNS) + 8
 
@@ -104,15 +104,15 @@ def test_text_that_is_not_made_gives_no_notice(results: Path) -> None:
 
 
 def test_how_unequally_languages_are_served_is_told_with_each_tokenizers_objective(results: Path, page: str) -> None:
-    assert '<td class="t">Gini coefficient</td><td></td><td></td><td>0.1234</td>' in page
-    assert "<th>demo<small>4,000 entries</small></th>" in page
+    assert '<th scope="row">Gini coefficient</th><td></td><td></td><td>0.1234</td>' in page
+    assert '<th scope="col">demo<small>4,000 entries</small></th>' in page
     config = read_json(results / "recipe" / "recipe.json")
     config["tokenizers"]["demo"]["objective"] = "parity"
     write_json(results / "recipe" / "recipe.json", config)
     change(results / "fertility" / "demo.json", gini=0.0056)
     page = render(Results(results), "t", RUNS)
     assert "<td>0.0056</td>" in page
-    assert "<th>demo<small>4,000 entries, parity</small></th>" in page
+    assert '<th scope="col">demo<small>4,000 entries, parity</small></th>' in page
 
 
 def test_tokenizers_stand_side_by_side_and_an_absent_one_is_told(results: Path) -> None:
@@ -126,12 +126,12 @@ def test_tokenizers_stand_side_by_side_and_an_absent_one_is_told(results: Path) 
     absent = {"format": 1, "tokenizer": "far/away", "unmeasured": "it needs the <hub>."}
     write_json(results / "fertility" / "foreign" / "far--away.json", absent)
     page = render(Results(results), "t", RUNS)
-    assert "<th>near/by<small>250,002 entries</small></th>" in page
-    assert '<td class="t">fi</td><td>12</td><td>1,000</td><td>1.73</td><td>1.11 <small' in page
+    assert '<th scope="col">near/by<small>250,002 entries</small></th>' in page
+    assert '<th scope="row">fi</th><td>12</td><td>1,000</td><td>1.73</td><td>1.11 <small' in page
     assert "(50.0)</small></td></tr>" in page
-    assert '<td class="t">sv</td><td>12</td><td>1,000</td><td>1.73</td><td>–</td>' in page
+    assert '<th scope="row">sv</th><td>12</td><td>1,000</td><td>1.73</td><td>–</td>' in page
     assert "far/away was not measured: it needs the &lt;hub&gt;." in page
-    assert '<td class="t">udhr-fi</td><td>12</td>' in page
+    assert '<th scope="row">udhr-fi</th><td>12</td>' in page
     (results / "fertility" / "foreign" / "near--by.json").unlink()
     assert "near/by" not in render(Results(results), "t", RUNS), "not measured yet"
     change(results / "fertility" / "demo.json", rows=[{"language": "fi"}])

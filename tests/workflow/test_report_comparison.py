@@ -56,7 +56,7 @@ def test_the_first_section_says_which_run_is_best_and_how_sure_that_is(page: str
 
 
 def test_losses_come_first_and_by_language_with_their_differences(page: str) -> None:
-    rows = re.findall(r'<tr( class="all")?><td class="t">(\w+)</td><td>(\d\.\d{4})</td><td>(\d\.\d{4}) <small', page)
+    rows = re.findall(r'<tr( class="all")?><th scope="row">(\w+)</th><td>(\d\.\d{4})</td><td>(\d\.\d{4}) <small', page)
     assert [language for _, language, _, _ in rows[:6]] == ["mean", "en", "fi", "la", "sme", "sv"]
     assert re.search(r'<small class="under">−0\.\d{4} ± 0\.\d{4} <span class="yes">✓</span></small>', page)
 

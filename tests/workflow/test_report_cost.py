@@ -38,13 +38,13 @@ def test_cost_is_told_of_phases_whose_jobs_are_on_record_and_of_rules(directory:
     append_run(folder, Run("7", 0, "standard-g", 2, 1e9, 1e9 + 7200, "finished", "", 0, 40))
     ran(directory, "results/statistics.json", "statistics", 600.0)
     shown = section(directory)
-    assert '<th scope="row" class="t">small/stable</th>' in shown
+    assert '<th scope="row">small/stable</th>' in shown
     assert shown.count("<caption>") == 2
     # Two hours of two nodes: 4 GPU-hours and 2.5 kW each, 8 processes on each.
     for cell in ("<td>2 h</td>", "<td>32</td>", "<td>16</td>", "<td>10</td>"):
         assert cell in shown
     assert "an estimate, not a measurement: 2500 W a node, as the description of lumi says" in shown
-    assert '<th scope="row" class="t">statistics</th><td>1</td><td>10 min</td>' in shown
+    assert '<th scope="row">statistics</th><td>1</td><td>10 min</td>' in shown
     assert "GPU-hours" in shown
 
 

@@ -46,8 +46,8 @@ def measured(results: Path) -> Path:
 
 def test_a_data_set_has_a_table_with_the_surely_best_in_bold_and_what_is_absent_is_told(measured: Path) -> None:
     page = render(Results(measured), "t", RUNS)
-    part = page[page.index('<section id="euroeval">') : page.index('<section id="lineage">')]
-    rows = re.findall(r"<tr>(<td.*?)</tr>", part)
+    part = page.partition('<section id="euroeval">')[2].partition("</section>")[0]
+    rows = re.findall(r'<tr>(<th scope="row".*?)</tr>', part)
     assert [re.sub("<[^>]+>", " ", row).split()[:3] for row in rows] == [
         ["small", "65.75", "62.75"],
         ["untrained,", "the", "shape"],

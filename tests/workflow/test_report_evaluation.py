@@ -36,7 +36,7 @@ def test_a_system_that_could_not_be_measured_is_told_beside_the_others(results: 
         write_json(folder / f"{name}.json", content)
     page = render(Results(results), "t", RUNS)
     assert "Not measured: small; untrained, the shape of small. It needs the hub." in page
-    assert '<td class="t">BM25</td><td>0.2375</td>' in page
+    assert '<th scope="row">BM25</th><td>0.2375</td>' in page
     write_json(folder / "_bm25.json", content | {"system": "BM25"})
     assert "Not measured: BM25; small; untrained" in render(Results(results), "t", RUNS)
 
@@ -44,9 +44,9 @@ def test_a_system_that_could_not_be_measured_is_told_beside_the_others(results: 
 def test_retrieval_has_a_table_a_task_and_bold_where_a_system_is_surely_best(page: str, results: Path) -> None:
     table = page[page.index('<section id="retrieval">') :]
     assert "4 queries, 9 documents" in table
-    assert '<td class="t">small</td><td><b>0.8125</b></td><td>0.7000 to 0.9000</td><td>0.0005</td>' in table
-    assert '<td class="t">untrained, the shape of small</td><td>0.4125</td>' in table
-    assert '<td class="t">BM25</td><td>0.2375</td><td>0.2000 to 0.3000</td><td>-</td>' in table
+    assert '<th scope="row">small</th><td><b>0.8125</b></td><td>0.7000 to 0.9000</td><td>0.0005</td>' in table
+    assert '<th scope="row">untrained, the shape of small</th><td>0.4125</td>' in table
+    assert '<th scope="row">BM25</th><td>0.2375</td><td>0.2000 to 0.3000</td><td>-</td>' in table
     folder = results / "evaluation" / "retrieval" / "interface-fi-sv"
     change(folder / "_bm25.json", value=0.8125, scores=read_json(folder / "small.json")["scores"])
     assert "<b>0.8125</b>" not in render(Results(results), "t", RUNS)
@@ -126,7 +126,7 @@ def test_a_tokenizer_that_came_out_smaller_than_asked_for_is_told_in_report_and_
 def test_how_fast_models_read_is_told_packed_beside_padded_with_the_machine(page: str, results: Path) -> None:
     table = page[page.index('<section id="reading">') :]
     cells = "<td>8,192</td><td>2,048</td><td>4.00</td><td>50M</td><td>90M</td>"
-    assert f'<td>1,024</td><td class="t">mixed</td>{cells}' in table
+    assert f'<th scope="row">1,024</th><td class="t">mixed</td>{cells}' in table
     assert "On a &lt;chip&gt;, 2 threads, fp32, torch 2.13.0+cpu." in table
     path = results / "evaluation" / "small" / "speed.json"
     change(path, rows=[{"length": 3}])

@@ -1,12 +1,13 @@
 """The report: one HTML file without scripts or anything to fetch, made from the files of a finished workflow alone.
 
 Files -> `workflow.report.results` -> the tables below and the panels of `workflow.report.figures` -> the template
-`templates/report.html.j2`, which holds the words, the layout and the colours.
+`templates/report.html.j2`, which puts the sections, one file each, in order; `parts.html.j2` has what they share.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
@@ -116,6 +117,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "validation": validation_rows(lineages),
         "panels": panels(lineages, phases, held_out, languages, runs),
         "swatches": figures.swatches,
+        "table_number": itertools.count(1).__next__,
     }
     return environment().get_template("report.html.j2").render(context)
 
