@@ -2,25 +2,29 @@
 
     results/provenance/{output}.json
 
+It holds the checksums of all files of the result and of its inputs; a model is its weights too.
 What a kill keeps from being written is written at the end of the next call. Inputs are hashed then, and one that is
 younger than the result is told as such.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from common.files import read_json, sha256_of, write_json
+from common.files import read_json, write_json
 from workflow.noted import read_noted
+from workflow.provenance.checksums import Checksums
+from workflow.provenance.files import result_files
 from workflow.provenance.invocations import environment_digest, invocation_at, read_invocations
 
-FORMAT = 1
+FORMAT = 2
 FOLDER = Path("results/provenance")
-HASHED_BYTES = 1 << 26
+HASHED_BYTES = 1 << 30
 """Of a larger input, size and time stand for the content: it is raw text, of which the manifest after it knows more."""
 SLICES = "results/recipe/"
 SLICE_BYTES = 1 << 16
@@ -34,10 +38,11 @@ def record_path(directory: Path, output: str) -> Path:
 
 def write_records(directory: Path) -> int:
     """Write the records that are missing or older than their results; return how many."""
-    invocations = read_invocations(directory)
-    described = cache(lambda name: _described(directory, name))
-    written = 0
-    for noted in read_noted(directory):
+    invocations, checksums = read_invocations(directory), Checksums(directory)
+    described = cache(lambda name: _described(directory, name, outputs, checksums))
+    written, every = 0, list(read_noted(directory))
+    outputs = {noted.output for noted in every}
+    for noted in every:
         path = record_path(directory, output := noted.output)
         # Results lie below the working directory; whatever else is noted is no business of a record.
         if not (directory / output).exists() or Path(output).is_absolute() or ".." in Path(output).parts:
@@ -56,6 +61,7 @@ def write_records(directory: Path) -> int:
                 "ended": _iso(noted.ended),
                 "seconds_since_epoch": noted.ended,
                 "command": noted.command,
+                "files": result_files(directory, output, outputs, checksums),
                 "inputs": [
                     {key: value for key, value in one.items() if key not in ("modified", "slice")}
                     | ({"younger": True} if one.get("modified", 0) > noted.ended else {})
@@ -68,6 +74,7 @@ def write_records(directory: Path) -> int:
             },
         )
         written += 1
+    checksums.save()
     return written
 
 
@@ -87,11 +94,11 @@ def _ended(path: Path) -> float | None:
         content = read_json(path)
     except UserError:
         return None
-    return content.get("seconds_since_epoch") if isinstance(content, dict) else None
+    return content.get("seconds_since_epoch") if isinstance(content, dict) and content.get("format") == FORMAT else None
 
 
-def _described(directory: Path, name: str) -> dict[str, Any]:
-    """Return an input's name, size and SHA-256, or its time where it is large; the content of a slice beside it."""
+def _described(directory: Path, name: str, outputs: Container[str], checksums: Checksums) -> dict[str, Any]:
+    """Return an input's name, size and SHA-256, or its time where it is large; a slice's content; a result's files."""
     path = directory / name
     try:
         found = path.stat()
@@ -100,10 +107,11 @@ def _described(directory: Path, name: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": name, "bytes": found.st_size, "modified": found.st_mtime}
     if found.st_size > HASHED_BYTES or not path.is_file():
         return facts | {"time": _iso(found.st_mtime)}
-    facts["sha256"] = sha256_of(path)
+    facts["sha256"] = checksums.of(name)
     if name.startswith(SLICES) and found.st_size <= SLICE_BYTES:
         facts["slice"] = read_json(path)
-    return facts
+    beside = result_files(directory, name, outputs, checksums)[1:] if name in outputs else []
+    return facts | ({"files": beside} if beside else {})
 
 
 def _iso(seconds: float) -> str:

@@ -25,8 +25,11 @@ def made(record: Mapping[str, Any]) -> str:
     ]
     if names := call.get("names"):
         lines.append(f"  by       {names['user']} on {names['host']}")
-    lines += [f"  command  {record['command'] or 'none'}", f"  inputs   {len(record['inputs'])}"]
-    return "\n".join([*lines, *(f"    {line}" for line in aligned([_input(one) for one in record["inputs"]], 2))])
+    lines.append(f"  command  {record['command'] or 'none'}")
+    inputs = [one for found in record["inputs"] for one in (found, *found.get("files", []))]
+    for name, files in (("files", record["files"]), ("inputs", inputs)):
+        lines += [f"  {name:7}  {len(files)}", *(f"    {line}" for line in aligned([_file(one) for one in files], 2))]
+    return "\n".join(lines)
 
 
 def _code(call: Mapping[str, Any]) -> str:
@@ -39,7 +42,7 @@ def _machine(machine: Mapping[str, Any] | None) -> str:
     return f"{machine['system']}, {machine['kind']}, {machine['cores']} cores" if machine else "not known"
 
 
-def _input(one: Mapping[str, Any]) -> list[str]:
+def _file(one: Mapping[str, Any]) -> list[str]:
     if one.get("gone"):
         return [one["name"], "is not there any more", ""]
     told = f"sha256 {_short(one['sha256'])}" if "sha256" in one else f"of {one['time']}"

@@ -123,5 +123,5 @@ def test_the_command_reads_it_and_says_what_to_do_where_there_is_none(directory:
     assert done.returncode == 1
     assert "nothing is on record of how results/no.json was made" in done.stderr
     record_path(directory, OUTPUT).write_text('{"format": 9}')
-    with pytest.raises(UserError, match="is no record of format 1"):
+    with pytest.raises(UserError, match="is no record of format 2"):
         read_record(directory, OUTPUT)
