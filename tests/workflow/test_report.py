@@ -12,12 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from common.errors import UserError
 from common.files import read_json, write_json
 from tests.workflow.finished import PARAMETERS, RUNS, STEPS, change
-from workflow.report.figures import POINTS, thinned
 from workflow.report.html import fill_rows, mixture_rows, render
 from workflow.report.metrics import read_metrics
 from workflow.report.results import HeldOut, Results, shown, unique_phases
@@ -79,7 +77,7 @@ def test_every_run_has_its_row_and_its_figures(page: str) -> None:
     for run in RUNS:
         assert f'<th scope="row"><b>{run}</b></th>' in page
         assert page.count(f"<figcaption><b>{run}</b>") == 3
-    assert page.count("<svg") == 3 * len(RUNS) + 8
+    assert page.count("<svg") == 3 * len(RUNS) + 9
 
 
 def test_text_of_users_and_models_is_escaped(page: str) -> None:
@@ -308,18 +306,6 @@ def test_a_result_without_a_number_is_named(results: Path) -> None:
 
 def test_equal_files_give_equal_bytes(finished: Path, page: str) -> None:
     assert render(Results(finished), "A <title> & more", RUNS) == page
-
-
-@given(arrays(np.float64, st.integers(1, 700), elements=st.floats(-1e3, 1e3)))
-def test_thinning_keeps_the_mean_of_short_curves_and_bounds_all(y: np.ndarray) -> None:
-    x = np.arange(len(y), dtype=np.float64)
-    thin_x, thin_y = thinned(x, y)
-    assert len(thin_x) == len(thin_y) == min(len(y), POINTS)
-    assert (np.diff(thin_x) > 0).all()
-    assert thin_y.min() >= y.min() - 1e-9
-    assert thin_y.max() <= y.max() + 1e-9
-    if len(y) <= POINTS:
-        assert (thin_y == y).all()
 
 
 @given(st.text())

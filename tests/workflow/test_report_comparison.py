@@ -7,14 +7,13 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from common.errors import UserError
 from common.files import read_json, write_json
 from tests.workflow.finished import RUNS
 from workflow.report.comparison import read_comparison, told
-from workflow.report.comparison_figures import by_slots, log_ticks, scientific, side_by_side
+from workflow.report.comparison_figures import differences, log_ticks, scientific, side_by_side
 from workflow.report.html import render
 from workflow.report.results import Results
 
@@ -173,14 +172,6 @@ def test_a_ladder_is_told_with_how_far_off_it_was(results: Path) -> None:
     assert "Of two runs nothing can be foretold and checked" in render(Results(results), "t", RUNS)
 
 
-def test_a_curve_is_the_mean_over_equally_many_slots() -> None:
-    slots = np.array([1.0, 2, 3, 4, 8, 12, 16])
-    loss = np.array([9.0, 7, 5, 3, np.nan, 2, 1])
-    where, means = by_slots(slots, loss, width=4)
-    assert where.tolist() == [2.5, 12, 16]
-    assert means.tolist() == [6, 2, 1]
-
-
 @pytest.mark.parametrize(
     ("low", "high", "ticks"),
     [
@@ -202,3 +193,10 @@ def test_runs_of_equal_compute_are_drawn_side_by_side() -> None:
 
 def test_large_numbers_are_written_with_a_power_of_ten() -> None:
     assert [scientific(value) for value in (1e15, 2.44e12, 5e20)] == ["10¹⁵", "2.4×10¹²", "5×10²⁰"]
+
+
+def test_differences_are_drawn_with_their_intervals_and_none_where_nothing_compares(results: Path) -> None:
+    found = read_comparison(results, RUNS)
+    assert found
+    assert "loss less that of small" in differences(found)
+    assert differences(found | {"losses": []}) == ""

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from workflow.report.figures import PALETTE, TEXT, line_style, over_slots, panel
+from workflow.report.figures import TEXT, line_style, mark_logarithmic, over_slots, panel, point_style
 from workflow.report.metrics import Columns
 from workflow.report.results import PhaseResult
+from workflow.report.smoothing import by_slots
 
 STRETCHES = 80
 """A curve is the means over so many stretches of equally many slots, of the longest run; alike for all runs."""
 BEGINNING = 0.05
 """Share of the slots of the shortest run, from the beginning, that the loss axis need not hold."""
-MARKERS = (("o", "●"), ("s", "■"), ("D", "◆"), ("^", "▲"), ("v", "▼"), ("<", "◀"), (">", "▶"), ("*", "★"))
-"""As matplotlib and as a legend has them; with six colours, 24 runs can be told apart."""
 ROOM = 3.0
 """Times that the axis of compute goes beyond the least and the most: so there are always two ticks."""
 ASIDE = 0.03
@@ -41,8 +40,9 @@ def overlaid(found: Mapping[str, Any] | None, lineages: Lineages) -> dict[str, A
         "names": list(groups),
         "learning": learning_curves(groups, lineages),
         "validation": validation_curves(groups, lineages),
-        "quality": quality_by_compute(found) if found and found["quality"] else "",
-        "signs": signs(list(found["runs"])) if found else [],
+        "quality": quality_by_compute(found) if found and found["quality"] and len(found["runs"]) > 1 else "",
+        "differences": differences(found) if found else "",
+        "compared": list(found["runs"]) if found else [],
     }
 
 
@@ -75,14 +75,6 @@ def validation_curves(groups: Mapping[str, Sequence[str]], lineages: Lineages) -
     )
 
 
-def by_slots(slots: Columns, loss: Columns, width: float) -> tuple[Columns, Columns]:
-    """Return the means of slots and of loss over stretches of `width` slots; NaN in the loss does not count."""
-    known = ~np.isnan(loss)
-    places, number = np.unique(np.ceil(slots[known] / width), return_inverse=True)
-    counts = np.bincount(number, minlength=len(places))
-    return np.bincount(number, slots[known]) / counts, np.bincount(number, loss[known]) / counts
-
-
 def _overlaid(
     description: str, groups: Mapping[str, Sequence[str]], means: Mapping[str, tuple[Columns, Columns]], label: str
 ) -> str:
@@ -104,6 +96,39 @@ def _limits(curves: Sequence[tuple[Columns, Columns]]) -> tuple[float, float]:
     return float(values.min() - room), float(values.max() + room)
 
 
+def differences(found: Mapping[str, Any]) -> str:
+    """Draw how each run's held-out loss differs from the reference's at the longest length, with its interval.
+
+    A line for the mean over languages and one for each language; empty if nothing was compared.
+    """
+    longest = max((line["length"] for line in found["losses"]), default=0)
+    lines = [line for line in found["losses"] if line["length"] == longest]
+    if not lines:
+        return ""
+    order = list(found["runs"])
+    compared = [run for run in order if any(line["run"] == run for line in lines)]
+    languages = [*sorted({line["language"] for line in lines if line["language"]}, reverse=True), None]
+    apart = min(0.22, 0.8 / len(compared))
+    height = 0.75 + 0.16 * len(languages) * max(2, len(compared))
+    with panel(f"Differences in held-out loss to {found['reference']}, with their intervals", height) as (axes, done):
+        axes.axvline(0, color=TEXT, linewidth=0.9)
+        for line in lines:
+            style = point_style(order.index(line["run"]))
+            aside = (len(compared) - 1) / 2 - compared.index(line["run"])
+            place = languages.index(line["language"]) + apart * aside
+            axes.plot(line["interval"], (place, place), color=style["color"], linewidth=1.2)
+            axes.plot(line["difference"], place, markersize=4.5, **style)
+        axes.set_yticks(range(len(languages)), [language or "mean" for language in languages])
+        axes.set_ylim(-0.6, len(languages) - 0.4)
+        axes.tick_params(length=0)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: f"{value:+g}".replace("-", "−") if value else "0")
+        )
+        axes.set_xlabel(f"loss less that of {found['reference']}, nats per masked token")
+    return done[0]
+
+
 def quality_by_compute(found: Mapping[str, Any]) -> str:
     """Draw the held-out loss of each run over what its training computed, with its interval, and the front."""
     quality, runs = found["quality"], found["runs"]
@@ -117,19 +142,17 @@ def quality_by_compute(found: Mapping[str, Any]) -> str:
                 axes.plot(*_drawn(ladder), color=TEXT, linewidth=0.9, linestyle=(0, (1, 2)))
         compute = [flops for flops, _ in points.values()]
         for (name, (_, own)), place in zip(points.items(), side_by_side(compute), strict=True):
-            number = list(runs).index(name)
-            colour, marker = PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)][0]
-            axes.plot((place, place), own["interval"], color=colour, linewidth=1.2)
-            axes.plot(place, own["loss"], marker, markersize=6, color=colour)
+            style = point_style(list(runs).index(name))
+            axes.plot((place, place), own["interval"], color=style["color"], linewidth=1.2)
+            axes.plot(place, own["loss"], markersize=6, **style)
         axes.set_xscale("log")
         axes.set_xlim(limits := (min(compute) / ROOM, ROOM * max(compute)))
         axes.xaxis.set_major_locator(FixedLocator(log_ticks(*limits)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: scientific(value)))
-        axes.set_xlabel("training compute, operations (logarithmic axis)")
+        axes.set_xlabel("training compute, operations (log)")
         axes.set_ylabel("held-out loss, nats per masked token")
         axes.tick_params(length=0)
+        mark_logarithmic(axes.xaxis)
     return done[0]
 
 
@@ -169,11 +192,3 @@ def scientific(value: float) -> str:
     factor = factor.removesuffix(".0")
     power = f"10{str(int(exponent)).translate(SUPERSCRIPTS)}"
     return power if factor == "1" else f"{factor}×{power}"
-
-
-def signs(names: Sequence[str]) -> list[dict[str, str]]:
-    """Return each name with its sign and the CSS of its colour, for a legend of `quality_by_compute`."""
-    return [
-        {"name": name, "colour": f"var(--c{number % len(PALETTE)})", "sign": MARKERS[number % len(MARKERS)][1]}
-        for number, name in enumerate(names)
-    ]

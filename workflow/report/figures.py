@@ -15,13 +15,12 @@ from io import StringIO
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from common.quantities import amount
-from workflow.report.metrics import Columns
 from workflow.report.results import HeldOut, PhaseResult
+from workflow.report.smoothing import by_slots
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1.2)))
@@ -29,8 +28,10 @@ DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1.2)))
 TEXT, GRID, BAND = "#010101", "#020202", "#030303"
 CSS = {TEXT: "currentColor", GRID: "var(--grid)", BAND: "var(--band)"}
 CSS |= {colour: f"var(--c{number})" for number, colour in enumerate(PALETTE)}
-POINTS = 160
-"""A curve is shown as the means of at most so many stretches of steps."""
+MARKERS = (("o", "●"), ("s", "■"), ("D", "◆"), ("^", "▲"), ("v", "▼"), ("<", "◀"), (">", "▶"), ("*", "★"))
+"""As matplotlib and as a legend has them; with six colours, 24 things can be told apart."""
+SPREAD = 4
+"""Times as fine as a loss is the faint curve behind it."""
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "alasin",
@@ -58,19 +59,25 @@ def line_style(number: int) -> dict[str, Any]:
     return {"color": PALETTE[number % len(PALETTE)], "linestyle": DASHES[number // len(PALETTE) % len(DASHES)]}
 
 
-def loss_curve(phases: Sequence[PhaseResult], limits: tuple[float, float]) -> str:
+def point_style(number: int) -> dict[str, Any]:
+    """Return matplotlib's colour and marker of the `number`-th thing."""
+    return {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)][0]}
+
+
+def loss_curve(phases: Sequence[PhaseResult], limits: tuple[float, float], width: float) -> str:
     """Draw the training loss along a run's lineage, its phases as numbered bands, and validation as dots.
 
     Args:
         phases: the lineage.
         limits: of the loss axis, shared by the panels of all runs.
+        width: slots that a point is the mean over, in every phase.
     """
     with panel("Training loss in nats per masked token over slots", 2.7) as (axes, done):
         _bands(axes, phases)
         for phase in phases:
             slots, loss = phase.metrics["slots"], phase.metrics["loss"]
-            axes.plot(*thinned(slots, loss, 4 * POINTS), color=PALETTE[0], linewidth=0.7, alpha=0.35)
-            axes.plot(*thinned(slots, loss), color=PALETTE[0])
+            axes.plot(*by_slots(slots, loss, width / SPREAD), color=PALETTE[0], linewidth=0.7, alpha=0.35)
+            axes.plot(*by_slots(slots, loss, width), color=PALETTE[0])
             measured = phase.metrics.validations
             axes.plot(
                 [one.slots for one in measured], [one.loss for one in measured], "o", markersize=4, color=PALETTE[1]
@@ -80,19 +87,23 @@ def loss_curve(phases: Sequence[PhaseResult], limits: tuple[float, float]) -> st
     return done[0]
 
 
-def language_curves(phases: Sequence[PhaseResult], order: Sequence[str], limits: tuple[float, float]) -> str:
+def language_curves(
+    phases: Sequence[PhaseResult], order: Sequence[str], limits: tuple[float, float], width: float
+) -> str:
     """Draw the training loss of every frequent language along a run's lineage; `order` gives each its colour."""
     with panel("Training loss of each language over slots", 2.7) as (axes, done):
         _bands(axes, phases)
         for phase in phases:
             for language, loss in phase.metrics.frequent().items():
-                axes.plot(*thinned(phase.metrics["slots"], loss, POINTS // 2), **line_style(order.index(language)))
+                axes.plot(*by_slots(phase.metrics["slots"], loss, width), **line_style(order.index(language)))
         axes.set_ylim(*limits)
         over_slots(axes, "loss, nats per masked token")
     return done[0]
 
 
-def column_curves(phases: Sequence[PhaseResult], runs: Sequence[str], column: str, label: str, log: bool) -> str:
+def column_curves(
+    phases: Sequence[PhaseResult], runs: Sequence[str], column: str, label: str, log: bool, width: float
+) -> str:
     """Draw a number over slots, each phase once, in the colour of the run that owns it.
 
     Args:
@@ -100,19 +111,21 @@ def column_curves(phases: Sequence[PhaseResult], runs: Sequence[str], column: st
         runs: their place gives a run's colour.
         column: of the metrics.
         label: what it is, with its unit.
-        log: whether its axis is logarithmic.
+        log: whether its axis is logarithmic, which its label then says.
+        width: slots that a point is the mean over.
     """
     with panel(f"{label} over slots", 2.1) as (axes, done):
         for phase in phases:
-            axes.plot(*thinned(phase.metrics["slots"], phase.metrics[column]), **line_style(runs.index(phase.run)))
+            curve = by_slots(phase.metrics["slots"], phase.metrics[column], width)
+            axes.plot(*curve, **line_style(runs.index(phase.run)))
+        over_slots(axes, f"{label} (log)" if log else label)
         if log:
             axes.set_yscale("log")
-            axes.yaxis.set_minor_formatter(NullFormatter())
-            axes.yaxis.set_minor_locator(NullLocator())
+            mark_logarithmic(axes.yaxis)
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         else:
             axes.set_ylim(bottom=0)
-        over_slots(axes, label)
     return done[0]
 
 
@@ -127,9 +140,10 @@ def held_out_dots(rows: Sequence[HeldOut], limits: tuple[float, float]) -> str:
         for row in rows:
             number = lengths.index(row.length)
             place = languages.index(row.language) + 0.22 * ((len(lengths) - 1) / 2 - number)
-            colour = line_style(number)["color"]
+            style = point_style(number)
+            colour = style["color"]
             axes.plot(row.interval, (place, place), color=colour, linewidth=1.2)
-            axes.plot(row.loss, place, "o", markersize=4.5, color=colour)
+            axes.plot(row.loss, place, markersize=4.5, **style)
             axes.plot(row.unigram_loss, place, "|", markersize=9, markeredgewidth=1.8, color=colour)
         axes.set_yticks(range(len(languages)), languages)
         axes.set_ylim(-0.6, len(languages) - 0.4)
@@ -137,26 +151,6 @@ def held_out_dots(rows: Sequence[HeldOut], limits: tuple[float, float]) -> str:
         axes.tick_params(length=0)
         axes.set_xlabel("loss, nats per masked token")
     return done[0]
-
-
-def thinned(x: Columns, y: Columns, points: int = POINTS) -> tuple[Columns, Columns]:
-    """Return the means of x and y over at most `points` stretches of equally many entries; NaN in y does not count."""
-    known = ~np.isnan(y)
-    stretches = min(points, int(known.sum()))
-    if not stretches:
-        return x[:0], y[:0]
-    parts = zip(np.array_split(x[known], stretches), np.array_split(y[known], stretches), strict=True)
-    means = np.array([(part_x.mean(), part_y.mean()) for part_x, part_y in parts])
-    return means[:, 0], means[:, 1]
-
-
-def loss_limits(curves: Sequence[Columns]) -> tuple[float, float]:
-    """Return limits that hold the thinned curves, with some room; (0, 1) and room if there is no curve."""
-    means = [thinned(np.arange(len(curve), dtype=np.float64), curve)[1] for curve in curves]
-    values = np.concatenate([[], *means])
-    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
-    room = 0.06 * (high - low) or 0.5
-    return float(low - room), float(high + room)
 
 
 @contextmanager
@@ -181,6 +175,13 @@ def over_slots(axes: Any, label: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda slots, _: amount(slots)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value) if value >= 1000 else f"{value:g}"))
+
+
+def mark_logarithmic(axis: Any) -> None:
+    """Give a logarithmic axis a small tick at each multiple of a power of ten, so that it is seen to be one."""
+    axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=100))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_tick_params(which="minor", length=3, width=0.6)
 
 
 def _bands(axes: Any, phases: Sequence[PhaseResult]) -> None:
@@ -216,4 +217,12 @@ def swatches(names: Sequence[str]) -> list[Mapping[str, str]]:
     return [
         {"name": name, "colour": f"var(--c{i % len(PALETTE)})", "line": lines[i // len(PALETTE) % len(lines)]}
         for i, name in enumerate(names)
+    ]
+
+
+def signs(names: Sequence[str]) -> list[Mapping[str, str]]:
+    """Return each name with its sign and the CSS of its colour, for a legend of `point_style`s."""
+    return [
+        {"name": name, "colour": f"var(--c{number % len(PALETTE)})", "sign": MARKERS[number % len(MARKERS)][1]}
+        for number, name in enumerate(names)
     ]

@@ -29,6 +29,7 @@ from workflow.report import (
     euroeval,
     fertility,
     figures,
+    panels,
     retrieval,
     speed,
     text,
@@ -115,8 +116,9 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "blanks": (blanks := blank_rows(results, runs)),
         "prompt": blanks[0]["prompt"] if blanks else "[MASK]",
         "validation": validation_rows(lineages),
-        "panels": panels(lineages, phases, held_out, languages, runs),
+        "panels": panels.drawn(lineages, phases, held_out, languages, runs),
         "swatches": figures.swatches,
+        "signs": figures.signs,
         "table_number": itertools.count(1).__next__,
     }
     return environment().get_template("report.html.j2").render(context)
@@ -306,39 +308,6 @@ def blank_rows(results: Results, runs: Sequence[str]) -> Table:
         {"language": language, "prompt": prompt, "answers": answers}
         for (language, prompt), answers in sorted(prompts.items())
     ]
-
-
-def panels(
-    lineages: Mapping[str, Sequence[PhaseResult]],
-    phases: Sequence[PhaseResult],
-    held_out: Mapping[str, Sequence[HeldOut]],
-    languages: Sequence[str],
-    runs: Sequence[str],
-) -> dict[str, Any]:
-    """Draw every figure, axes of one kind alike for all runs."""
-    validated = np.array([one.loss for phase in phases for one in phase.metrics.validations])
-    losses = figures.loss_limits([*(phase.metrics["loss"] for phase in phases), validated])
-    by_language = figures.loss_limits([loss for phase in phases for loss in phase.metrics.frequent().values()])
-    measured = figures.loss_limits(
-        [np.array([*row.interval, row.unigram_loss]) for rows in held_out.values() for row in rows]
-    )
-    columns = {
-        "learning_rate": ("learning rate", False),
-        "batch_tokens": ("batch, tokens", False),
-        "gradient_norm": ("gradient norm", True),
-        "tokens_per_second": ("tokens per second", False),
-        "data_wait_seconds": ("wait for data, seconds", False),
-    }
-    owners = [run for run in runs if any(phase.run == run for phase in phases)]
-    return {
-        "owners": owners,
-        "loss": {run: figures.loss_curve(lineages[run], losses) for run in runs},
-        "language": {run: figures.language_curves(lineages[run], languages, by_language) for run in runs},
-        "held_out": {run: figures.held_out_dots(rows, measured) for run, rows in held_out.items() if rows},
-        "columns": {
-            name: figures.column_curves(phases, owners, name, label, log) for name, (label, log) in columns.items()
-        },
-    }
 
 
 def main() -> None:
