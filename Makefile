@@ -15,7 +15,7 @@ CLUSTER := tests/slurm/real/cluster
 demo: environment
 	@.venv/bin/python -m workflow.cli run config/demo.yaml --directory demo
 
-test: environment
+test: environment .venv/.tracker.installed
 	@.venv/bin/python -m pytest -n $(WORKERS)
 
 # ALASIN_TEST_SLURM_KEEP=1 leaves the cluster up, for the next time. Tests lock /etc/hosts while they use the cluster.
@@ -60,6 +60,11 @@ environment: .venv/$(notdir $(REQUIREMENTS)).installed .venv/bin/alasin
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@echo "Installing the packages of $< into .venv: about two minutes, once."
 	@.venv/bin/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' $<)"
+	@.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# Optional for people, not for tests.
+.venv/.tracker.installed: envs/tracker.txt | .venv/$(notdir $(REQUIREMENTS)).installed
 	@.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 

@@ -19,6 +19,8 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import UserError, run_command
@@ -26,6 +28,7 @@ from common.locks import Lock, holder_of, try_lock
 from common.messages import Message, send
 from common.processes import Received
 from common.telling import StoppedError, say
+from slurm.beside import Beside
 from slurm.cluster.description import read_cluster
 from slurm.node.local_ranks import local_ranks
 from slurm.phase.on_slurm import SlurmPhase
@@ -34,6 +37,8 @@ from slurm.records.request import Request
 
 _POLL = 0.2
 """Seconds between looks at the lock."""
+_END_SECONDS = {True: 600.0, False: 30.0}
+"""Done or not -> how long what runs beside a phase may take to end. Where it is not done, another launch follows."""
 
 
 def lock_launch(folder: Path, received: Received) -> Lock:
@@ -57,6 +62,17 @@ def run_to_the_end(request: Request, received: Received) -> None:
     phase = LocalPhase(request, received) if local else SlurmPhase(request, cluster, received)
     while not request.done.exists():
         phase.run_job()
+
+
+@contextmanager
+def _beside(request: Request) -> Iterator[None]:
+    """Run what was asked for beside the phase."""
+    process = Beside(request.beside, request.options) if request.beside else None
+    try:
+        yield
+    finally:
+        if process:
+            process.end(_END_SECONDS[request.done.exists()])
 
 
 def _absolute(text: str) -> Path:
@@ -88,6 +104,8 @@ def parse_arguments() -> Request:
     add("--inputs", type=_absolute, nargs="+", default=[], metavar="FILE", help=inputs)
     shortcut = "module that is run here with COMMAND's options before a job is submitted; it may make DONE without one"
     add("--shortcut", default="", metavar="MODULE", help=shortcut)
+    beside = "command that runs here with COMMAND's options for as long as this does, and on which nothing depends"
+    add("--beside", default="", metavar="COMMAND", help=beside)
     add("--folder", type=_absolute, required=True, help="the phase's folder, for logs and records of jobs")
     add("--done", type=_absolute, required=True, help="the file that COMMAND makes when all is done")
     command = "after --, what each process runs; it finds RANK, WORLD_SIZE, MASTER_ADDR and so on in its environment. "
@@ -121,7 +139,8 @@ def main() -> None:
     received = Received(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
         lock = lock_launch(request.folder, received)
-        run_to_the_end(request, received)
+        with _beside(request):
+            run_to_the_end(request, received)
         lock.release()
     except StoppedError as stopped:
         say(str(stopped))

@@ -28,6 +28,22 @@ def test_every_pin_is_that_of_common(name: str) -> None:
     assert listed <= pins("common.txt").items()
 
 
+def test_a_tracker_fits_beside_all_packages_and_beside_those_of_a_login_node() -> None:
+    tracker = pins("tracker.txt")
+    needed = {
+        canonicalize_name(requirement.name)
+        for package in tracker
+        for requirement in map(Requirement, requires(package) or [])
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    }
+    for name in ("common.txt", "login.txt"):
+        others = pins(name)
+        assert {
+            package: version for package, version in tracker.items() if others.get(package, version) != version
+        } == {}
+        assert needed <= tracker.keys() | others.keys()
+
+
 def test_every_list_that_is_named_is_there() -> None:
     root = ENVS.parent
     texts = [*root.glob("docs/*.md"), *root.glob("*.md"), *ENVS.iterdir(), root / "Makefile", root / ".ci/run"]

@@ -35,8 +35,7 @@ def made(request: Request) -> bool:
 
 
 def _take_shortcut(request: Request) -> None:
-    options = request.command[request.command.index("-m") + 2 :]
-    run = subprocess.run([sys.executable, "-m", request.shortcut, *options], check=False)
+    run = subprocess.run([sys.executable, "-m", request.shortcut, *request.options], check=False)
     if run.returncode:
         raise UserError(
             f"python -m {request.shortcut} ended with status {run.returncode}; it says above why, and no job was "

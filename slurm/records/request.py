@@ -36,6 +36,13 @@ class Request:
     """Memory of each node; 0 likewise."""
     shortcut: str = ""
     """Module that is run here, with the command's options, before a job is submitted: it may make `done`."""
+    beside: str = ""
+    """Command that runs here, with the command's options, for as long as the launch does; nothing depends on it."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What follows the module in `command`; nothing where it runs none."""
+        return self.command[self.command.index("-m") + 2 :] if "-m" in self.command else ()
 
 
 def micro_batch_slots(command: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ import yaml
 from common.locks import try_lock
 from corpus.demo.made_text import made_documents
 from tests.model.whole_checkpoints import numpy_weights
+from tests.workflow.tracking import wandb_file
 
 ROOT = Path(__file__).parents[2]
 COMMON = {"en": ["the", "of", "and", "everyone", "has"], "la": ["et", "in", "omnis", "homo", "ius"]}
@@ -140,8 +141,20 @@ def changed(**parts):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     house = House(tmp_path_factory.mktemp("whole"))
-    house.output = house.run(RECIPE)
+    house.output = house.run(RECIPE, "--config", "tracker=wandb")
     return house
+
+
+def test_a_tracker_has_each_step_of_each_phase_and_asks_for_no_job_to_be_done_again(finished):
+    told = {"one/stable", "one/annealing", "edu/annealing-edu"}
+    segments = {
+        wandb_file.run_of([file]).display_name: file for file in finished.result("wandb").glob("offline-run-*/*.wandb")
+    }
+    assert segments.keys() == told
+    for name, file in segments.items():
+        lines = finished.result(f"runs/{name}/metrics.jsonl").read_bytes().splitlines()
+        assert [row["loss"] for row in wandb_file.rows([file])] == [json.loads(line)["loss"] for line in lines]
+        assert wandb_file.run_of([file]).project == "recipe"
 
 
 def test_beside_each_result_is_how_it_was_made(finished):

@@ -16,7 +16,7 @@ from workflow.ending import Ending
 from workflow.provenance.invocations import append_invocation
 from workflow.provenance.records import write_records
 from workflow.resources import read_as_meant
-from workflow.runtime_keys import take
+from workflow.runtime_keys import beside, lacking, take
 from workflow.sources import HUB
 from workflow.understanding import DEMO_FILES
 from workflow.statistics.warning import told as told_of_text
@@ -45,6 +45,7 @@ try:
     folder = folder_of(map(Path, workflow.configfiles))
     dag = Dag(load_recipe(config, " + ".join(map(str, workflow.configfiles)), folder))
     names = " + ".join(Path(path).stem for path in workflow.configfiles) or "recipe"
+    BESIDE = beside(runtime.get("tracker"), names)
     ending = Ending(names, logger, lambda: bool(workflow.scheduler._user_kill))
     # Whoever looks into every file does so once, not in each job.
     unreadable = unreadable_files(dag.recipe) if workflow.is_main_process else []
@@ -127,7 +128,8 @@ onstart:
                 f"while this snakemake was starting, another one wrote {len(changed)} slices of another recipe to "
                 f"{SLICES}, {changed[0]}.json among them; run the same command again"
             )
-        if stopped := dag.missing() + dag.sources.replaced():
+        lacked = lacking(runtime.get("tracker"), Path(workflow.basedir))
+        if stopped := dag.missing() + dag.sources.replaced() + lacked:
             raise UserError("\n".join(stopped))
         append_invocation(Path(workflow.basedir), sys.argv)
     except (UserError, OSError) as error:

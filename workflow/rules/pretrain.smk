@@ -65,6 +65,8 @@ rule train:
         checkpoint_seconds=900,
         start_seconds=0,
         step_seconds=0,
+        # What mirrors metrics to a tracker, if the profile says so; it decides nothing of the result.
+        beside=lambda wildcards: BESIDE,
     params:
         folder=subpath(output.checkpoint, parent=True),
         previous=dag.beginning_argument,
@@ -78,7 +80,7 @@ rule train:
         " --minutes {resources.runtime} --start-seconds {resources.start_seconds}"
         " --step-seconds {resources.step_seconds}"
         " --inputs {input.slice:q} {input.rows:q} {input.previous:q} {input.start:q}"
-        " --folder {params.folder:q} --done {output.checkpoint:q} --shortcut model.history --"
+        " --folder {params.folder:q} --done {output.checkpoint:q} --shortcut model.history {resources.beside} --"
         " python -m model.training.trainer --slice {input.slice:q} --tokenizer {input.tokenizer:q}"
         " --rows {input.rows:q} --folder {params.folder:q} {params.previous} --runs results/runs"
         " --keeping {input.keeping:q} --validation {input.validation:q} --validation-rows {input.held_out:q}"
