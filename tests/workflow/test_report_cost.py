@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import itertools
 from pathlib import Path
 
 import pytest
 
 from slurm.records.history import Run, append_run
 from slurm.records.job import Job, write_job
-from tests.workflow.finished import RUNS, finish
+from tests.workflow.finished import finish
 from tests.workflow.plan.test_totals import ran
-
-ROOT = Path(__file__).parents[2]
+from workflow.report.cost import told
+from workflow.report.html import environment
 
 
 def section(directory: Path) -> str:
-    """Return the section of a report that the command writes."""
-    path = directory / "report.html"
-    command = [sys.executable, "-m", "workflow.report.html", "--results", directory / "results", "--title", "T"]
-    subprocess.run([*command, "--runs", *RUNS, "--output", path], cwd=ROOT, check=True, capture_output=True)
-    return path.read_text().partition('<section id="cost">')[2].partition("</section>")[0]
+    """Return the section of a report."""
+    template = environment().get_template("cost.html.j2")
+    return template.render(cost=told(directory / "results"), table_number=itertools.count(1).__next__)
 
 
 @pytest.fixture

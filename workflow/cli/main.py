@@ -19,6 +19,7 @@ COMMANDS = {
     "cost": ("workflow.cli.cost", "what was taken up to now, beside what was planned: hours, GPU-hours, energy"),
     "report": ("workflow.cli.report", "what was made, and where"),
     "publish": ("workflow.cli.publish", "upload a finished model with its card, to the hub or an S3 store"),
+    "crate": ("workflow.cli.crate", "a finished run as one RO-Crate: results, and how each was made"),
     "explain": ("workflow.cli.explain.__main__", "why a file would be made again, and what that costs"),
     "inspect": ("workflow.cli.inspect", "the documents that stand in a row of training"),
     "schema": ("workflow.cli.schema", "the recipe's JSON Schema, for editors"),
