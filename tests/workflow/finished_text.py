@@ -33,7 +33,7 @@ def write_text(results: Path, dag: Dag) -> None:
         "sources": told,
         "languages": of_languages(told),
         "contamination": {"words": 13, "cut_out": True, "evaluation_sets": ["quiz", "riddles"], "sets": sets},
-        "phases": [],
+        "phases": _phases(dag, runs),
         "runs": {
             run: {"tokenizer": "demo", "phases": dag.way(run), "sources": own} for run, own in _told(runs).items()
         },
@@ -81,6 +81,20 @@ def _reads(dag: Dag, run: str) -> dict[str, Read]:
     if run == "small-fi":
         reads["pydoc-en"].add(Read(500, 0.5, {(100, None): [500, 11.5]}))
     return reads
+
+
+def _phases(dag: Dag, runs: dict[str, dict[str, Read]]) -> list[dict[str, Any]]:
+    """Each phase of a run reads as much."""
+    return [
+        {
+            "run": run,
+            "phase": phase,
+            "sources": {name: {"tokens": 1, "epochs": read.epochs / len(dag.way(run))} for name, read in own.items()},
+        }
+        for run, own in runs.items()
+        for owner, phase in dag.way(run)
+        if owner == run
+    ]
 
 
 def _told(runs: dict[str, dict[str, Read]]) -> dict[str, Any]:

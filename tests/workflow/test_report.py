@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from common.errors import UserError
 from common.files import read_json, write_json
 from tests.workflow.finished import PARAMETERS, RUNS, STEPS, change
-from workflow.report.html import fill_rows, mixture_rows, render
+from workflow.report.html import fill_rows, render
 from workflow.report.metrics import read_metrics
+from workflow.report.mixtures import mixture_rows
 from workflow.report.results import HeldOut, Results, shown, unique_phases
 
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ def section(page: str) -> str:
 @pytest.fixture(scope="module")
 def text(finished: Path) -> dict:
     results = Results(finished)
-    return told(results.statistics(), results.sources(RUNS), RUNS)
+    return told(results.statistics(), results.sources(RUNS))
 
 
 def cells(row: str) -> list[str]:
@@ -77,23 +77,6 @@ def test_languages_are_told_before_and_after_with_tokens_estimated_and_counted(s
 def test_lengths_are_shares_of_the_documents_that_were_read_and_are_left(section: str) -> None:
     table = rows(section, "Lengths of documents")
     assert table["fi"] == ["8.0 → 5.0", "36.0 → 45.0", "40.0 → 50.0", "16.0 → 0.0"]
-
-
-def test_epochs_beyond_the_limit_are_marked_by_source_and_run(section: str) -> None:
-    table = rows(section, 'id="epochs"')
-    assert table["udhr-fi fi"][1:] == ["▲ 8.00"] * 3
-    assert table["faq-sv sv"][1:] == ["3.00"] * 3
-    assert table["pydoc-en en"][1:] == ["1.00", "▲ 1.50 100 words or more: 12.5", "1.00"]
-    notice = unescape(section.partition('class="notice"')[2].partition("</div>")[0])
-    assert "6 of 13 sources are read more than 4 times in a run: pydoc-en (its documents of 100 words or more" in notice
-
-
-def test_without_a_limit_nothing_is_marked(results: Path) -> None:
-    content = read_json(results / "statistics.json")
-    write_json(results / "statistics.json", content | {"max_epochs": None, "warning": ""})
-    section = render(Results(results), "t", RUNS).partition('<section id="text">')[2].partition("</section>")[0]
-    assert "▲" not in section
-    assert 'class="notice"' not in section
 
 
 def test_removed_texts_are_escaped_and_folded_by_reason_without_private_data(section: str, text: dict) -> None:

@@ -181,7 +181,7 @@ def mark_logarithmic(axis: Any) -> None:
     """Give a logarithmic axis a small tick at each multiple of a power of ten, so that it is seen to be one."""
     axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=100))
     axis.set_minor_formatter(NullFormatter())
-    axis.set_tick_params(which="minor", length=3, width=0.6)
+    axis.set_tick_params(which="minor", length=3, width=0.6, color=TEXT)
 
 
 def _bands(axes: Any, phases: Sequence[PhaseResult]) -> None:

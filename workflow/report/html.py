@@ -20,7 +20,6 @@ from common.errors import run_command
 from common.files import atomic_file
 from common.intervals import CONFIDENCE
 from common.quantities import amount, clock
-from corpus.rows.weights import component_weights
 from recipe.slices.rowsets import parse_rowset
 from workflow.report import (
     comparison,
@@ -29,6 +28,7 @@ from workflow.report import (
     euroeval,
     fertility,
     figures,
+    mixtures,
     panels,
     retrieval,
     speed,
@@ -71,7 +71,8 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
     phases = unique_phases(lineages.values())
     held_out = {run: results.held_out(run) for run in runs}
     sources = results.sources(runs)
-    mixtures = {phase.name: mixture_rows(results, phase) for phase in phases}
+    mixed = {phase.name: mixtures.mixture_rows(results, phase) for phase in phases}
+    statistics = results.statistics()
     fills = fill_rows(results, phases)
     languages = sorted({source.language for source in sources})
     compared = comparison.read_comparison(results.folder, runs)
@@ -85,7 +86,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "documents": sum(source.total("documents") for source in sources),
         "bytes": sum(source.total("bytes") for source in sources),
         "models": [model_row(results, run, lineages[run], held_out[run]) for run in runs],
-        "glance": [*glance(held_out, phases, mixtures, fills), *small_tokenizers(results, runs)],
+        "glance": [*glance(held_out, phases, mixed, fills), *small_tokenizers(results, runs)],
         "lineages": lineages,
         "histories": {run: own[-1].stretches for run, own in lineages.items() if own},
         "phases": phases,
@@ -100,8 +101,8 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "test": test_rows(results, runs),
         "pseudo": pseudo_rows({run: results.pseudo_perplexity(run) for run in runs}),
         "contexts": {run: read_contexts(results.folder, results.lineage(run).lineage) for run in runs},
-        "text": text.told(results.statistics(), sources, runs),
-        "mixtures": mixtures,
+        "text": text.told(statistics, sources),
+        "matrix": mixtures.matrix(statistics, sources, lineages, mixed),
         "made": {source.name for source in sources if source.made},
         "fills": fills,
         "fertility": fertility.table(fertility.read_tokenizers(results.folder)),
@@ -179,7 +180,7 @@ def model_row(results: Results, run: str, phases: Sequence[PhaseResult], held_ou
 def glance(
     held_out: Mapping[str, Sequence[HeldOut]],
     phases: Sequence[PhaseResult],
-    mixtures: Mapping[str, Table],
+    mixed: Mapping[str, Table],
     fills: Table,
 ) -> list[tuple[bool, str]]:
     """Return what a reader wants to know first: whether it is as it should be, and a sentence."""
@@ -190,7 +191,7 @@ def glance(
         beaten = "No held-out loss was measured: nothing is held out"
     rising = [phase.name for phase in phases if phase.metrics.ends()[1] >= phase.metrics.ends()[0]]
     fallen = f"Training loss falls in {len(phases) - len(rising)} of {len(phases)} phases"
-    gaps = {name: sum(abs(row["drawn"] - row["asked"]) for row in rows) / 2 for name, rows in mixtures.items()}
+    gaps = {name: sum(abs(row["drawn"] - row["asked"]) for row in rows) / 2 for name, rows in mixed.items()}
     where = max(gaps, key=lambda name: gaps[name])
     rows_of = {phase.name: sum(stage.tokens / stage.length for stage in phase.slice.stages) for phase in phases}
     missed = [name for name, gap in gaps.items() if gap > max(MISDRAWN, rows_of[name] ** -0.5)]
@@ -213,23 +214,6 @@ def small_tokenizers(results: Results, runs: Sequence[str]) -> list[tuple[bool, 
     return [
         (False, f"The tokenizer {name} is smaller than wanted: {words}.") for name, words in missing.items() if words
     ]
-
-
-def mixture_rows(results: Results, phase: PhaseResult) -> Table:
-    """Return each source's share of a phase: asked for, by the stages' mixtures and tokens, and drawn in training."""
-    total = sum(stage.tokens for stage in phase.slice.stages)
-    asked = dict.fromkeys(sorted(phase.drawn), 0.0)
-    for stage in phase.slice.stages:
-        indexes = [results.rows(phase.slice.tokenizer, part.source, part.rowset) for part in stage.components]
-        weights = component_weights(stage.components, [index["tokens"] for index in indexes])
-        for part, weight in zip(stage.components, weights, strict=True):
-            asked[part.source] = asked.get(part.source, 0.0) + float(weight) * stage.tokens / total
-    drawn = phase.drawn_shares()
-    rows = [
-        {"source": source, "asked": share, "drawn": drawn.get(source, 0.0), "tokens": phase.drawn.get(source, 0)}
-        for source, share in asked.items()
-    ]
-    return sorted(rows, key=lambda row: -row["asked"])
 
 
 def validation_rows(lineages: Mapping[str, Sequence[PhaseResult]]) -> Table:

@@ -26,8 +26,8 @@ PLACES = 3
 Told = dict[str, Any]
 
 
-def told(statistics: Mapping[str, Any], sources: Sequence[Source], runs: Sequence[str]) -> Told:
-    """Return what the report's section on text shows of these sources and runs."""
+def told(statistics: Mapping[str, Any], sources: Sequence[Source]) -> Told:
+    """Return what the report's section on text shows of these sources."""
     names = [source.name for source in sources]
     own = {name: statistics["sources"][name] for name in names}
     shown = {source.language for source in sources}
@@ -37,7 +37,6 @@ def told(statistics: Mapping[str, Any], sources: Sequence[Source], runs: Sequenc
         "languages": languages,
         "tokenizers": sorted({one for source in own.values() for one in source["tokens"]}),
         "lengths": lengths(languages),
-        "epochs": epochs(statistics, names, runs),
         "max_epochs": statistics["max_epochs"],
         "warning": statistics["warning"],
         "changed": changed(sources),
