@@ -25,11 +25,10 @@ class RunComparison:
         return [f"results/runs/{owner}/{phase}/checkpoint.json" for owner, phase in steps]
 
     def tasks(self) -> list[str]:
-        """Return the results of runs on tasks of retrieval and understanding."""
-        kinds = {"retrieval": self.slice.retrieval, "understanding": self.slice.understanding}
+        """Return the results of runs on all tasks."""
         return [
             f"results/evaluation/{kind}/{task}/{run}.json"
-            for kind, asked in kinds.items()
+            for kind, asked in self.slice.tasks().items()
             for task, runs in asked.items()
             for run in runs
         ]

@@ -56,7 +56,7 @@ def take(config: MutableMapping[str, Any], workflow: Workflow) -> dict[str, str]
 
 def lacking(tracker: str | None, repository: Path) -> list[str]:
     """Return what must be there before a phase begins, in a sentence; nothing where all is."""
-    if tracker is None or find_spec(tracker):
+    if tracker is None or ((found := find_spec(tracker)) and found.origin):  # a folder of that name has no origin
         return []
     packages = shlex.join([sys.executable, "-m", "pip", "install", "-r", str(repository / TRACKERS[tracker])])
     return [f"tracker: {tracker} in the profile's config needs a package that is not installed here: {packages}"]

@@ -52,7 +52,7 @@ def compare(content: ComparisonSlice, results: Path) -> dict[str, Any]:
     ]
     tasks = [
         line
-        for kind, asked in (("retrieval", content.retrieval), ("understanding", content.understanding))
+        for kind, asked in content.tasks().items()
         for task, measured in asked.items()
         for line in task_differences(kind, task, _grouped(content, measured), reference, results, seed)
     ]

@@ -1,20 +1,28 @@
-"""Retrieval and understanding of runs beside a reference's, on the same queries and examples."""
+"""Retrieval, understanding and EuroEval of runs beside a reference's, on the same queries and examples."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from common.errors import UserError
 from common.files import read_json
-from common.paired import Sampled, difference, sampled
+from common.paired import Estimate, Sampled, difference, sampled
 from common.summed_scores import sampled_scores, scored
+from evaluation.comparison.iterations import paired
 from evaluation.comparison.losses import told, verdict
 
 Result = Mapping[str, Any]
+WANTED = {
+    "retrieval": {"metric", "scores", "queries"},
+    "understanding": {"metric", "counts", "examples"},
+    "euroeval": {"metric", "value", "values", "iterations", "examples"},
+}
+"""Kind of task -> what a result of it holds."""
 
 
 def task_differences(
@@ -23,7 +31,7 @@ def task_differences(
     """Return how each group's score on a task differs from the reference's, as far as both were measured.
 
     Args:
-        kind: `retrieval` or `understanding`.
+        kind: `retrieval`, `understanding` or `euroeval`.
         task: name of the task.
         groups: name -> runs that are seeds of one another, of those that the recipe measures on it.
         reference: name of a group.
@@ -43,12 +51,10 @@ def task_differences(
         if name == reference or not own or not other:
             continue
         try:
-            both = (_retrieval if kind == "retrieval" else _understanding)([*own, *other], seed)
+            value, against, estimate = _compared(kind, own, other, seed)
         except ValueError as error:
             found.append({"kind": kind, "task": task, "run": name, "incomparable": str(error)})
             continue
-        system, against = both.of(range(len(own))), both.of(range(len(own), len(own) + len(other)))
-        estimate = difference(system, against, seed)
         found.append(
             {
                 "kind": kind,
@@ -56,8 +62,8 @@ def task_differences(
                 "run": name,
                 "metric": own[0]["metric"],
                 "examples": own[0]["queries" if kind == "retrieval" else "examples"],
-                "value": round(float(system.values.mean()), 6),
-                "reference_value": round(float(against.values.mean()), 6),
+                "value": round(value, 6),
+                "reference_value": round(against, 6),
                 **told(estimate),
                 "verdict": verdict(estimate, lower_is_better=False),
             }
@@ -65,13 +71,22 @@ def task_differences(
     return found
 
 
+def _compared(kind: str, own: Sequence[Result], other: Sequence[Result], seed: int) -> tuple[float, float, Estimate]:
+    """Return the mean score of each of two groups, and their difference; `ValueError` where they do not compare."""
+    if kind == "euroeval":
+        found = paired(own, other)
+        return fmean(one["value"] for one in own), fmean(one["value"] for one in other), found
+    both = (_retrieval if kind == "retrieval" else _understanding)([*own, *other], seed)
+    system, against = both.of(range(len(own))), both.of(range(len(own), len(own) + len(other)))
+    return float(system.values.mean()), float(against.values.mean()), difference(system, against, seed)
+
+
 def _read(path: Path, kind: str) -> Result | None:
     """Return a result, or None if it tells that it was not measured."""
     content = read_json(path)
     if isinstance(content, dict) and "unmeasured" in content:
         return None
-    wanted = {"metric", "scores", "queries"} if kind == "retrieval" else {"metric", "counts", "examples"}
-    if not isinstance(content, dict) or wanted - content.keys():
+    if not isinstance(content, dict) or WANTED[kind] - content.keys():
         raise UserError(f"{path} is no result of {kind}; delete it and run Snakemake again.")
     return content
 

@@ -286,13 +286,15 @@ def euroeval_slice(recipe: Recipe, name: str) -> EuroEvalSlice:
 
 def comparison_slice(recipe: Recipe) -> ComparisonSlice:
     """Return the slice of the comparison of all runs; the first one is the reference if the recipe names none."""
-    retrieval, understanding = recipe.evaluation.retrieval, recipe.evaluation.understanding
+    asked = recipe.evaluation
+    retrieval, understanding, euroeval = asked.retrieval, asked.understanding, asked.euroeval
     return ComparisonSlice(
         seed=recipe.seed,
         reference=recipe.comparison.reference or next(iter(recipe.runs)),
         runs={name: run.seed_of or name for name, run in recipe.runs.items()},
         retrieval={task: retrieval.runs or list(recipe.runs) for task in retrieval.tasks},
         understanding={task: understanding.runs or list(recipe.runs) for task in understanding.tasks},
+        euroeval={name: euroeval.runs or list(recipe.runs) for name in (*euroeval.datasets, *euroeval.local)},
     )
 
 

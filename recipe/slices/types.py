@@ -308,3 +308,9 @@ class ComparisonSlice(Strict):
     """Task -> runs that are measured on it."""
     understanding: dict[str, list[str]]
     """Likewise."""
+    euroeval: dict[str, list[str]]
+    """Data set -> likewise."""
+
+    def tasks(self) -> dict[str, dict[str, list[str]]]:
+        """Return kind of tasks -> task -> runs."""
+        return {"retrieval": self.retrieval, "understanding": self.understanding, "euroeval": self.euroeval}

@@ -127,6 +127,21 @@ def test_tasks_are_compared_on_the_same_queries_and_examples(results: Path) -> N
         compared(results, **asked)
 
 
+def test_data_sets_of_euroeval_are_compared_over_their_iterations(results: Path) -> None:
+    folder = results / "evaluation" / "euroeval" / "squad"
+    values = [60.0, 64.0, 70.0]
+    for run, more in (("small", 0.0), ("small-fi", 2.0)):
+        scores = [value + more for value in values]
+        measured = {"metric": "f1", "value": sum(scores) / 3, "values": scores, "iterations": 3, "examples": 256}
+        write_json(folder / f"{run}.json", measured | {"system": run, "task": "squad"})
+    asked = {"retrieval": {}, "understanding": {}, "euroeval": {"squad": ["small", "small-fi"]}}
+    (line,) = compared(results, **asked)["tasks"]
+    assert (line["kind"], line["run"], line["verdict"]) == ("euroeval", "small-fi", "better")
+    assert (line["difference"], line["interval"], line["examples"]) == (2.0, [2.0, 2.0], 256)
+    change(folder / "small-fi.json", iterations=2)
+    assert "other iterations" in compared(results, **asked)["tasks"][0]["incomparable"]
+
+
 def test_a_file_that_lacks_something_is_named(results: Path) -> None:
     (results / "runs" / "small" / "stable" / "metrics.jsonl").write_text("{}\n")
     with pytest.raises(UserError, match=r"metrics\.jsonl holds no steps of training"):
