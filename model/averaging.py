@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from common.errors import UserError
-from common.quantities import amount
-from model.history.position import Position
-from model.history.store import complete_checkpoints, damage, load_state, open_checkpoint
+from model.history.averaged import kept_at, not_kept
+from model.history.store import complete_checkpoints, damage, open_checkpoint
 from model.training.checkpoint import load_weights
 
 
@@ -30,23 +29,14 @@ def checkpoints_at(pointer: Path, at_tokens: Sequence[int]) -> list[Path]:
         UserError: one is damaged, or was not kept.
     """
     last = open_checkpoint(pointer)
-    placed = [
-        (Position.read(load_state(directory)["position"]).phase_slots, directory)
-        for directory in complete_checkpoints(last.parent)
-        if directory.name <= last.name
-    ]
-    found = []
-    for tokens, before in zip(at_tokens, [0, *at_tokens], strict=False):
-        slots, directory = min((one for one in placed if one[0] >= tokens), default=(0, None))
-        # One that was kept for a later point is none for this one.
-        if directory is None or slots - tokens >= max(1, tokens - before) or directory in found:
-            raise UserError(
-                f"no checkpoint was kept after {amount(tokens)} slots of {pointer.parent}: the average was asked for "
-                "later. Ask for none, or move that directory away, and the phase is trained anew and keeps it."
-            )
+    directories = [one for one in complete_checkpoints(last.parent) if one.name <= last.name]
+    kept = kept_at(directories, at_tokens)
+    if missing := [tokens for tokens, one in zip(at_tokens, kept, strict=True) if one is None]:
+        raise UserError(not_kept(pointer.parent, missing))
+    found = [one for one in kept if one]
+    for directory in found:
         if directory != last and (problem := damage(directory)):
             raise UserError(f"{problem}. Ask for fewer checkpoints to be averaged, or move {pointer.parent} away.")
-        found.append(directory)
     return found
 
 

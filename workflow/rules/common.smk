@@ -9,6 +9,7 @@ sys.path.insert(0, workflow.basedir)
 from common.errors import UserError
 from common.messages import COMMAND
 from common.processes import begin_in_utf8_mode
+from workflow.averages import lost
 from workflow.dag import PAIRS, WHEEL, Dag, unreadable_files
 from workflow.euroeval import ENVIRONMENT
 from workflow.directory_lock import hold, holder_elsewhere
@@ -60,8 +61,9 @@ try:
             f"Another snakemake ({holder}) is at work here; its recipe stays in results/recipe."
         )
     if workflow.is_main_process:
-        for sentence in dag.sources.replaced():  # a dry run goes no further than this
-            logger.warning(f"{sentence}.")
+        # A dry run goes no further than this.
+        for sentence in [*dag.sources.replaced(), *lost(dag.recipe, Path("results"))]:
+            logger.warning(f"{sentence.rstrip('.')}.")
     # Jobs on other nodes read the recipe again: as it is now, whatever an editor does to it meanwhile.
     if workflow.is_main_process:
         workflow.config_settings.configfiles[:] = [(SLICES / "recipe.json").absolute()]
@@ -129,6 +131,7 @@ onstart:
                 f"{SLICES}, {changed[0]}.json among them; run the same command again"
             )
         lacked = lacking(runtime.get("tracker"), Path(workflow.basedir))
+        lacked += lost(dag.recipe, Path("results"))
         if stopped := dag.missing() + dag.sources.replaced() + lacked:
             raise UserError("\n".join(stopped))
         append_invocation(Path(workflow.basedir), sys.argv)
