@@ -14,8 +14,6 @@ from tests.workflow.publish.s3_server import KEY, SECRET, Bucket, Handler
 from workflow.publish.destination import Bucket as Destination
 from workflow.publish.s3 import S3Store
 
-pytest.importorskip("boto3", reason="the optional library boto3 is not installed")
-
 TO = ("--to", "s3://models/ours/small/")
 WEIGHTS = "ours/small/model.safetensors"
 
