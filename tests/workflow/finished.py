@@ -182,6 +182,7 @@ def _phase(results: Path, run: str, phase: str, before: list[tuple[str, str]]) -
             "last_step": STEPS * (number + 1),
             "slots": STEPS * (number + 1) * 4096,
             "length": 128,
+            "batch": {"start_tokens": 2048, "tokens": 4096, "warmup_steps": 5},
             "learning_rate": {"peak": 1e-3, "changes": {"2048": 5e-4}},
             "rope_theta": 10_000.0,
             "masking_rate": 0.3,
