@@ -39,20 +39,27 @@ class Mirror:
             pause: waits for so many seconds, less where `stopped` comes true.
             told: called when a segment is finished.
         """
+        try:
+            self._follow(stopped, pause, told)
+        except BaseException:
+            if self._segment:
+                self._segment.abandon()
+            raise
+
+    def _follow(self, stopped: Callable[[], bool], pause: Callable[[float], None], told: Callable[[], None]) -> None:
         last = False
         while not last:
             last = stopped()  # asked first: what training wrote before its end is then read
-            self._catch_up()
-            if self._segment and (last or time.monotonic() - self._began >= self._seconds):
-                self._finish(self._segment)
-                told()
+            more = True
+            while more:
+                lines = self._lines.read()
+                for row in filter(None, map(row_of, lines)):
+                    self._add(row)
+                more = bool(lines)
+                if (last and not more) or time.monotonic() - self._began >= self._seconds:
+                    self._finish(told)
             if not last:
                 pause(POLL_SECONDS)
-
-    def _catch_up(self) -> None:
-        while lines := self._lines.read():
-            for row in filter(None, map(row_of, lines)):
-                self._add(row)
 
     def _add(self, row: Row) -> None:
         if self._segment is None:
@@ -65,8 +72,11 @@ class Mirror:
         self._segment.add(step + self._now.repeated, row | {"went_back": self._now.went_back})
         self._now = replace(self._now, step=step)
 
-    def _finish(self, segment: Segment) -> None:
-        folder = segment.finish()
+    def _finish(self, told: Callable[[], None]) -> None:
+        if self._segment is None:
+            return
+        folder = self._segment.finish()
         self._segment = None
         self._record.finish(folder, replace(self._now, known=self._lines.known.hex()))
         self._now = self._record.mirrored
+        told()

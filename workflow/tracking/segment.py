@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ class Segment:
             config=dict(named.config),
             dir=str(folder),
             mode="offline",
+            reinit="create_new",
             # The metrics and no more: no load of the host, no command, code, packages or output.
             settings=wandb.Settings(
                 silent=True,
@@ -84,6 +86,14 @@ class Segment:
         folder = Path(self._run.dir).parent
         self._run.finish()
         return folder
+
+    def abandon(self) -> None:
+        """Let go of a segment in which something failed, and of wandb's own process, so that another can begin."""
+        import wandb
+
+        for end in (self._run.finish, wandb.teardown):
+            with suppress(Exception):
+                end()
 
 
 def upload(segments: Sequence[Path]) -> str:

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.workflow.tracking.wandb_file import in_order, rows, run_of
 from workflow.tracking.following import Lines
 from workflow.tracking.mirror import Mirror
 from workflow.tracking.rows import row_of
-from workflow.tracking.segment import Named
+from workflow.tracking.segment import Named, Segment
 from workflow.tracking.state import Record
 
 NAMED = Named("tiny", "one", "stable", {"run": "one", "model": {"layers": 2}})
@@ -145,6 +146,30 @@ def test_killed_before_the_record_or_after_it_nothing_is_lost_or_doubled(
     phase.follow()
     assert [row["step"] for row in rows(in_order(phase.segments))] == [1, 2, 3, 4]
     assert len(list(phase.segments.iterdir())) == (2 if place == "_bring" else 1)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["an error", "wandb's process is killed"])
+def test_after_a_failure_in_the_middle_the_same_process_begins_anew(
+    phase: Phase, killed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase.train(1, 2, 3)
+    mirror, add = phase.mirror(), Segment.add
+
+    def fail(segment: Segment, number: int, row: dict[str, Any]) -> None:
+        add(segment, number, row)
+        if number == 2:
+            own = [one for one in psutil.Process().children() if "wandb" in one.name()]
+            assert own
+            for process in own if killed else []:
+                process.kill()
+            raise OSError("no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Segment, "add", fail)
+        with pytest.raises(OSError, match="no space"):
+            mirror.follow(lambda: True, lambda _: None, lambda: None)
+    phase.follow()
+    assert [row["step"] for row in rows(in_order(phase.segments))] == [1, 2, 3]
 
 
 def test_a_phase_with_another_history_is_another_run_and_the_former_one_is_found_again(phase: Phase) -> None:
