@@ -15,7 +15,7 @@ from common.files import write_json
 from common.intervals import CONFIDENCE
 from evaluation.comparison.bits import bit_differences
 from evaluation.comparison.compute import pareto_front
-from evaluation.comparison.extrapolation import ladders
+from evaluation.comparison.extrapolation import ladders, ladders_in_bits
 from evaluation.comparison.losses import Field, Group, differences, field, incomparable, quality, spread
 from evaluation.comparison.reading import read_run
 from evaluation.comparison.tasks import task_differences
@@ -70,6 +70,7 @@ def compare(content: ComparisonSlice, results: Path) -> dict[str, Any]:
         "quality": _quality(alike, whole, seed) if whole else None,
         "seed_spread": spread(alike, whole) if whole else None,
         "ladders": ladders(alike, seed),
+        "ladders_in_bits": ladders_in_bits(groups, seed),
     }
 
 
@@ -129,6 +130,9 @@ def main() -> None:
                 f"{line['verdict']}, {line['languages']} languages, {line['rows']:,} rows",
                 flush=True,
             )
+    for ladder in found["ladders_in_bits"]:
+        rungs = ", ".join(f"{rung['run']} {rung['loss']:.4f}" for rung in ladder["runs"])
+        print(f"bits per byte over {len(ladder['languages'])} languages, from small to large: {rungs}", flush=True)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def bit_differences(name: str, group: Group, reference: Group) -> list[dict[str,
     places: list[tuple[str | None, list[str]]] = [(None, languages), *((one, [one]) for one in languages)]
     found = []
     for language, over in places:
-        own, other = _measured(group, over), _measured(reference, over)
+        own, other = mean_bits(group, over), mean_bits(reference, over)
         reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * sqrt(own[1] ** 2 + other[1] ** 2)
         apart = own[0] - other[0]
         measured = Estimate(apart, apart - reach, apart + reach)
@@ -48,7 +48,7 @@ def bit_differences(name: str, group: Group, reference: Group) -> list[dict[str,
     return found
 
 
-def _measured(group: Group, languages: Sequence[str]) -> tuple[float, float]:
+def mean_bits(group: Group, languages: Sequence[str]) -> tuple[float, float]:
     """Return a group's mean bits per byte over languages, and its standard error.
 
     Seeds are measured on the same pieces, so that they share the error of these; their own spread comes on top.
