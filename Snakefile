@@ -14,6 +14,9 @@ if not config and not workflow.check_envvars:
 container: os.environ.get("ALASIN_IMAGE")
 
 
+report: "workflow/report/captions/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/corpus.smk"
 include: "workflow/rules/tokenizer.smk"

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import psutil
@@ -214,6 +215,17 @@ def test_one_command_makes_models_evaluations_cards_and_the_report(finished):
         rows = json.loads(finished.result(f"evaluation/{run}/mlm.json").read_text())["rows"]
         assert {row["language"] for row in rows} == {"en", "la"}
     assert "A tiny recipe" in finished.result("report.html").read_text()
+
+
+def test_snakemakes_own_report_carries_report_cards_and_figures_with_captions(finished, tmp_path):
+    finished.run(RECIPE, "--report", tmp_path / "told.zip")
+    with zipfile.ZipFile(tmp_path / "told.zip") as archive:
+        names = [Path(name).name for name in archive.namelist()]
+        told = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith("report.html"))
+    assert {"differences.svg", "one.training-loss.svg", "edu.languages.svg"} <= set(names)
+    assert names.count("README.md") == 2
+    for caption in ("Model card of edu", "A point of a curve is the mean over equally many slots", "Which run is best"):
+        assert caption in told
 
 
 def publish(house, *options):

@@ -38,6 +38,7 @@ from workflow.report import (
 )
 from workflow.report.contexts import read_contexts
 from workflow.report.metrics import ENDS, FREQUENT
+from workflow.report.pictures import write_pictures
 from workflow.report.results import (
     CLEAR,
     HeldOut,
@@ -58,7 +59,12 @@ FULL = 0.95
 
 
 def render(results: Results, title: str, runs: Sequence[str]) -> str:
-    """Return the report as HTML.
+    """Return the report as HTML; arguments and errors as of `gathered`."""
+    return environment().get_template("report.html.j2").render(gathered(results, title, runs))
+
+
+def gathered(results: Results, title: str, runs: Sequence[str]) -> dict[str, Any]:
+    """Return all that the templates of the report show, by their names for it.
 
     Args:
         results: where the files are.
@@ -77,7 +83,7 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
     fills = fill_rows(results, phases)
     languages = sorted({source.language for source in sources})
     compared = comparison.read_comparison(results.folder, runs)
-    context = {
+    return {
         "answer": comparison.told(compared),
         "overlaid": comparison_figures.overlaid(compared, lineages),
         "title": title,
@@ -127,7 +133,6 @@ def render(results: Results, title: str, runs: Sequence[str]) -> str:
         "signs": figures.signs,
         "table_number": itertools.count(1).__next__,
     }
-    return environment().get_template("report.html.j2").render(context)
 
 
 def environment() -> Environment:
@@ -309,12 +314,16 @@ def main() -> None:
     parser.add_argument("--title", required=True, help="heading of the report")
     parser.add_argument("--runs", nargs="+", metavar="RUN", help="runs in the order to show (default: all finished)")
     parser.add_argument("--output", type=Path, required=True, help="HTML file to write")
+    parser.add_argument("--figures", type=Path, help="directory to write every figure to, as SVG (default: none)")
     arguments = parser.parse_args()
     results = Results(arguments.results)
     runs = arguments.runs or results.finished_runs()
-    text = render(results, arguments.title, runs)
+    context = gathered(results, arguments.title, runs)
+    text = environment().get_template("report.html.j2").render(context)
     with atomic_file(arguments.output, "w") as stream:
         stream.write(text)
+    if arguments.figures:
+        write_pictures(arguments.figures, context)
     print(f"{arguments.output}: {len(runs)} runs, {len(text.encode()) / 1e6:.2f} MB, opens without network")
 
 

@@ -46,7 +46,12 @@ rule model_card:
         understanding=dag.understanding.of_run,
         euroeval=dag.euroeval.of_run,
     output:
-        card="results/models/{run}/README.md",
+        card=report(
+            "results/models/{run}/README.md",
+            caption="../report/captions/card.rst",
+            category="Models",
+            labels={"run": "{run}", "what": "model card"},
+        ),
     log:
         "logs/cards/{run}.log",
     conda:
@@ -92,10 +97,18 @@ rule report:
         euroeval=dag.euroeval.results(),
         speed=collect("results/evaluation/{encoder}/speed.json", encoder=dag.speed_encoders),
     output:
-        report(
+        page=report(
             "results/report.html",
-            caption="../report/report.rst",
+            caption="../report/captions/report.rst",
             category="Report",
+            labels={"what": "everything on one page"},
+        ),
+        figures=report(
+            directory("results/figures"),
+            patterns=["{figure}.svg"],
+            caption="../report/captions/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
         ),
     log:
         "logs/report.log",
@@ -108,4 +121,4 @@ rule report:
         "Writing the report"
     shell:
         "python -m workflow.report.html --results results --title {params.title:q}"
-        " --runs {params.runs:q} --output {output:q} > {log:q} 2>&1"
+        " --runs {params.runs:q} --output {output.page:q} --figures {output.figures:q} > {log:q} 2>&1"
