@@ -10,6 +10,7 @@ from workflow.cost.training import FIRST_STEPS
 from workflow.cost.whole import Cost, PhaseCost
 
 _UNKNOWN = "-"
+_MARKS = {"slurm": "", "codecarbon": " c", "power": " e"}
 _WIDTH = 100
 
 
@@ -31,7 +32,7 @@ def _phases(cost: Cost) -> str:
     rows = [["phase", "steps", "jobs", "planned", "foretold", "trained", "off", "held", _unit(cost), "kWh"]]
     for one in cost.phases:
         energy = one.energy
-        kwh = f"{energy.kilowatt_hours:,.1f}{' e' if energy.how == 'power' else ''}" if energy else _UNKNOWN
+        kwh = f"{_figure(energy.kilowatt_hours)}{_MARKS[energy.how]}" if energy else _UNKNOWN
         rows.append(
             [
                 f"{one.run}/{one.phase}",
@@ -42,16 +43,20 @@ def _phases(cost: Cost) -> str:
                 _hours(one.training_hours),
                 _off(one),
                 _hours(one.held_hours),
-                _UNKNOWN if one.billed is None else f"{one.billed:,.1f}",
+                _UNKNOWN if one.billed is None else _figure(one.billed),
                 kwh,
             ]
         )
     trained, held = (sum(getattr(one, field) for one in cost.phases) for field in ("training_hours", "held_hours"))
     billed = [one.billed for one in cost.phases if one.billed is not None]
     taken = [one.energy.kilowatt_hours for one in cost.phases if one.energy]
-    sums = [f"{sum(values):,.1f}" if values else _UNKNOWN for values in (billed, taken)]
+    sums = [_figure(sum(values)) if values else _UNKNOWN for values in (billed, taken)]
     rows.append(["all", "", "", "", "", _hours(trained), "", _hours(held), *sums])
     return "Phases\n" + _table(rows)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.1f}" if value >= 0.1 or not value else f"{value:.2g}"
 
 
 def _off(one: PhaseCost) -> str:
@@ -69,6 +74,8 @@ def _remarks(cost: Cost) -> str:
         f"first {FIRST_STEPS} steps, as a plan says from then on. off: by how much what was trained exceeds that.",
         "held: from the start of each job to its end, starting up and saving among it; this is billed.",
     ]
+    counted = {one.energy.source for one in cost.phases if one.energy and one.energy.how == "codecarbon"}
+    told += [f"c: the whole machine's, by {one}; what no sensor tells is a constant." for one in sorted(counted)]
     estimated = {one.energy.source for one in cost.phases if one.energy and one.energy.how == "power"}
     told += [f"e: an estimate, {source}; Slurm's accounting has measured none." for source in sorted(estimated)]
     return "\n".join(textwrap.fill(text, _WIDTH, subsequent_indent="  ") for text in told)

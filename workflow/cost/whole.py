@@ -10,7 +10,8 @@ from recipe.schema import Recipe
 from slurm.cluster.cost import billed_per_hour, billing_unit, node_of, watts
 from slurm.cluster.description import read_cluster
 from slurm.records.history import Run
-from workflow.cost.energy import Energy, measured_kwh
+from workflow.cost.energy import Energy, Reading, measured_kwh, readings, told_kwh
+from workflow.cost.meter import LOG
 from workflow.cost.rules import RuleTook, rules_took
 from workflow.cost.training import Took, phases_took
 from workflow.plan.estimate import START_UP_MINUTES
@@ -76,9 +77,10 @@ def make_cost(recipe: Recipe, directory: Path) -> Cost:
     # A local job's id is that of a process, which a Slurm on the same machine takes for a job of somebody else's.
     submitted = [one for one in took if (its := nodes[one.run, one.phase]) and its.cluster.scheduler == "slurm"]
     energy = measured_kwh(job.job_id for one in submitted for job in one.jobs)
+    here = readings(directory / LOG)
     return Cost(
         title=recipe.title,
-        phases=[_phase(recipe, one, nodes[one.run, one.phase], energy) for one in took],
+        phases=[_phase(recipe, one, nodes[one.run, one.phase], energy, here) for one in took],
         rules=rules_took(directory),
     )
 
@@ -101,7 +103,9 @@ def _planned(recipe: Recipe, took: Took, nodes: Nodes) -> float | None:
     return None
 
 
-def _phase(recipe: Recipe, took: Took, nodes: Nodes | None, measured: dict[str, float]) -> PhaseCost:
+def _phase(
+    recipe: Recipe, took: Took, nodes: Nodes | None, measured: dict[str, float], here: list[Reading]
+) -> PhaseCost:
     described = nodes is not None and nodes.node is not None
     return PhaseCost(
         run=took.run,
@@ -116,7 +120,7 @@ def _phase(recipe: Recipe, took: Took, nodes: Nodes | None, measured: dict[str, 
         process_hours=sum(_hours(run) * run.nodes * nodes.processes for run in took.jobs) if nodes else None,
         unit=billing_unit(nodes.cluster, nodes.request.partition) if nodes else "",
         billed=sum(_hours(run) * _of_run(nodes, run)[0] for run in took.jobs) if nodes and described else None,
-        energy=_energy(took, nodes, measured) if nodes and took.jobs else None,
+        energy=_energy(took, nodes, measured, here) if nodes and took.jobs else None,
     )
 
 
@@ -130,7 +134,11 @@ def _of_run(nodes: Nodes, run: Run) -> tuple[float, float]:
     return billed_per_hour(nodes.cluster, request), watts(nodes.cluster, request)
 
 
-def _energy(took: Took, nodes: Nodes, measured: dict[str, float]) -> Energy | None:
+def _energy(took: Took, nodes: Nodes, measured: dict[str, float], here: list[Reading]) -> Energy | None:
+    if nodes.cluster.scheduler == "local":
+        told = [told_kwh(here, run.started, run.ended) for run in took.jobs]
+        known = [one for one in told if one]
+        return Energy(sum(kwh for kwh, _ in known), "codecarbon", known[0][1]) if len(known) == len(told) else None
     job_ids = {run.job_id for run in took.jobs}
     if job_ids <= measured.keys():
         return Energy(sum(measured[job_id] for job_id in job_ids), "slurm", "Slurm's accounting")

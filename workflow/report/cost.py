@@ -68,12 +68,15 @@ def _energy(found: Sequence[Energy | None]) -> list[str]:
     """Return a sentence for each way in which energy is known, and one for where it is not."""
     said = {
         "slurm": "measured by {}: what that counts is a matter of the site, mostly whole nodes",
+        "codecarbon": "that of the whole machine by {}; what no sensor tells is a constant of codecarbon's",
         "power": "an estimate, not a measurement: {}, times the hours for which nodes were held",
     }
     known = dict.fromkeys((one.how, one.source) for one in found if one)
     sentences = [f"Energy is {said[how].format(source)}." for how, source in known]
     if found and None in found:
-        sentences.append("Energy is not known where no Slurm ran a job and no cluster's description tells the power.")
+        sentences.append(
+            "Energy is not known of jobs that neither Slurm nor codecarbon saw, on a cluster without described power."
+        )
     return sentences
 
 

@@ -10,6 +10,7 @@ from common.errors import UserError
 from common.messages import COMMAND
 from common.processes import begin_in_utf8_mode
 from workflow.averages import lost
+from workflow.cost.meter import begin as begin_metering
 from workflow.dag import PAIRS, WHEEL, Dag, unreadable_files
 from workflow.euroeval import ENVIRONMENT
 from workflow.directory_lock import hold, holder_elsewhere
@@ -135,5 +136,8 @@ onstart:
         if stopped := dag.missing() + dag.sources.replaced() + lacked:
             raise UserError("\n".join(stopped))
         append_invocation(Path(workflow.basedir), sys.argv)
+        # Of jobs elsewhere Slurm's accounting knows more.
+        if workflow.local_exec:
+            begin_metering()
     except (UserError, OSError) as error:
         raise WorkflowError(str(error)) from None
