@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from recipe.euroeval import EuroEval
-from recipe.types import Count, Name, Positive, Rate, Share, Strict, Text, TokenizerName
+from recipe.types import Count, Name, Positive, Rate, Share, Size, Strict, Text, TokenizerName
 from recipe.understanding import Understanding
 
 
@@ -91,9 +91,9 @@ class Evaluation(Strict):
     """At most so many held-out rows per language and length."""
     masking_rate: Rate = 0.3
     """Share of the held-out tokens to be predicted, whatever the runs were trained with."""
-    context_documents: Count = 100
+    context_documents: Size = 100
     """At most so many long held-out documents per language, on which every kept checkpoint is given more context."""
-    pseudo_perplexity_tokens: Count = 1000
+    pseudo_perplexity_tokens: Size = 1000
     """About so many held-out tokens per language are hidden one at a time, for the pseudo-perplexity."""
     validation: Validation | None = None
     """Held-out loss while training; none unless asked for."""
@@ -113,6 +113,11 @@ class Evaluation(Strict):
     """What is measured by the benchmark of that name."""
     speed_lengths: list[Count] = Field(default_factory=list)
     """Tokens of the longest documents at which each shape's speed and memory are measured; none unless asked for."""
+
+    def of_each_run(self) -> list[str]:
+        """Return what is measured of every run, by the names of its files; nothing where nothing is asked for."""
+        asked = {"mlm": True, "pseudo_perplexity": self.pseudo_perplexity_tokens, "fill_mask": self.prompts}
+        return [name for name, wanted in asked.items() if wanted]
 
 
 def file_name(tokenizer: str) -> str:

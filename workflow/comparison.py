@@ -15,8 +15,8 @@ class RunComparison:
         self.slice = comparison_slice(recipe)
 
     def losses(self) -> list[str]:
-        """Return the held-out losses and pseudo-perplexities of all runs."""
-        kinds = ("mlm", "pseudo_perplexity")
+        """Return the held-out losses of all runs, and their pseudo-perplexities if these are asked for."""
+        kinds = [kind for kind in self._recipe.evaluation.of_each_run() if kind != "fill_mask"]
         return [f"results/evaluation/{run}/{kind}.json" for run in self.slice.runs for kind in kinds]
 
     def phases(self) -> list[str]:

@@ -273,7 +273,8 @@ class Dag:
 
     def run_contexts(self, wildcards: Any) -> list[str]:
         """Return what is measured on the kept checkpoints of every phase of a run, at each context."""
-        return [f"results/evaluation/{owner}/contexts/{phase}.json" for owner, phase in self.way(wildcards.run)]
+        way = self.way(wildcards.run) if self.recipe.evaluation.context_documents else []
+        return [f"results/evaluation/{owner}/contexts/{phase}.json" for owner, phase in way]
 
     def tokenizer_shards(self, wildcards: Any) -> list[str]:
         """Return the manifests of all shards by a tokenizer that any run is trained or measured on."""

@@ -64,7 +64,7 @@ def read_run(results: Path, name: str) -> Trained:
         name=name,
         tokenizer=tokenizer,
         rows=known if len(known) == len(rows) else None,
-        bits=_bits(results / "evaluation" / name / "pseudo_perplexity.json"),
+        bits=_bits(results / "evaluation" / name / "pseudo_perplexity.json") if own.pseudo_perplexity_tokens else {},
         parameters=parameters(own.model, vocabulary),
         flops=_flops(own, vocabulary, last["stretches"]),
         process_hours=hours / 3600,

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.process import directory_bytes
 from common.errors import UserError
 
-BURN = "import time\nend = time.process_time() + 0.4\nwhile time.process_time() < end: pass\n"
+BURN = "import time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass\n"
 HOLD = "data = bytearray(b'x') * 100_000_000; import time; time.sleep(0.6)"
 MEASURE = """
 import sys
@@ -31,7 +31,7 @@ def measured(*programs: str) -> tuple[float, float, int, str]:
 def test_processor_time_of_orphans_counts() -> None:
     start = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {BURN!r}])"
     wall, processor, _, _ = measured(start, start)
-    assert processor > 0.8
+    assert processor > 0.4  # an orphan has a second on a busy machine, too
     assert wall > 0.4
 
 

@@ -25,6 +25,21 @@ def test_what_could_not_be_measured_is_told_and_all_else_is_shown(results: Path)
     assert "No held-out loss was measured" in page
 
 
+def test_what_nobody_asked_for_is_neither_read_nor_shown_whatever_an_earlier_recipe_left(results: Path) -> None:
+    for run in RUNS:
+        shutil.rmtree(results / "evaluation" / run / "contexts")
+        own = results / "recipe" / "evaluation" / f"{run}.json"
+        change(own, prompts={}, pseudo_perplexity_tokens=0, context_documents=0)
+    page, card = render(Results(results), "Only the loss", RUNS), render_card(Results(results), RUNS[0])
+    for part in ("contexts", "blanks"):
+        assert f'id="{part}"' not in page
+        assert f'href="#{part}"' not in page
+    for told in (page, card):
+        assert "seudo-perplexity" not in told
+    assert "What it puts into a blank" not in card
+    assert "Filling in blanks" not in page
+
+
 def test_a_table_of_retrieval_says_what_chance_is(page: str) -> None:
     assert "4 queries, 9 documents, split test; a ranking at random is expected to reach 0.0987." in page
 

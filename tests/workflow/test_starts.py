@@ -64,7 +64,7 @@ class Place:
             text=True,
             check=False,
             cwd=ROOT,
-            timeout=500,
+            timeout=1200,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
 
@@ -77,7 +77,7 @@ class Place:
             text=True,
             check=False,
             cwd=self.directory,
-            timeout=300,
+            timeout=900,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
         return done.stdout + done.stderr

@@ -110,7 +110,7 @@ class House:
 
     def run(self, recipe, *options, status=0):
         process = self.start(recipe, *options)
-        output = process.communicate(timeout=400)[0]
+        output = process.communicate(timeout=1200)[0]
         assert process.returncode == status, output
         return output
 

@@ -48,7 +48,7 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
     """
     needs = whole_recipe(recipe)
     trained = set(needs.tokenizers) - set(adopted_tokenizers(recipe))
-    measured = ("masked_language_modelling", "pseudo_perplexity", "fill_mask")
+    measured = [{"mlm": "masked_language_modelling"}.get(name, name) for name in recipe.evaluation.of_each_run()]
     each_run = ("export", *measured, "model_card")
     retrieval = recipe.evaluation.retrieval
     encoders = retrieval_encoders(recipe) if retrieval.tasks else []
@@ -65,7 +65,7 @@ def count_jobs(recipe: Recipe) -> dict[str, int]:
         "rows": len(needs.phases),
         "statistics": 1,
         "overlap": len({one.tokenizer for one in needs.shards}),
-        "context_lengths": len(needs.phases),
+        "context_lengths": len(needs.phases) * bool(recipe.evaluation.context_documents),
         "held_out_rows": len(recipe.runs),
         **dict.fromkeys(each_run, len(recipe.runs)),
         **dict.fromkeys(("test_rows", "final_test"), len(set(recipe.evaluation.test))),

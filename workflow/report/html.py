@@ -111,7 +111,11 @@ def gathered(results: Results, title: str, runs: Sequence[str]) -> dict[str, Any
         "overlap": {row["source"]: row for run in runs for row in results.overlap(run) if row["split"] == "validation"},
         "test": test_rows(results, runs),
         "pseudo": pseudo_rows({run: results.pseudo_perplexity(run) for run in runs}),
-        "contexts": {run: read_contexts(results.folder, results.lineage(run).lineage) for run in runs},
+        "contexts": {
+            run: read_contexts(results.folder, results.lineage(run).lineage)
+            for run in runs
+            if results.lineage(run).context_documents
+        },
         "text": text.told(statistics, sources),
         "matrix": mixtures.matrix(statistics, sources, lineages, mixed),
         "made": {source.name for source in sources if source.made},

@@ -240,8 +240,9 @@ class Results:
         return [f"{place['language']} at {place['length']} tokens ({place['reason']})" for place in places]
 
     def pseudo_perplexity(self, run: str) -> list[PseudoPerplexity]:
-        """Return pseudo-perplexities per language, and per source of it."""
-        return self._rows(run, "pseudo_perplexity", PseudoPerplexity)
+        """Return pseudo-perplexities per language, and per source of it; none if none are asked for."""
+        asked = self.lineage(run).pseudo_perplexity_tokens
+        return self._rows(run, "pseudo_perplexity", PseudoPerplexity) if asked else []
 
     def overlap(self, run: str) -> list[dict[str, Any]]:
         """Return how much of the held-out text of a run's sources stands in training text, by source and split."""
@@ -250,8 +251,8 @@ class Results:
         return [row for row in content["rows"] if row["source"] in own.sources]
 
     def fill_mask(self, run: str) -> list[FillMask]:
-        """Return what the model puts into the prompts' blanks."""
-        return self._rows(run, "fill_mask", FillMask)
+        """Return what the model puts into the prompts' blanks, if there are any."""
+        return self._rows(run, "fill_mask", FillMask) if self.lineage(run).prompts else []
 
     def measured_on(self, run: str) -> dict[str, Any]:
         """Return what the held-out losses were measured on."""

@@ -33,7 +33,7 @@ rule model_card:
         model="results/models/{run}/config.json",
         results=collect(
             "results/evaluation/{{run}}/{kind}.json",
-            kind=["mlm", "pseudo_perplexity", "fill_mask"],
+            kind=dag.recipe.evaluation.of_each_run(),
         ),
         test=dag.run_test,
         overlap=dag.run_overlap,
