@@ -18,6 +18,7 @@ from corpus.demo.made_text import made_documents
 from slurm.records.history import read_history
 from tests.slurm.real.real_cluster import RealCluster
 from tests.slurm.real.small_phase import COMMON, ROOT
+from tests.workflow.tracking.wandb_file import rows
 
 STAGE: dict[str, Any] = {"batch": {"tokens": 2048}, "mixture": "m"}
 RECIPE: dict[str, Any] = {
@@ -79,6 +80,7 @@ def start(slurm_cluster: RealCluster, workplace: Path) -> Iterator[Any]:
             ROOT / "Snakefile",
         ]
         command += ["--slurm-init-seconds-before-status-checks", "1", "--jobs", "3"]
+        command += ["--config", "tracker=wandb", 'message=(echo "$ALASIN_STATUS"; cat) >> told']
         environment = slurm_cluster.environment | {"SBATCH_PARTITION": "small-g", "PYTHONPATH": str(ROOT)}
         with output.open("wb") as stream:
             process = subprocess.Popen(
@@ -132,7 +134,19 @@ def test_three_phases_of_two_nodes_and_every_stage_between(
         starts = {path.name.split("-")[0] for path in folder.glob("jobs/*_start.json")}
         print(f"{phase}: job {starts}, steps {history[0].first_step} to {history[0].last_step}")
         assert len(starts) == 1
+        # The tracker's process died with its launch; the next one mirrored each step once.
+        (segment,) = workplace.glob(f"results/wandb/*-{_tracked(folder)}/*.wandb")
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        assert [row["step"] for row in rows([segment])] == [json.loads(line)["step"] for line in lines]
     assert "Nothing to be done" in _again(start)
+    assert (workplace / "told").read_text().startswith(f"done\nAll that was asked of recipe is done in {workplace}.\n")
+    assert (workplace / "told").read_text().count("All that was asked") == 1
+
+
+def _tracked(folder: Path) -> str:
+    """Return what the tracker calls a phase."""
+    (record,) = folder.glob("tracking/*/mirrored.json")
+    return str(json.loads(record.read_text())["id"])
 
 
 def _again(start: Any) -> str:
