@@ -71,7 +71,8 @@ def _unit(cost: Cost) -> str:
 def _remarks(cost: Cost) -> str:
     told = [
         "planned: of training, by the plan that was made before anything was measured. foretold: by the speed of the "
-        f"first {FIRST_STEPS} steps, as a plan says from then on. off: by how much what was trained exceeds that.",
+        f"first {FIRST_STEPS} steps, as a plan says from then on (by all, where they are fewer). off: by how much "
+        "what was trained exceeds that.",
         "held: from the start of each job to its end, starting up and saving among it; this is billed.",
     ]
     counted = {one.energy.source for one in cost.phases if one.energy and one.energy.how == "codecarbon"}

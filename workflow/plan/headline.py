@@ -31,7 +31,7 @@ def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
     for bill in totals.bills:
         yield bill.unit, _billed(plan, bill)
     if any(bill.price for bill in totals.bills):
-        yield "money", "; ".join(_money(bill) for bill in totals.bills if bill.price) + _unpriced(totals.bills)
+        yield "money", "; ".join(_money(plan, bill) for bill in totals.bills if bill.price) + _unpriced(totals.bills)
     elif totals.bills:
         yield "money", 'no price is known; give one, as in --price "GPU-hours=0.50 EUR"'
     yield from _time(plan)
@@ -53,13 +53,14 @@ def _billed(plan: Plan, bill: Bill) -> str:
     return _with_unknown(", ".join(parts), sum(one.time is None for one in mine))
 
 
-def _money(bill: Bill) -> str:
+def _money(plan: Plan, bill: Bill) -> str:
     assert bill.price is not None
     price = bill.price
-    return (
-        f"{amount(bill.all * price.amount)} {price.currency} for {amount(bill.all)} {bill.unit} at {price.amount:g} "
-        f"{price.currency} each, {price.source}"
-    )
+    each = f"at {price.amount:g} {price.currency} each, {price.source}"
+    if not bill.all:
+        return f"not known for {bill.unit}, {each}"
+    known = "" if all(one.time or one.unit != bill.unit or not one.jobs for one in plan.stages) else " that are known"
+    return f"{amount(bill.all * price.amount)} {price.currency} for the {amount(bill.all)} {bill.unit}{known}, {each}"
 
 
 def _unpriced(bills: list[Bill]) -> str:

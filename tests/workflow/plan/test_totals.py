@@ -53,8 +53,11 @@ def test_the_first_lines_tell_hours_money_and_when_it_ends(tmp_path: Path) -> No
     assert gpu.training == pytest.approx(sum(one.billed or 0 for one in made.phases))
     assert (gpu.unit, gpu.stages, core.unit, core.all) == ("GPU-hours", None, "core-hours", 0)
     assert made.totals.device_hours == pytest.approx(2 * (gpu.training or 0)), "a GCD is half a GPU-hour an hour"
-    shown = " ".join(render(made).splitlines()[2:16]).replace("  ", " ")
-    assert f"{(gpu.training or 0) / 2:,.0f} EUR for {gpu.training:,.0f} GPU-hours at 0.5 EUR each" in shown
+    shown = " ".join(render(made).split())
+    known = f"{(gpu.training or 0) / 2:,.0f} EUR for the {gpu.training:,.0f} GPU-hours that are known, at 0.5 EUR each"
+    assert known in shown
+    dear = render(plan(tmp_path, FINNISH, prices={"core-hours": Price(0.01, "EUR", "as a contract says")}))
+    assert "not known for core-hours, at 0.01 EUR each" in " ".join(dear.split())
     assert made.longest is not None
     assert made.totals.training_hours == made.longest[1]
     assert made.totals.ends is not None
