@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from tests.workflow.finished import RUNS
 from tests.workflow.report.page import Element, tree
+from workflow.report.html import environment, gathered
+from workflow.report.results import Results
 
 STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
@@ -67,6 +71,25 @@ def test_rows_of_a_table_are_as_wide_as_its_head(root: Element) -> None:
             left += [rows - 1 for cell in cells if (rows := int(cell.attributes.get("rowspan", 1))) > 1]
             widths.append(width)
         assert len(set(widths)) == 1, next(table.all("caption")).text
+
+
+def test_tables_of_many_runs_and_phases_stand_one_below_the_other_as_wide_as_paper(finished: Path) -> None:
+    context = gathered(Results(finished), "t", RUNS)
+    names = [f"run-{number}" for number in range(15)]
+    many = dict.fromkeys(names, context["held_out"]["small"])
+    rows = [row | {"runs": row["runs"][:1] * 15} for row in context["comparison"]]
+    pseudo = [row | {"runs": row["runs"][:1] * 15} for row in context["pseudo"]]
+    told = {"runs": names, "held_out": many, "comparison": rows, "pseudo": pseudo}
+    told |= {"test": {"runs": names, "rows": rows, "uses": 15}, "panels": {"held_out": {}}}
+    told |= {"unmeasured": dict.fromkeys(names), "measured_on": dict.fromkeys(names, context["measured_on"]["small"])}
+    told |= {"phases": context["phases"] * 3}
+    told |= {"matrix": [row | {"cells": row["cells"] * 3} for row in context["matrix"]]}
+    for name in ("held_out.html.j2", "mixture.html.j2"):
+        part = tree(environment().get_template(name).render(context | told | {"table_number": lambda: 1}))
+        heads = [[cell.text for cell in head.all("th")] for head in part.all("thead")]
+        assert max(len(head) for head in heads) <= 11, "of the sources"
+        if name == "held_out.html.j2":
+            assert {f"{run} loss (baseline)" for run in names} <= {text for head in heads for text in head}
 
 
 def test_every_figure_has_a_caption_and_every_drawing_a_name(root: Element) -> None:
