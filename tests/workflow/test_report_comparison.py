@@ -168,7 +168,12 @@ def test_a_ladder_is_told_with_how_far_off_it_was(results: Path) -> None:
         "From small and small-fi, which are two, a line in the logarithm of compute foretells a loss of 3.0000" in page
     )
     assert "It reached 3.1000, 0.1000 above that (−0.0500 to +0.2500)." in page
-    write_json(path, content | {"ladders": [ladder | {"curve": curve, "check": None}]})
+    del ladder["length"], ladder["rows"]
+    write_json(path, content | {"ladders_in_bits": [ladder | {"tokenizer": "x", "curve": curve, "check": check}]})
+    page = " ".join(render(Results(results), "t", RUNS).split())
+    assert "and peak rate alone, in bits per byte, as runs with other tokenizers are, in" in page
+    assert "foretells 3.0000 bits per byte for" in page
+    write_json(path, content | {"ladders": [ladder | {"length": 64, "curve": curve, "check": None}]})
     assert "Of two runs nothing can be foretold and checked" in render(Results(results), "t", RUNS)
 
 

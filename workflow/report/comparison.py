@@ -20,6 +20,7 @@ KEYS = {
     "quality",
     "seed_spread",
     "ladders",
+    "ladders_in_bits",
 }
 SIGNS = {"better": "✓", "worse": "✗", "unclear": "?"}
 CLASSES = {"better": "yes", "worse": "no", "unclear": "quiet"}
@@ -49,7 +50,10 @@ def read_comparison(results: Path, runs: Sequence[str]) -> dict[str, Any] | None
         "runs": {name: content["runs"][name] for name in shown},
         **{key: [one for one in content[key] if one["run"] in shown] for key in ("losses", "bits_per_byte", "tasks")},
         "incomparable": {name: why for name, why in content["incomparable"].items() if name in order},
-        "ladders": [one for one in content["ladders"] if {rung["run"] for rung in one["runs"]} <= set(shown)],
+        **{
+            key: [one for one in content[key] if {rung["run"] for rung in one["runs"]} <= set(shown)]
+            for key in ("ladders", "ladders_in_bits")
+        },
         "quality": quality,
     }
 
@@ -76,6 +80,7 @@ def told(found: dict[str, Any] | None) -> dict[str, Any] | None:
         "compute": _by_compute(found),
         "quality": found["quality"],
         "ladders": found["ladders"],
+        "ladders_in_bits": found["ladders_in_bits"],
         "signs": SIGNS,
         "classes": CLASSES,
     }
