@@ -150,7 +150,9 @@ def test_one_run_has_nothing_to_compare_it_with(results: Path) -> None:
     quality = found["quality"] | {"losses": {"small": {"loss": 4.0}}}
     answer = changed(results, quality=quality, runs={"small": found["runs"]["small"]}, losses=[])["answer"]
     assert len(answer) == 1
-    assert answer[0].startswith("No other run has losses that compare with small's. Its held-out loss is 4.0000 nats")
+    assert answer[0].startswith("The held-out loss of small is 4.0000 nats")
+    answer = changed(results, quality=quality, losses=[])["answer"]
+    assert answer[0].startswith("No other run has losses that compare with small's. The held-out loss of small is 4.0")
 
 
 def test_a_ladder_is_told_with_how_far_off_it_was(results: Path) -> None:

@@ -112,7 +112,8 @@ def _best(found: Mapping[str, Any]) -> list[str]:
     where = f"nats per masked token, {over} at {quality['length']:,} tokens on {quality['rows']:,} held-out rows"
     best = min(losses, key=lambda name: losses[name])
     if len(losses) == 1:
-        return [f"No other run has losses that compare with {best}'s. Its held-out loss is {losses[best]:.4f} {where}."]
+        alone = f"No other run has losses that compare with {best}'s. " if len(found["runs"]) > 1 else ""
+        return [f"{alone}The held-out loss of {best} is {losses[best]:.4f} {where}."]
     beside = {
         line["run"]: line
         for line in found["losses"]
