@@ -12,7 +12,7 @@ from workflow.cli.place import check_environment
 COMMANDS = {
     "init": ("workflow.cli.init", "write a recipe to begin from"),
     "check": ("workflow.cli.check", "read a recipe and tell its mistakes, or what it would train"),
-    "plan": ("workflow.cli.plan", "what a recipe takes on a cluster: hours, jobs, GPU-hours, bytes"),
+    "plan": ("workflow.cli.plan", "what a recipe takes on a cluster: GPU-hours, money, when it ends, bytes"),
     "corpus": ("workflow.cli.corpus.__main__", "with --dry, what cleaning would remove, before anything is removed"),
     "run": ("workflow.cli.run", "do what is not done yet; the same command goes on after any end"),
     "status": ("slurm.status.__main__", "where every phase stands"),

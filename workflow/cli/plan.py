@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from common.errors import UserError
 from workflow.cli.run import with_profiles
 from workflow.plan.__main__ import main as plan
 
@@ -23,6 +24,14 @@ def with_local(arguments: list[str]) -> list[str]:
 
 
 def spelt_out(words: Sequence[str]) -> list[str]:
-    """Return arguments with the recipe, if it comes first, after its option, and profiles as directories."""
+    """Return arguments with the recipe, if it comes first, after its option, and profiles as directories.
+
+    Raises:
+        UserError: there is no recipe, or it comes later.
+    """
     arguments = with_profiles(list(words))
-    return ["--configfile", *arguments] if arguments and not arguments[0].startswith("-") else arguments
+    if any(word.partition("=")[0] in ("--configfile", "-h", "--help") for word in arguments):
+        return arguments
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError(f"{sys.argv[0]} takes the recipe first: {sys.argv[0]} RECIPE, then the options.")
+    return ["--configfile", *arguments]

@@ -71,7 +71,7 @@ def _unpriced(bills: list[Bill]) -> str:
 def _time(plan: Plan) -> Iterator[tuple[str, str]]:
     totals = plan.totals
     if totals.training_hours is None:
-        yield "time", "not known before a speed is (below)"
+        yield "time", "not known yet: give --tokens-per-second, or let training begin, whose first steps tell a speed"
         return
     of = f"the longest run, {plan.longest[0]}" if plan.longest and plan.submits else "all runs"
     parts = [f"{_hours(totals.training_hours)} for the phases of {of}, one after the other"]

@@ -42,13 +42,29 @@ def test_a_python_without_the_packages_is_one_sentence_that_says_where_they_are(
     assert re.fullmatch(rf"error: \S+ has no \w+, which .*; then call {ROOT}/\.venv/bin/alasin\.\n", told.stderr)
 
 
+def by_any_clock(told: str) -> str:
+    """Return a plan without the time of day at which it ends."""
+    cleared, ends = re.subn(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "", told)
+    assert ends == 1
+    return cleared
+
+
 def test_plan_and_status_end_with_the_status_of_what_they_hand_over_to() -> None:
     planned = alasin("plan", "--profile", "profiles/lumi", "--configfile", "config/demo.yaml")
     assert planned.returncode == 0, planned.stderr
-    assert alasin("plan", "config/demo.yaml", "--profile", "lumi").stdout == planned.stdout
+    again = alasin("plan", "config/demo.yaml", "--profile", "lumi")
+    assert by_any_clock(again.stdout) == by_any_clock(planned.stdout)
     refused = alasin("plan", "config/demo.yaml", "--profile=lumi", "--nodes", "100000")
     assert refused.returncode == 1
     assert "this cannot run" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["plan", "cost"])
+def test_a_recipe_that_does_not_come_first_is_asked_for_there(name: str) -> None:
+    for arguments in ([], ["--json"], ["--directory", ".", "config/demo.yaml"]):
+        done = alasin(name, *arguments)
+        assert done.returncode == 1
+        assert done.stderr == f"error: alasin {name} takes the recipe first: alasin {name} RECIPE, then the options.\n"
 
 
 def test_status_says_where_there_is_nothing(tmp_path) -> None:  # type: ignore[no-untyped-def]
