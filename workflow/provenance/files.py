@@ -31,11 +31,14 @@ def result_files(directory: Path, output: str, others: Container[str], checksums
 
     Args:
         directory: Snakemake's working directory.
-        output: the declared file; a folder has no files here.
+        output: the declared file, or folder, whose files are all of it.
         others: outputs of other rules, which are results of their own.
         checksums: known and new ones.
     """
     path = directory / output
+    if path.is_dir():
+        names = sorted(str(Path(output, file.relative_to(path))) for file in path.rglob("*") if file.is_file())
+        return [_described(directory, name, checksums) for name in names]
     if not path.is_file():
         return []
     names = [output]

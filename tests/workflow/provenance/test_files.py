@@ -20,6 +20,7 @@ MODEL = "results/models/small/config.json"
 WEIGHTS = "results/models/small/model.safetensors"
 CARD = "results/models/small/README.md"
 CHECKPOINT = "results/runs/small/stable/checkpoint.json"
+FIGURES = "results/figures"
 GUESSES = "results/evaluation/small/fill_mask.json"
 
 
@@ -65,6 +66,17 @@ def test_what_is_made_from_a_model_names_its_weights(directory: Path) -> None:
 def test_a_phase_is_the_checkpoint_that_it_names(directory: Path) -> None:
     found = files(directory, CHECKPOINT)
     assert list(found)[1:] == ["results/runs/small/stable/checkpoints/step-00000040/shard-00000-of-00001.safetensors"]
+
+
+def test_a_folder_is_all_files_in_it(directory: Path) -> None:
+    for name in ("b.svg", "a.svg"):
+        (directory / FIGURES).mkdir(exist_ok=True)
+        (directory / FIGURES / name).write_text(f"<svg>{name}</svg>")
+    note(directory, FIGURES, rule="report", input=[])
+    write_records(directory)
+    found = files(directory, FIGURES)
+    assert list(found) == [f"{FIGURES}/a.svg", f"{FIGURES}/b.svg"]
+    assert found[f"{FIGURES}/b.svg"]["sha256"] == sha256_of(directory / FIGURES / "b.svg")
 
 
 def test_a_file_is_read_again_only_where_its_size_or_time_has_changed(
