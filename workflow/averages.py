@@ -23,11 +23,12 @@ def lost(recipe: Recipe, results: Path) -> list[str]:
 
 
 def _lost(recipe: Recipe, run: str, results: Path) -> str:
-    asked = average_slice(recipe, run)
+    if not (asked := average_slice(recipe, run)):
+        return ""
     owner, phase = lineage(recipe, run)[-1]
     folder = results / "runs" / owner / phase
     directories = complete_checkpoints(folder / "checkpoints")
-    if not asked or not directories or _is_made(results, run, folder):
+    if not directories or _is_made(results, run, folder):
         return ""
     try:
         state = load_state(directories[-1])

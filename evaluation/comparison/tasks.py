@@ -11,9 +11,9 @@ import numpy as np
 
 from common.errors import UserError
 from common.files import read_json
+from common.iterations import paired
 from common.paired import Estimate, Sampled, difference, sampled
 from common.summed_scores import sampled_scores, scored
-from evaluation.comparison.iterations import paired
 from evaluation.comparison.losses import told, verdict
 
 Result = Mapping[str, Any]

@@ -89,6 +89,7 @@ def test_differences_are_looked_at_iteration_by_iteration() -> None:
 def test_two_iterations_are_hardly_ever_enough_and_equal_systems_never() -> None:
     assert surely_best("t", [one("a", [60.0, 70.0]), one("b", [50.0, 52.0])]) is None
     assert surely_best("t", [one("a", BETTER), one("b", BETTER)]) is None
+    assert surely_best("t", [one("a", [60.0]), one("b", [50.0])]) is None
 
 
 def test_what_was_not_measured_alike_or_is_no_result_is_told(measured: Path) -> None:

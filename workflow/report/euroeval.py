@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from common.errors import UserError
-from common.intervals import CONFIDENCE
+from common.iterations import paired
 from recipe.reading import read_recipe
 from workflow.euroeval import EuroEvalTasks
 from workflow.report.retrieval import shown_name
@@ -88,18 +86,11 @@ def surely_best(task: str, own: Sequence[Mapping[str, Any]]) -> str | None:
     """
     if len({(one["metric"], one["examples"], one["iterations"]) for one in own}) > 1:
         raise UserError(f"the results of {task} were not made alike; delete them and run Snakemake again.")
-    if len(own) < 2:
+    if len(own) < 2 or own[0]["iterations"] < 2:
         return None
-    from scipy.special import stdtrit
-
     best, *others = sorted(own, key=lambda one: -one["value"])
-    iterations = best["iterations"]
-    quantile = float(stdtrit(iterations - 1, (1 + CONFIDENCE) / 2))
-    for other in others:
-        difference = np.subtract(best["values"], other["values"])
-        if difference.mean() <= quantile * difference.std(ddof=1) / np.sqrt(iterations):
-            return None
-    return str(best["system"])
+    surely = all(paired([best], [other]).low > 0 for other in others)
+    return str(best["system"]) if surely else None
 
 
 def indexed(run: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evaluation.comparison.iterations import paired
+from common.iterations import paired
 
 HARD = [60.0, 71.0, 64.0, 80.0, 55.0, 68.0]
 
